@@ -1,0 +1,93 @@
+/** Every bit outside the usage of every command of a disk is refused, and pointed at (SPC-4 4.3, sam-rules: reserved bits). */
+import { strict as assert } from 'node:assert';
+import { type DeviceType, SERVICE_ACTION } from '../../src/scsi/command-table.ts';
+import { disk, type TestNexus } from '../support/target.ts';
+
+/** Sends the CDB with one bit more; the data buffers are large enough for whatever would run. */
+function sendBit(a: TestNexus, cdb: Uint8Array, byte: number, bit: number) {
+  const stray = cdb.slice();
+  stray[byte] = (stray[byte] as number) | (1 << bit);
+  return a.run(stray, { in: 4096, out: new Uint8Array(4096) });
+}
+
+/** Checks every bit of one command outside `honoured`; returns how many there were. */
+function sweep(a: TestNexus, cdb: Uint8Array, honoured: Uint8Array, name: string): number {
+  let count = 0;
+  for (let byte = 1; byte < cdb.length; byte += 1) {
+    for (let bit = 0; bit < 8; bit += 1) {
+      if (((honoured[byte] as number) & (1 << bit)) !== 0) continue;
+      const r = sendBit(a, cdb, byte, bit);
+      assert.equal(r.sense, '5/24/00', `${name} byte ${byte} bit ${bit}`);
+      assert.equal(r.pointer, `cdb ${byte}.${bit}`, name);
+      assert.equal(r.dataInWanted, 0);
+      count += 1;
+    }
+  }
+  return count;
+}
+
+function sweepType(type: DeviceType, thin: boolean): void {
+  const t = disk({ thin });
+  const a = t.nexus('a').clear();
+  for (const { row } of type.commands) {
+    it(`${row.name}${thin ? ' (thin)' : ''}`, () => {
+      const cdb = new Uint8Array(row.lengthBytes);
+      cdb[0] = row.opcode;
+      const honoured = row.usage.slice();
+      if (row.serviceAction >= 0) {
+        cdb[1] = row.serviceAction;
+        honoured[1] = (honoured[1] as number) | SERVICE_ACTION.mask;
+      }
+      const before = t.store.requests.length;
+      assert.ok(sweep(a, cdb, honoured, row.name) >= 8, 'the CONTROL byte at least is reserved');
+      assert.equal(t.store.requests.length, before, 'nothing was executed');
+    });
+  }
+}
+
+describe('stray bits', () => {
+  sweepType(disk().unit.deviceType, false);
+  sweepType(disk({ thin: true }).unit.deviceType, true);
+
+  it('point at the first of several', () => {
+    const a = disk().nexus('a').clear();
+    assert.equal(a.run('00 00 00 06 00 80').pointer, 'cdb 3.2');
+  });
+
+  it('refuse unknown service actions of known opcodes at byte 1', () => {
+    const a = disk().nexus('a').clear();
+    for (let action = 0; action < 32; action += 1) {
+      if (action !== 0x0c) {
+        const r = a.run([0xa3, action, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0], { in: 4096 });
+        assert.deepEqual([r.sense, r.pointer], ['5/24/00', 'cdb 1.4']);
+      }
+    }
+  });
+
+  it('leave every other opcode at 5/20/00', () => {
+    const t = disk({ thin: true });
+    const a = t.nexus('a').clear();
+    let unknown = 0;
+    for (let opcode = 0; opcode < 256; opcode += 1) {
+      if (t.unit.deviceType.opcodes[opcode] !== null) continue;
+      const cdb = new Uint8Array(16);
+      cdb[0] = opcode;
+      const r = a.run(cdb, { in: 512 });
+      assert.deepEqual([r.sense, r.pointer], ['5/20/00', ''], opcode.toString(16));
+      unknown += 1;
+    }
+    assert.equal(unknown, 256 - 27);
+  });
+
+  it('refuse a CDB that is shorter than its opcode says', () => {
+    const t = disk();
+    const a = t.nexus('a').clear();
+    for (const { row } of t.unit.deviceType.commands) {
+      const cdb = new Uint8Array(row.lengthBytes - 1);
+      cdb[0] = row.opcode;
+      if (row.serviceAction >= 0) cdb[1] = row.serviceAction;
+      assert.equal(a.run(cdb, { in: 512 }).sense, '5/24/00', row.name);
+    }
+    assert.equal(t.store.requests.length, 0);
+  });
+});

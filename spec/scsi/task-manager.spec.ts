@@ -1,0 +1,259 @@
+/** Task management (SAM-5 clause 7): what is aborted, who is told, and that the answer waits until work has stopped. */
+import { strict as assert } from 'node:assert';
+import type { Pending } from '../support/direct-port.ts';
+import { disk, type TestNexus } from '../support/target.ts';
+
+const BLOCK = 512;
+const ABORT_TASK = 0x01;
+const ABORT_TASK_SET = 0x02;
+const CLEAR_TASK_SET = 0x04;
+const LOGICAL_UNIT_RESET = 0x08;
+const COMPLETE = 0;
+const REJECTED = 1;
+const INCORRECT_LUN = 2;
+
+const write = (n: TestNexus, lba: number, fill: number, tag: number): Pending =>
+  n.start(`2a 00 ${lba.toString(16).padStart(8, '0')} 00 00 01 00`, {
+    out: new Uint8Array(BLOCK).fill(fill),
+    tag,
+  });
+const outcome = (pending: Pending): number => pending.result.managementOutcome;
+
+/** Control mode page with TAS as given, by MODE SELECT(6). */
+function setTas(n: TestNexus, tas: boolean): void {
+  const page = n.run('1a 08 0a 00 ff 00', { in: 255 }).dataIn;
+  const list = page.slice();
+  list[0] = 0;
+  list[2] = 0;
+  list[4 + 5] = ((list[4 + 5] as number) & ~0x40) | (tas ? 0x40 : 0);
+  assert.equal(
+    n.run(['15', '10', '00', '00', list.length.toString(16).padStart(2, '0'), '00'].join(' '), {
+      out: list,
+    }).status,
+    0,
+  );
+}
+
+function held(tas = true) {
+  const bed = disk({ blocks: 4096 });
+  const a = bed.nexus('a').clear();
+  const b = bed.nexus('b').clear();
+  setTas(a, tas);
+  a.clear();
+  b.clear();
+  bed.store.hold = true;
+  return { bed, a, b, store: bed.store };
+}
+
+describe('task management', () => {
+  it('ABORT TASK is answered only when the write has really stopped', () => {
+    const { a, store } = held();
+    const slow = write(a, 1, 0xaa, 1);
+    const abort = a.manage(ABORT_TASK, 1);
+    assert.equal(abort.done, false);
+    store.releaseAll();
+    assert.equal(outcome(abort), COMPLETE);
+    assert.equal(slow.result.dropped, true);
+    assert.equal(abort.result.abortedCount, 1);
+  });
+
+  it('the classic: a write after the abort of an older one to the same block wins', () => {
+    const { bed, a, store } = held();
+    write(a, 1, 0xaa, 1);
+    const abort = a.manage(ABORT_TASK, 1);
+    const rewrite = write(a, 1, 0xbb, 2);
+    assert.equal(rewrite.done, false);
+    store.releaseAll();
+    store.releaseAll();
+    assert.equal(outcome(abort), COMPLETE);
+    assert.equal(rewrite.result.status, 0);
+    assert.equal(bed.store.memory[BLOCK], 0xbb);
+  });
+
+  it('ABORT TASK of a dormant task ends it at once, and it never touches the medium', () => {
+    const { bed, a, store } = held();
+    write(a, 1, 0xaa, 1);
+    const dormant = write(a, 1, 0xbb, 2);
+    const abort = a.manage(ABORT_TASK, 2);
+    assert.equal(outcome(abort), COMPLETE);
+    assert.equal(dormant.result.dropped, true);
+    store.releaseAll();
+    assert.equal(bed.store.memory[BLOCK], 0xaa);
+  });
+
+  it('ABORT TASK of a task that is not there is complete', () => {
+    const { a } = held();
+    assert.equal(outcome(a.manage(ABORT_TASK, 99)), COMPLETE);
+  });
+
+  it('ABORT TASK does not reach the same tag of another nexus', () => {
+    const { a, b, store } = held();
+    const other = write(b, 1, 0xaa, 1);
+    assert.equal(outcome(a.manage(ABORT_TASK, 1)), COMPLETE);
+    store.releaseAll();
+    assert.equal(other.result.status, 0);
+  });
+
+  it('T18: aborting the same tag again and again answers every request once', () => {
+    const { a, store } = held();
+    const slow = write(a, 1, 0xaa, 1);
+    const aborts = Array.from({ length: 20 }, () => a.manage(ABORT_TASK, 1));
+    assert.equal(
+      aborts.some((abort) => abort.done),
+      false,
+    );
+    store.releaseAll();
+    assert.deepEqual(aborts.map(outcome), new Array(20).fill(COMPLETE));
+    assert.equal(slow.result.dropped, true);
+    assert.equal(
+      aborts.reduce((sum, abort) => sum + abort.result.abortedCount, 0),
+      1,
+    );
+  });
+
+  it('ABORT TASK SET ends the commands of its nexus and no others', () => {
+    const { a, b, store } = held();
+    const mine = [write(a, 1, 1, 1), write(a, 2, 2, 2)];
+    const other = write(b, 3, 3, 1);
+    const abort = a.manage(ABORT_TASK_SET);
+    store.releaseAll();
+    assert.equal(outcome(abort), COMPLETE);
+    assert.deepEqual(
+      mine.map((pending) => pending.result.dropped),
+      [true, true],
+    );
+    assert.equal(other.result.status, 0);
+    assert.deepEqual(b.attentions(), []);
+  });
+
+  it('CLEAR TASK SET with TAS = 1 tells other nexuses TASK ABORTED and no unit attention', () => {
+    const { a, b, store } = held(true);
+    const mine = write(a, 1, 1, 1);
+    const other = write(b, 3, 3, 1);
+    const clear = a.manage(CLEAR_TASK_SET);
+    store.releaseAll();
+    store.hold = false;
+    assert.equal(outcome(clear), COMPLETE);
+    assert.equal(mine.result.dropped, true);
+    assert.equal(other.result.status, 0x40);
+    assert.deepEqual(b.attentions(), []);
+  });
+
+  it('CLEAR TASK SET with TAS = 0 is silent to other nexuses and leaves them 6/2F/00', () => {
+    const { a, b, store } = held(false);
+    const other = write(b, 3, 3, 1);
+    a.manage(CLEAR_TASK_SET);
+    store.releaseAll();
+    store.hold = false;
+    assert.equal(other.result.dropped, true);
+    assert.deepEqual(b.attentions(), ['6/2f/00']);
+    assert.deepEqual(a.attentions(), []);
+  });
+
+  it('CLEAR TASK SET leaves a nexus that lost nothing without a unit attention', () => {
+    const { a, b } = held(false);
+    a.manage(CLEAR_TASK_SET);
+    assert.deepEqual(b.attentions(), []);
+  });
+
+  it('LOGICAL UNIT RESET is a unit attention 6/29/03 on every nexus, the asking one too', () => {
+    const { a, b, store } = held();
+    const other = write(b, 3, 3, 1);
+    const reset = a.manage(LOGICAL_UNIT_RESET);
+    assert.equal(reset.done, false);
+    store.releaseAll();
+    store.hold = false;
+    assert.equal(outcome(reset), COMPLETE);
+    assert.equal(other.result.status, 0x40);
+    assert.deepEqual(b.attentions(), ['6/29/03']);
+    assert.deepEqual(a.attentions(), ['6/29/03']);
+  });
+
+  it('LOGICAL UNIT RESET keeps acknowledged data (bug 3)', () => {
+    const { bed, a } = held();
+    bed.store.hold = false;
+    assert.equal(write(a, 9, 0x99, 1).result.status, 0);
+    a.manage(LOGICAL_UNIT_RESET);
+    a.clear();
+    assert.equal(a.run('35 00 00 00 00 00 00 00 00 00').status, 0);
+    bed.store.powerCut();
+    assert.equal(bed.store.memory[9 * BLOCK], 0x99);
+  });
+
+  it('LOGICAL UNIT RESET starts a stopped unit and restores mode values', () => {
+    const { bed, a } = held();
+    bed.store.hold = false;
+    setTas(a, false);
+    assert.equal(a.run('1b 00 00 00 00 00').status, 0);
+    assert.equal(a.run('00 00 00 00 00 00').sense, '2/04/02');
+    a.manage(LOGICAL_UNIT_RESET);
+    assert.deepEqual(a.attentions(), ['6/29/03']);
+    assert.equal(a.run('00 00 00 00 00 00').status, 0);
+    assert.equal(bed.unit.taskAbortedStatus, true);
+  });
+
+  it('refuses functions it does not have, CLEAR ACA and the old TARGET RESET among them', () => {
+    const { a } = held();
+    for (const unknown of [0x00, 0x03, 0x10, 0x20, 0x40, 0x80, 0xff]) {
+      assert.equal(outcome(a.manage(unknown)), REJECTED);
+    }
+  });
+
+  it('names a LUN that is not there', () => {
+    const { a } = held();
+    for (const known of [ABORT_TASK, ABORT_TASK_SET, CLEAR_TASK_SET, LOGICAL_UNIT_RESET]) {
+      assert.equal(outcome(a.manage(known, 0, { lun: 77 })), INCORRECT_LUN);
+    }
+  });
+
+  it('is not held up by unit attentions and does not consume them', () => {
+    const { bed, a } = held();
+    bed.unit.attentionForAll(0x062a09);
+    assert.equal(outcome(a.manage(ABORT_TASK, 1)), COMPLETE);
+    assert.deepEqual(a.attentions(), ['6/2a/09']);
+  });
+
+  it('waits for work that an earlier abort is still waiting for', () => {
+    const { a, store } = held();
+    write(a, 1, 0xaa, 1);
+    const first = a.manage(ABORT_TASK, 1);
+    const reset = a.manage(LOGICAL_UNIT_RESET);
+    assert.equal(reset.done, false);
+    store.releaseAll();
+    assert.equal(outcome(first), COMPLETE);
+    assert.equal(outcome(reset), COMPLETE);
+  });
+
+  it('I_T nexus loss aborts silently, keeps others running, and is 6/29/07 on return', () => {
+    const { bed, a, b, store } = held();
+    const mine = write(a, 1, 1, 1);
+    const other = write(b, 3, 3, 1);
+    bed.target.nexusLost(a.nexus);
+    store.releaseAll();
+    store.hold = false;
+    assert.equal(mine.result.dropped, true);
+    assert.equal(other.result.status, 0);
+    const again = bed.nexus('a');
+    assert.equal(again.nexus, a.nexus);
+    assert.deepEqual(again.attentions(), ['6/29/07']);
+  });
+
+  it('removing a unit tells waiting commands TASK ABORTED and ends when the last has stopped', () => {
+    const { bed, a, store } = held();
+    const running = write(a, 1, 1, 1);
+    const dormant = write(a, 1, 2, 2);
+    let gone = false;
+    assert.equal(
+      bed.target.removeUnit(0, () => {
+        gone = true;
+      }),
+      true,
+    );
+    assert.equal(dormant.result.status, 0x40);
+    assert.equal(gone, false);
+    store.releaseAll();
+    assert.equal(gone, true);
+    assert.equal(running.result.status, 0x40);
+    assert.equal(a.run('28 00 00 00 00 00 00 00 01 00', { in: BLOCK }).sense, '5/25/00');
+  });
+});

@@ -1,0 +1,184 @@
+/**
+ * A target with disks over HeldStores, and nexuses that send it commands: the bench most core specs stand on.
+ *
+ *   const t = disk({ blocks: 2048, thin: true });
+ *   const a = t.nexus('a').clear();
+ *   const r = a.run('12 00 00 00 60 00', { in: 96 });    // r.status, r.sense, r.pointer, r.dataIn …
+ *   t.store.hold = true;
+ *   const w = a.start('2a 00 …', { out: pattern });      // w.done, w.result
+ *   t.store.release();
+ */
+import { strict as assert } from 'node:assert';
+import type { ParameterStore } from '../../src/scsi/contracts.ts';
+import { LogicalUnit, type UnitIdentity } from '../../src/scsi/logical-unit.ts';
+import type { LunPresentation } from '../../src/scsi/lun.ts';
+import { diskModePages } from '../../src/scsi/mode-page.ts';
+import type { Nexus } from '../../src/scsi/nexus.ts';
+import { BlockDevice } from '../../src/scsi/sbc/block-device.ts';
+import { BOUNCE_BYTES, BouncePool } from '../../src/scsi/sbc/bounce.ts';
+import { diskType } from '../../src/scsi/sbc/disk-type.ts';
+import { Segments } from '../../src/scsi/segments.ts';
+import { Target } from '../../src/scsi/target.ts';
+import {
+  type Bytes,
+  DirectPort,
+  type Outcome,
+  type Pending,
+  type RunOptions,
+} from './direct-port.ts';
+import { HeldStore } from './held-store.ts';
+
+/** Bounce buffers in plain memory. */
+export function bouncePool(count: number): BouncePool {
+  return new BouncePool(
+    Array.from({ length: count }, () => {
+      const bytes = new Uint8Array(BOUNCE_BYTES);
+      const segments = new Segments({ words: new Uint32Array(4), address: 0 });
+      segments.append({ view: bytes, address: 0 }, 0, BOUNCE_BYTES);
+      return { segments, bytes };
+    }),
+  );
+}
+
+export interface DiskOptions {
+  readonly blocks?: number;
+  readonly blockBytes?: number;
+  readonly physicalBlockBytes?: number;
+  readonly thin?: boolean;
+  readonly readOnly?: boolean;
+  readonly lun?: number;
+  readonly serial?: string;
+  readonly discardBytes?: number;
+  readonly canDiscard?: boolean;
+  readonly volatileCache?: boolean;
+  readonly parameters?: ParameterStore;
+  /** Bounce buffers of the unit. */
+  readonly bounceBuffers?: number;
+}
+
+export class TestNexus {
+  readonly nexus: Nexus;
+  readonly port: DirectPort;
+  readonly target: Target;
+
+  constructor(target: Target, nexus: Nexus, presentation: LunPresentation) {
+    this.target = target;
+    this.nexus = nexus;
+    this.port = new DirectPort(target, presentation);
+  }
+
+  /** Sends a command that must end at once. */
+  run(cdb: Bytes, options: RunOptions = {}): Outcome {
+    const pending = this.start(cdb, options);
+    assert(pending.outcome, 'the command ended at once');
+    return pending.outcome;
+  }
+
+  /** Sends a command that may end later. */
+  start(cdb: Bytes, options: RunOptions = {}): Pending {
+    return this.port.start(this.nexus, cdb, options);
+  }
+
+  /** Sends a task management function. */
+  manage(managementFunction: number, managedTag = 0, options: RunOptions = {}): Pending {
+    return this.port.manage(this.nexus, managementFunction, managedTag, options);
+  }
+
+  /** Eats the pending unit attentions of every logical unit. */
+  clear(): this {
+    for (const unit of this.target.units()) {
+      for (let i = 0; i < 16; i += 1) {
+        if (this.run('00 00 00 00 00 00', { lun: unit.lun }).sense[0] !== '6') break;
+      }
+    }
+    return this;
+  }
+
+  /** The unit attentions that TEST UNIT READY reports now, in order. */
+  attentions(lun = 0): string[] {
+    const seen: string[] = [];
+    for (let i = 0; i < 16; i += 1) {
+      const { sense } = this.run('00 00 00 00 00 00', { lun });
+      if (sense[0] !== '6') break;
+      seen.push(sense);
+    }
+    return seen;
+  }
+}
+
+export class Testbed {
+  readonly target = new Target({ name: 'spec' });
+  readonly stores = new Map<number, HeldStore>();
+  /** Bugs that handlers threw; `nexus()` users get them as failed specs through `verify`. */
+  readonly internalErrors: unknown[] = [];
+
+  constructor() {
+    this.target.onInternalError = (error) => {
+      this.internalErrors.push(error);
+      throw error;
+    };
+  }
+
+  /** The logical unit with the lowest LUN. */
+  get unit(): LogicalUnit {
+    const [unit] = this.target.units();
+    assert(unit, 'the target has a logical unit');
+    return unit;
+  }
+
+  /** Its store. */
+  get store(): HeldStore {
+    const store = this.stores.get(this.unit.lun);
+    assert(store, 'the logical unit has a store');
+    return store;
+  }
+
+  add(options: DiskOptions = {}): LogicalUnit {
+    const blockBytes = options.blockBytes ?? 512;
+    const lun = options.lun ?? 0;
+    const store = new HeldStore({
+      bytes: (options.blocks ?? 2048) * blockBytes,
+      readOnly: options.readOnly ?? false,
+      canDiscard: options.canDiscard ?? true,
+      discardBytes: options.discardBytes ?? 4096,
+      volatileCache: options.volatileCache ?? true,
+    });
+    this.stores.set(lun, store);
+    const unit = new LogicalUnit({
+      target: this.target,
+      lun,
+      deviceType: diskType(options.thin ?? false),
+      identity: identity(lun, options.serial ?? `SPEC${lun}`),
+      block: new BlockDevice(store, {
+        blockBytes,
+        physicalBlockBytes: options.physicalBlockBytes ?? Math.max(blockBytes, 4096),
+        thin: options.thin ?? false,
+        bounce: bouncePool(options.bounceBuffers ?? 2),
+      }),
+      modePages: diskModePages({ parameters: options.parameters ?? null }),
+    });
+    this.target.addUnit(unit);
+    return unit;
+  }
+
+  /** Logs an initiator in. It has 6/29/01 pending on every logical unit. */
+  nexus(name: string, presentation: LunPresentation = 'native'): TestNexus {
+    const nexus = this.target.login(name, name, false);
+    assert(nexus, 'the target has room for a nexus');
+    return new TestNexus(this.target, nexus, presentation);
+  }
+}
+
+function identity(lun: number, serial: string): UnitIdentity {
+  const naa = new Uint8Array(16).fill(0x11);
+  naa[0] = 0x60;
+  naa[15] = lun;
+  return { vendor: 'RINGSCSI', product: 'SPEC DISK', revision: '0001', serial, naa };
+}
+
+/** A target with one disk at LUN 0 (or `options.lun`). */
+export function disk(options: DiskOptions = {}): Testbed {
+  const bed = new Testbed();
+  bed.add(options);
+  return bed;
+}

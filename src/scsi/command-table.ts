@@ -1,0 +1,131 @@
+/** Command rows (one per opcode and service action, the only place that knows it) and the table of a device type. */
+import { bits, type CdbField, type CdbFields, u, usageMap } from './cdb.ts';
+import type { Task } from './task.ts';
+
+/** How a task is ordered against others by the blocks it touches (QUEUE ALGORITHM MODIFIER 0, SAM-5 8). */
+export const TOUCHES_NOTHING = 0;
+export const READS_EXTENT = 1;
+export const WRITES_EXTENT = 2;
+/** Writes somewhere on the logical unit, known only from the parameter list (UNMAP). */
+export const WRITES_UNIT = 3;
+export type Extent =
+  | typeof TOUCHES_NOTHING
+  | typeof READS_EXTENT
+  | typeof WRITES_EXTENT
+  | typeof WRITES_UNIT;
+
+/** What a pending unit attention does to the command (SAM-5 5.14). */
+export type AttentionPolicy = 'report' | 'ignore' | 'clear';
+
+/** What a TRANSFER LENGTH of zero means. */
+export type ZeroBlocks = 'none' | '256' | 'rest';
+
+export interface CommandPolicy {
+  /** Direction of the data, seen from the initiator. */
+  readonly data: 'none' | 'in' | 'out';
+  /** `required`: the medium must be ready (and is checked before the CDB's range). */
+  readonly medium: 'required' | 'none';
+  readonly attention: AttentionPolicy;
+  readonly extent: Extent;
+  readonly zeroBlocks?: ZeroBlocks;
+  /** The command changes the medium: refused when the logical unit is write protected. */
+  readonly writes?: boolean;
+  /** Clause of the standard. */
+  readonly clause: string;
+}
+
+/** One command: what T10 says about it. Rows are data; handlers are attached by `deviceType`. */
+export interface CommandRow extends CommandPolicy {
+  readonly opcode: number;
+  /** -1 when the opcode has none. */
+  readonly serviceAction: number;
+  readonly name: string;
+  readonly lengthBytes: number;
+  readonly fields: CdbFields;
+  /** CDB usage data (SPC-4 6.29.3). */
+  readonly usage: Uint8Array;
+  /** The LBA and TRANSFER LENGTH fields, when the row orders by extent. */
+  readonly lba: CdbField | null;
+  readonly blocks: CdbField | null;
+  /** CONTROL byte position. */
+  readonly controlByte: number;
+}
+
+/** Declares a command. Throws RangeError at import when fields overlap or leave the CDB. */
+export function command<const F extends CdbFields>(
+  opcode: number,
+  name: string,
+  lengthBytes: number,
+  fields: F,
+  policy: CommandPolicy,
+  serviceAction = -1,
+): CommandRow & { readonly fields: F } {
+  const all: CdbFields = fields;
+  return {
+    ...policy,
+    opcode,
+    serviceAction,
+    name,
+    lengthBytes,
+    fields,
+    usage: usageMap(name, opcode, serviceAction, lengthBytes, fields),
+    lba: all['lba'] ?? null,
+    blocks: all['blocks'] ?? null,
+    controlByte: lengthBytes - 1,
+  };
+}
+
+/** Executes a command whose gates have passed. Ends by `task.unit.finish(task)`, at once or from a continuation. */
+export type Handler = (task: Task) => void;
+
+export interface Command {
+  readonly row: CommandRow;
+  readonly run: Handler;
+}
+
+/** All commands of one opcode: a single one, or one per service action. */
+export interface OpcodeEntry {
+  readonly single: Command | null;
+  readonly byServiceAction: ReadonlyMap<number, Command> | null;
+}
+
+export interface DeviceType {
+  /** Peripheral device type (SPC-4 6.4.2). */
+  readonly peripheralType: number;
+  /** Indexed by opcode. */
+  readonly opcodes: readonly (OpcodeEntry | null)[];
+  /** Every command in ascending (opcode, service action) order. */
+  readonly commands: readonly Command[];
+}
+
+/** SERVICE ACTION field of the opcodes that have one (SPC-4 4.3.5.4). */
+export const SERVICE_ACTION = bits(1, 4, 0);
+/** SERVICE ACTION of variable length CDBs (7Fh). */
+export const VARIABLE_SERVICE_ACTION = u(8, 2);
+
+/** Composes the table of a device type. Throws on a duplicate (opcode, service action) or a mixture of both kinds. */
+export function deviceType(
+  peripheralType: number,
+  commands: readonly (readonly [CommandRow, Handler])[],
+): DeviceType {
+  const opcodes = new Array<OpcodeEntry | null>(256).fill(null);
+  const sorted = commands
+    .map(([row, run]): Command => ({ row, run }))
+    .sort((a, b) => a.row.opcode - b.row.opcode || a.row.serviceAction - b.row.serviceAction);
+  for (const entry of sorted) {
+    const { opcode, serviceAction, name } = entry.row;
+    const present = opcodes[opcode] ?? null;
+    if (serviceAction < 0) {
+      if (present !== null)
+        throw new RangeError(`Cannot compose device type: ${name} is there twice`);
+      opcodes[opcode] = { single: entry, byServiceAction: null };
+      continue;
+    }
+    const actions = new Map(present?.byServiceAction ?? []);
+    if (actions.has(serviceAction) || present?.single) {
+      throw new RangeError(`Cannot compose device type: ${name} is there twice`);
+    }
+    opcodes[opcode] = { single: null, byServiceAction: actions.set(serviceAction, entry) };
+  }
+  return { peripheralType, opcodes, commands: sorted };
+}

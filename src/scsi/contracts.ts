@@ -1,0 +1,79 @@
+/** The two contracts of the core: what it asks of a transport and of a backing store. Both are implemented elsewhere. */
+import type { Segments } from './segments.ts';
+import type { Task } from './task.ts';
+
+/**
+ * What the core asks of a transport. A task arrives with its CDB, tag, LUN, attribute and both data buffers filled in
+ * (`task.dataIn`, `task.dataOut`: checked segments); the transport gets it back exactly once, by one of these calls.
+ */
+export interface TargetPort {
+  /** How REPORT LUNS spells logical units to this initiator: `native` LUN n = 00 nn, `vscsi` unit n = target n (8n 00). */
+  readonly lunPresentation: 'native' | 'vscsi';
+  /** The command has ended: send status, sense and residuals, then free the task. */
+  respond(task: Task): void;
+  /** The task was aborted and SAM sends no status for it: free the task, keep its credit for the initiator. */
+  drop(task: Task): void;
+  /** The task management function in `task` has ended (`task.managementOutcome`): answer it, then free the task. */
+  taskManagementDone(task: Task): void;
+}
+
+/** Replies of a store. Everything but DONE and PENDING is a fault; faults never name a SCSI code. */
+export const DONE = 0;
+/** The store will call `task.stored(reply)` later, exactly once. */
+export const PENDING = 1;
+/** The medium could not be read at byte `task.storedBytes` of the request. */
+export const MEDIUM_READ = 2;
+/** The medium could not be written at byte `task.storedBytes` of the request. */
+export const MEDIUM_WRITE = 3;
+/** No space left behind a thin store. */
+export const FULL = 4;
+/** What is behind the store shrank, vanished or is otherwise not what was attached. */
+export const GONE = 5;
+/** The store cannot be written. */
+export const READ_ONLY = 6;
+/** The initiator's memory could not be reached (a hole in a region, EFAULT). */
+export const BUFFER = 7;
+export type StoreReply =
+  | typeof DONE
+  | typeof PENDING
+  | typeof MEDIUM_READ
+  | typeof MEDIUM_WRITE
+  | typeof FULL
+  | typeof GONE
+  | typeof READ_ONLY
+  | typeof BUFFER;
+
+/**
+ * A random-access store of bytes behind a disk. Positions and lengths are bytes; the caller has checked that
+ * [position, position + length) lies below `bytes`. On a fault `task.storedBytes` says how many bytes from the start
+ * of the request were good. Requests of one task come one at a time.
+ */
+export interface BlockStore {
+  /** Capacity. May grow between requests (the core is told by a capacity change). */
+  readonly bytes: number;
+  readonly readOnly: boolean;
+  /** Whether `discard` gives space back; `discard` works (as zeroes) either way. */
+  readonly canDiscard: boolean;
+  /** Granularity of useful discards, a power of two. */
+  readonly discardBytes: number;
+  /** Whether completed writes may still be lost at a power cut (a volatile cache stands in front of the medium). */
+  readonly volatileCache: boolean;
+  /** Reads `length` bytes into the first `length` bytes of `into`. Holes read as zeros. */
+  read(task: Task, position: number, length: number, into: Segments): StoreReply;
+  /** Writes the first `length` bytes of `from`. `durable`: they are on stable storage when this is DONE. */
+  write(task: Task, position: number, length: number, from: Segments, durable: boolean): StoreReply;
+  /** Everything whose write was DONE before this call reaches stable storage. A failed flush stays failed (MEDIUM_WRITE). */
+  flush(task: Task): StoreReply;
+  /** The range reads as zeros afterwards; space is given back where the store can. */
+  discard(task: Task, position: number, length: number): StoreReply;
+  /** The range reads as zeros afterwards and stays allocated where the store can. */
+  writeZeroes(task: Task, position: number, length: number, durable: boolean): StoreReply;
+  /** Hint: the task was aborted; a PENDING request should end soon. It still ends by `task.stored`. */
+  cancel(task: Task): void;
+}
+
+/** Where savable mode pages go. Absent when the daemon has no state directory. */
+export interface ParameterStore {
+  /** Makes `pages` (the concatenated current values) durable. DONE, or PENDING then `task.stored`. */
+  save(task: Task, lun: number, pages: Uint8Array): StoreReply;
+}

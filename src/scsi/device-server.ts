@@ -1,0 +1,118 @@
+/** The device server: finds a command's row, says what blocks it touches, and runs it when its gates let it (SAM-5 4.5.19). */
+import { field, firstStrayBit } from './cdb.ts';
+import {
+  type Command,
+  type CommandRow,
+  SERVICE_ACTION,
+  TOUCHES_NOTHING,
+  WRITES_UNIT,
+} from './command-table.ts';
+import { attentionGate, mediumGate, protectGate } from './gates.ts';
+import type { LogicalUnit } from './logical-unit.ts';
+import { NO_LUN } from './lun.ts';
+import { cdbPointer, NONE } from './sense.ts';
+import {
+  INTERNAL_TARGET_FAILURE,
+  INVALID_COMMAND_OPERATION_CODE,
+  INVALID_FIELD_IN_CDB,
+  LOGICAL_UNIT_NOT_SUPPORTED,
+} from './sense-codes.ts';
+import { ENABLED, type Task } from './task.ts';
+
+const OPCODE_BYTE = 0;
+
+function find(unit: LogicalUnit, cdb: Uint8Array): Command | null {
+  const entry = unit.deviceType.opcodes[cdb[OPCODE_BYTE] as number] ?? null;
+  if (entry === null) return null;
+  if (entry.byServiceAction === null) return entry.single;
+  return entry.byServiceAction.get(field(cdb, SERVICE_ACTION)) ?? null;
+}
+
+function decodeExtent(unit: LogicalUnit, task: Task, row: CommandRow): void {
+  if (row.extent === WRITES_UNIT) {
+    task.extentEnd = Number.MAX_SAFE_INTEGER;
+    return;
+  }
+  if (row.lba === null || row.blocks === null || unit.block === null) return;
+  const lba = field(task.cdb, row.lba);
+  let blocks = field(task.cdb, row.blocks);
+  if (blocks === 0 && row.zeroBlocks === '256') blocks = 256;
+  if (blocks === 0 && row.zeroBlocks === 'rest') blocks = Math.max(0, unit.block.blocks - lba);
+  task.lba = lba;
+  task.blocks = blocks;
+  if (row.extent === TOUCHES_NOTHING) return;
+  task.extentFirst = lba;
+  task.extentEnd = lba + blocks;
+}
+
+/** On arrival: sets `task.row`, and `lba`, `blocks` and the extent when the row has them. */
+export function decode(task: Task, unit: LogicalUnit): void {
+  const command = find(unit, task.cdb);
+  task.row = command === null ? null : command.row;
+  task.run = command === null ? null : command.run;
+  task.lba = 0;
+  task.blocks = 0;
+  if (command !== null) decodeExtent(unit, task, command.row);
+}
+
+function refuse(task: Task, unit: LogicalUnit, sense: number, fieldPointer: number): void {
+  task.check(sense, NONE, fieldPointer);
+  unit.finish(task);
+}
+
+function refuseUnknown(task: Task, unit: LogicalUnit): void {
+  if (unit.lun === NO_LUN) {
+    refuse(task, unit, LOGICAL_UNIT_NOT_SUPPORTED, NONE);
+  } else if (unit.deviceType.opcodes[task.cdb[OPCODE_BYTE] as number]) {
+    refuse(task, unit, INVALID_FIELD_IN_CDB, cdbPointer(SERVICE_ACTION.byte, 4));
+  } else {
+    refuse(task, unit, INVALID_COMMAND_OPERATION_CODE, NONE);
+  }
+}
+
+/** Refuses bits the row does not honour, NACA among them, and CDBs cut short. True when refused. */
+function refuseCdb(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
+  if (task.cdbBytes < row.lengthBytes) {
+    refuse(task, unit, INVALID_FIELD_IN_CDB, NONE);
+    return true;
+  }
+  const stray = firstStrayBit(row.usage, task.cdb, row.serviceAction >= 0);
+  if (stray < 0) return false;
+  refuse(task, unit, INVALID_FIELD_IN_CDB, cdbPointer(stray >> 3, stray & 7));
+  return true;
+}
+
+function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
+  const sense = mediumGate(unit, row) || protectGate(unit, row);
+  if (sense === 0) return false;
+  refuse(task, unit, sense, NONE);
+  return true;
+}
+
+function serve(task: Task, unit: LogicalUnit, nexusIndex: number): void {
+  const { row, run } = task;
+  const attention = attentionGate(unit, nexusIndex, row);
+  if (attention !== 0) {
+    refuse(task, unit, attention, NONE);
+  } else if (row === null || run === null) {
+    refuseUnknown(task, unit);
+  } else if (row.writes === true) {
+    if (!refuseMedium(task, unit, row) && !refuseCdb(task, unit, row)) run(task);
+  } else if (!refuseCdb(task, unit, row) && !refuseMedium(task, unit, row)) {
+    run(task);
+  }
+}
+
+/** Runs an enabled task. A bug in a handler ends that command with 4/44/00 and is reported, never GOOD. */
+export function execute(task: Task, unit: LogicalUnit): void {
+  const { nexus, sequence } = task;
+  if (nexus === null) return;
+  try {
+    serve(task, unit, nexus.index);
+  } catch (error) {
+    unit.target.onInternalError(error, task);
+    if (task.state !== ENABLED || task.sequence !== sequence) throw error;
+    task.continuation = null;
+    refuse(task, unit, INTERNAL_TARGET_FAILURE, NONE);
+  }
+}

@@ -1,0 +1,104 @@
+/** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
+import { type DeviceType, READS_EXTENT, WRITES_EXTENT } from './command-table.ts';
+import type { ModePages } from './mode-page.ts';
+import { CHECK_CONDITION } from './sam.ts';
+import type { BlockDevice } from './sbc/block-device.ts';
+import { BUS_DEVICE_RESET_FUNCTION_OCCURRED } from './sense-codes.ts';
+import type { Target } from './target.ts';
+import type { Task } from './task.ts';
+import { TaskSet } from './task-set.ts';
+import { UnitAttention } from './unit-attention.ts';
+
+/** What INQUIRY and the VPD pages say about who this is. ASCII; stable for the life of the unit, over restarts too. */
+export interface UnitIdentity {
+  /** T10 vendor identification, at most 8 characters. */
+  readonly vendor: string;
+  /** Product identification, at most 16 characters. */
+  readonly product: string;
+  /** Product revision level, at most 4 characters. */
+  readonly revision: string;
+  /** Unit serial number, 1 to 32 characters. */
+  readonly serial: string;
+  /** NAA designator, 8 bytes (NAA 3h, locally assigned) or 16 (NAA 6h), unique to the unit. */
+  readonly naa: Uint8Array;
+}
+
+export interface LogicalUnitOptions {
+  readonly target: Target;
+  readonly lun: number;
+  readonly deviceType: DeviceType;
+  readonly identity: UnitIdentity;
+  readonly block?: BlockDevice;
+  readonly modePages?: ModePages;
+}
+
+export class LogicalUnit {
+  readonly target: Target;
+  readonly lun: number;
+  readonly deviceType: DeviceType;
+  readonly identity: UnitIdentity;
+  readonly block: BlockDevice | null;
+  readonly modePages: ModePages | null;
+  readonly attention = new UnitAttention();
+  readonly taskSet: TaskSet;
+
+  /** Commands that ended, and what they did. */
+  commands = 0;
+  reads = 0;
+  writes = 0;
+  bytesRead = 0;
+  bytesWritten = 0;
+  checkConditions = 0;
+
+  /** Control mode page (0Ah) fields that the core acts on; `ModePages` keeps them true. */
+  descriptorSense = false;
+  taskAbortedStatus = true;
+  softwareWriteProtect = false;
+  /** Caching mode page (08h) WCE. */
+  writeCacheEnabled = true;
+
+  constructor(options: LogicalUnitOptions) {
+    this.target = options.target;
+    this.taskSet = new TaskSet(this);
+    this.lun = options.lun;
+    this.deviceType = options.deviceType;
+    this.identity = options.identity;
+    this.block = options.block ?? null;
+    this.modePages = options.modePages ?? null;
+    this.modePages?.attach(this);
+  }
+
+  /** Posts a unit attention for every known nexus except one (the causer), or for all. */
+  attentionForAll(sense: number, except = -1): void {
+    for (const nexus of this.target.nexuses.all()) {
+      if (nexus.index !== except) this.attention.post(nexus.index, sense);
+    }
+  }
+
+  /** The running command has ended with the outcome in `task`: retires it, answers it, lets successors run. */
+  finish(task: Task): void {
+    this.taskSet.finish(task);
+  }
+
+  /** Counts an ended command for the statistics. */
+  countOutcome(task: Task): void {
+    this.commands += 1;
+    if (task.status === CHECK_CONDITION) this.checkConditions += 1;
+    const row = task.row;
+    if (row === null) return;
+    if (row.extent === READS_EXTENT && row.data === 'in') {
+      this.reads += 1;
+      this.bytesRead += task.dataInMoved;
+    } else if (row.extent === WRITES_EXTENT && row.data === 'out') {
+      this.writes += 1;
+      this.bytesWritten += task.dataOutMoved;
+    }
+  }
+
+  /** Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data. */
+  reset(): void {
+    this.modePages?.reset();
+    if (this.block !== null) this.block.stopped = false;
+    this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);
+  }
+}

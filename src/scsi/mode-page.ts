@@ -1,0 +1,296 @@
+/** Mode pages of a logical unit: default, changeable, current and saved values, and what the core reads from them (SPC-4 7.5). */
+import { assert } from '../assert.ts';
+import type { ParameterStore } from './contracts.ts';
+import type { LogicalUnit } from './logical-unit.ts';
+import type { Task } from './task.ts';
+
+/** PAGE CONTROL of MODE SENSE. */
+export const CURRENT_VALUES = 0;
+export const CHANGEABLE_VALUES = 1;
+export const DEFAULT_VALUES = 2;
+export const SAVED_VALUES = 3;
+
+/** One page as bytes, header included, PS zero. */
+export interface ModePage {
+  readonly name: string;
+  readonly defaults: Uint8Array;
+  /** Ones where MODE SELECT may change a bit; the header too holds zeros. */
+  readonly changeable: Uint8Array;
+}
+
+/** A MODE SELECT that waits for another one, with its copied parameter list. */
+interface WaitingSelect {
+  readonly task: Task;
+  readonly list: Uint8Array;
+}
+
+/** PARAMETERS SAVEABLE, in the first byte of a page. */
+export const PS = 0x80;
+export const PAGE_HEADER_BYTES = 2;
+
+const CONTROL = 0x0a;
+const CACHING = 0x08;
+
+function page(
+  name: string,
+  lengthBytes: number,
+  defaults: Readonly<Record<number, number>>,
+  changeable: Readonly<Record<number, number>> = {},
+): ModePage {
+  const values = new Uint8Array(lengthBytes);
+  const mask = new Uint8Array(lengthBytes);
+  for (const [at, value] of Object.entries(defaults)) values[Number(at)] = value;
+  for (const [at, value] of Object.entries(changeable)) mask[Number(at)] = value;
+  values[1] = lengthBytes - PAGE_HEADER_BYTES;
+  return { name, defaults: values, changeable: mask };
+}
+
+/** Read-Write error recovery (SBC-3 6.5.8): the store replaces bad places by itself (AWRE), nothing is tunable. */
+const READ_WRITE_ERROR_RECOVERY = page('Read-Write error recovery', 12, { 0: 0x01, 2: 0x80 });
+
+const WCE = 0x04;
+/** Caching (SBC-3 6.5.5): WCE; reads always use the cache (RCD = 0). */
+function caching(writeCacheEnabled: boolean): ModePage {
+  return page('Caching', 20, { 0: CACHING, 2: writeCacheEnabled ? WCE : 0 }, { 2: WCE });
+}
+
+const D_SENSE = 0x04;
+const GLTSD = 0x02;
+const SWP = 0x08;
+const TAS = 0x40;
+const DEVICE_BYTE = 4;
+const ABORT_BYTE = 5;
+/**
+ * Control (SPC-4 7.5.8): one task set (TST 000b), restricted reordering, other commands live on after a CHECK CONDITION
+ * (QERR 00b), TASK ABORTED status on, BUSY TIMEOUT PERIOD 30 s.
+ */
+const CONTROL_PAGE = page(
+  'Control',
+  12,
+  { 0: CONTROL, 2: GLTSD, [ABORT_BYTE]: TAS, 8: 0x01, 9: 0x2c },
+  { 2: D_SENSE, [DEVICE_BYTE]: SWP, [ABORT_BYTE]: TAS },
+);
+
+const DEXCPT = 0x08;
+/** Informational exceptions control (SPC-4 7.5.11): none are reported. */
+const INFORMATIONAL_EXCEPTIONS = page('Informational exceptions control', 12, {
+  0: 0x1c,
+  2: DEXCPT,
+});
+
+export interface DiskModePagesOptions {
+  /** Default of WCE; on unless said otherwise. */
+  readonly writeCacheEnabled?: boolean;
+  /** Where saved values go; without one nothing is savable. */
+  readonly parameters?: ParameterStore | null;
+}
+
+function diskPages(writeCacheEnabled: boolean): readonly ModePage[] {
+  return [
+    READ_WRITE_ERROR_RECOVERY,
+    caching(writeCacheEnabled),
+    CONTROL_PAGE,
+    INFORMATIONAL_EXCEPTIONS,
+  ];
+}
+
+/** The mode pages of a disk: 01h, 08h, 0Ah, 1Ch. */
+export function diskModePages(options: DiskModePagesOptions = {}): ModePages {
+  return new ModePages(options.parameters ?? null, diskPages(options.writeCacheEnabled ?? true));
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+export class ModePages {
+  /** Where saved values go, or null when nothing is savable. */
+  readonly parameters: ParameterStore | null;
+  /** Page code → where the page starts in the arrays of values. */
+  readonly #start = new Map<number, number>();
+  readonly #defaults: Uint8Array;
+  readonly #changeable: Uint8Array;
+  #current: Uint8Array;
+  #saved: Uint8Array;
+  #unit: LogicalUnit | null = null;
+  /** A MODE SELECT is under way: the values it proposes, and those that wait behind it. */
+  #selecting = false;
+  #draining = false;
+  #proposed: Uint8Array;
+  readonly #waiting: WaitingSelect[] = [];
+
+  /** `pages` in ascending order of page code, none with subpages; those of a disk unless said otherwise. */
+  constructor(parameters: ParameterStore | null, pages: readonly ModePage[] = diskPages(true)) {
+    this.parameters = parameters;
+    let at = 0;
+    for (const { defaults, changeable } of pages) {
+      assert(defaults.length === changeable.length, 'a mode page and its mask have one length');
+      this.#start.set(defaults[0] as number, at);
+      at += defaults.length;
+    }
+    this.#defaults = concatenate(pages.map((each) => each.defaults));
+    this.#changeable = concatenate(pages.map((each) => each.changeable));
+    this.#current = this.#defaults.slice();
+    this.#saved = this.#defaults.slice();
+    this.#proposed = this.#current;
+  }
+
+  /** Called once by the logical unit these pages belong to: from now on its fields follow the values. */
+  attach(unit: LogicalUnit): void {
+    assert(this.#unit === null, 'mode pages belong to one logical unit');
+    this.#unit = unit;
+    this.#act();
+  }
+
+  get codes(): number[] {
+    return [...this.#start.keys()];
+  }
+
+  has(code: number): boolean {
+    return this.#start.has(code);
+  }
+
+  /** Bytes of a page, header included. */
+  bytesOf(code: number): number {
+    return PAGE_HEADER_BYTES + (this.#defaults[this.#startOf(code) + 1] as number);
+  }
+
+  /** A page as MODE SENSE returns it, for one PAGE CONTROL. */
+  sense(code: number, control: number): Uint8Array {
+    const start = this.#startOf(code);
+    const end = start + this.bytesOf(code);
+    const bytes = this.#values(control).slice(start, end);
+    bytes[0] = code | (this.parameters === null ? 0 : PS);
+    bytes[1] = this.#defaults[start + 1] as number;
+    return bytes;
+  }
+
+  /** All current values, for a MODE SELECT to try its changes on. */
+  draft(): Uint8Array {
+    return this.#current.slice();
+  }
+
+  /**
+   * Writes the page at `list[at]` into `draft`. Returns the offset in the page of the first byte that would change a bit
+   * that is not changeable, or -1.
+   */
+  propose(draft: Uint8Array, code: number, list: Uint8Array, at: number): number {
+    const start = this.#startOf(code);
+    for (let i = PAGE_HEADER_BYTES; i < this.bytesOf(code); i += 1) {
+      const value = list[at + i] as number;
+      const fixed = ~(this.#changeable[start + i] as number);
+      if (((value ^ (draft[start + i] as number)) & fixed) !== 0) return i;
+      draft[start + i] = value;
+    }
+    return -1;
+  }
+
+  /** Whether `draft` turns the write cache off, which must not leave acknowledged data behind in it. */
+  disablesWriteCache(draft: Uint8Array): boolean {
+    return this.#bit(this.#current, CACHING, 2, WCE) && !this.#bit(draft, CACHING, 2, WCE);
+  }
+
+  /** One MODE SELECT at a time: true when `task` may go on, false when a later `leave` will run it. */
+  enter(task: Task, list: Uint8Array): boolean {
+    if (this.#selecting) {
+      this.#waiting.push({ task, list });
+      return false;
+    }
+    this.#selecting = true;
+    return true;
+  }
+
+  /**
+   * The MODE SELECT under way has ended: runs those that waited, one after the other, until one has to wait for a store.
+   * Those that end at once come back here; the loop goes on without growing the stack.
+   */
+  leave(run: (task: Task, list: Uint8Array) => void): void {
+    this.#selecting = false;
+    if (this.#draining) return;
+    this.#draining = true;
+    while (!this.#selecting) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      this.#selecting = true;
+      run(next.task, next.list);
+    }
+    this.#draining = false;
+  }
+
+  /** What the MODE SELECT under way will commit. */
+  get proposed(): Uint8Array {
+    return this.#proposed;
+  }
+
+  set proposed(draft: Uint8Array) {
+    this.#proposed = draft;
+  }
+
+  /** Makes the proposed values current, and saved ones if `save`. Returns whether a current value changed. */
+  commit(save: boolean): boolean {
+    const changed = !equal(this.#current, this.#proposed);
+    this.#current = this.#proposed.slice();
+    if (save) this.#saved = this.#proposed.slice();
+    this.#act();
+    return changed;
+  }
+
+  /** Logical unit reset: current values become the saved ones, or the defaults where nothing was saved. */
+  reset(): void {
+    this.#current = this.#saved.slice();
+    this.#act();
+  }
+
+  /**
+   * Takes over values that `ParameterStore.save` got in an earlier life, as saved and current values. False, with
+   * nothing changed, when they are not of this layout.
+   */
+  load(bytes: Uint8Array): boolean {
+    if (bytes.length !== this.#defaults.length) return false;
+    for (let i = 0; i < bytes.length; i += 1) {
+      const fixed = ~(this.#changeable[i] as number);
+      if ((((bytes[i] as number) ^ (this.#defaults[i] as number)) & fixed) !== 0) return false;
+    }
+    this.#saved = bytes.slice();
+    this.reset();
+    return true;
+  }
+
+  #startOf(code: number): number {
+    const start = this.#start.get(code);
+    assert(start !== undefined, 'a mode page that is asked for exists');
+    return start;
+  }
+
+  #values(control: number): Uint8Array {
+    if (control === CHANGEABLE_VALUES) return this.#changeable;
+    if (control === DEFAULT_VALUES) return this.#defaults;
+    return control === SAVED_VALUES ? this.#saved : this.#current;
+  }
+
+  #bit(values: Uint8Array, code: number, byte: number, mask: number): boolean {
+    const start = this.#start.get(code);
+    return start !== undefined && ((values[start + byte] as number) & mask) !== 0;
+  }
+
+  /** Keeps true what the core reads on its hot path. */
+  #act(): void {
+    const unit = this.#unit;
+    if (unit === null) return;
+    const values = this.#current;
+    unit.writeCacheEnabled = this.#bit(values, CACHING, 2, WCE);
+    unit.descriptorSense = this.#bit(values, CONTROL, 2, D_SENSE);
+    unit.softwareWriteProtect = this.#bit(values, CONTROL, DEVICE_BYTE, SWP);
+    unit.taskAbortedStatus = this.#bit(values, CONTROL, ABORT_BYTE, TAS);
+  }
+}

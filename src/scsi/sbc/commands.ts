@@ -1,0 +1,53 @@
+/** Index of the block commands: row and handler, one line each. */
+import type { CommandRow, Handler } from '../command-table.ts';
+import { SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16, synchronizeCache } from './cache.ts';
+import { READ_CAPACITY_10, READ_CAPACITY_16, readCapacity10, readCapacity16 } from './capacity.ts';
+import { READ_6, READ_10, READ_12, READ_16, read, read6 } from './read.ts';
+import { START_STOP_UNIT, startStopUnit } from './start-stop.ts';
+import { UNMAP, unmap } from './unmap.ts';
+import { VERIFY_10, VERIFY_16, verify } from './verify.ts';
+import { WRITE_6, WRITE_10, WRITE_12, WRITE_16, write, write6 } from './write.ts';
+import {
+  WRITE_SAME_10,
+  WRITE_SAME_10_THIN,
+  WRITE_SAME_16,
+  WRITE_SAME_16_THIN,
+  writeSame10,
+  writeSame16,
+} from './write-same.ts';
+
+type Entry = readonly [CommandRow, Handler];
+
+/** What every disk does, whatever its provisioning. */
+const commonCommands: readonly Entry[] = [
+  [READ_6, read6],
+  [WRITE_6, write6],
+  [START_STOP_UNIT, startStopUnit],
+  [READ_CAPACITY_10, readCapacity10],
+  [READ_10, read],
+  [WRITE_10, write],
+  [VERIFY_10, verify],
+  [SYNCHRONIZE_CACHE_10, synchronizeCache],
+  [READ_16, read],
+  [WRITE_16, write],
+  [VERIFY_16, verify],
+  [SYNCHRONIZE_CACHE_16, synchronizeCache],
+  [READ_CAPACITY_16, readCapacity16],
+  [READ_12, read],
+  [WRITE_12, write],
+];
+
+/** A fully provisioned disk: no UNMAP, and WRITE SAME refuses its UNMAP bit. */
+export const sbcCommands: readonly Entry[] = [
+  ...commonCommands,
+  [WRITE_SAME_10, writeSame10],
+  [WRITE_SAME_16, writeSame16],
+];
+
+/** A thin disk (LBPME = 1): UNMAP, and the UNMAP bit of WRITE SAME. */
+export const sbcThinCommands: readonly Entry[] = [
+  ...commonCommands,
+  [WRITE_SAME_10_THIN, writeSame10],
+  [UNMAP, unmap],
+  [WRITE_SAME_16_THIN, writeSame16],
+];

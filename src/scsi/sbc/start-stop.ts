@@ -1,0 +1,85 @@
+/** START STOP UNIT of a disk whose medium cannot be removed (SBC-3 5.25; power conditions SPC-4 5.11). */
+import { bits, field } from '../cdb.ts';
+import { command, TOUCHES_NOTHING } from '../command-table.ts';
+import { DONE, type StoreReply } from '../contracts.ts';
+import { unitOf } from '../parameter-data.ts';
+import type { Task } from '../task.ts';
+import { blockDeviceOf, refuseField } from './access.ts';
+import { checkFlushFault } from './store-fault.ts';
+
+const IMMED = bits(1, 0, 0);
+const POWER_CONDITION_MODIFIER = bits(3, 3, 0);
+const POWER_CONDITION = bits(4, 7, 4);
+const NO_FLUSH = bits(4, 2, 2);
+const LOEJ = bits(4, 1, 1);
+const START = bits(4, 0, 0);
+
+/** POWER CONDITION values that mean something to a disk without a motor (SBC-3 5.25). */
+const START_VALID = 0x0;
+const ACTIVE = 0x1;
+const IDLE = 0x2;
+const STANDBY = 0x3;
+const FORCE_STANDBY = 0xb;
+
+export const START_STOP_UNIT = command(
+  0x1b,
+  'START STOP UNIT',
+  6,
+  {
+    immed: IMMED,
+    powerConditionModifier: POWER_CONDITION_MODIFIER,
+    powerCondition: POWER_CONDITION,
+    noFlush: NO_FLUSH,
+    loej: LOEJ,
+    start: START,
+  },
+  {
+    data: 'none',
+    medium: 'none',
+    attention: 'report',
+    extent: TOUCHES_NOTHING,
+    clause: 'SBC-3 5.25',
+  },
+);
+
+/**
+ * Starts, stops, or changes the power condition. IMMED = 1 is answered after the work as well. Every power condition is
+ * accepted: START and LOEJ are then ignored, an explicit ACTIVE, IDLE or STANDBY ends the stopped state.
+ */
+export function startStopUnit(task: Task): void {
+  const block = blockDeviceOf(task);
+  const condition = field(task.cdb, POWER_CONDITION);
+  if (condition === START_VALID && field(task.cdb, LOEJ) !== 0) {
+    refuseField(task, LOEJ);
+    return;
+  }
+  if (quiets(task, condition) && field(task.cdb, NO_FLUSH) === 0) {
+    task.await(block.store.flush(task), flushed);
+  } else {
+    settle(task, condition);
+  }
+}
+
+/** Whether the command makes the unit less ready than it is, so that its cache must be on the medium first. */
+function quiets(task: Task, condition: number): boolean {
+  if (condition === START_VALID) return field(task.cdb, START) === 0;
+  return condition === STANDBY || condition === FORCE_STANDBY;
+}
+
+function flushed(task: Task, reply: StoreReply): void {
+  if (reply === DONE) {
+    settle(task, field(task.cdb, POWER_CONDITION));
+    return;
+  }
+  checkFlushFault(task, reply);
+  unitOf(task).finish(task);
+}
+
+function settle(task: Task, condition: number): void {
+  const block = blockDeviceOf(task);
+  if (condition === START_VALID) block.stopped = field(task.cdb, START) === 0;
+  else if (condition === ACTIVE || condition === IDLE || condition === STANDBY) {
+    block.stopped = false;
+  }
+  unitOf(task).finish(task);
+}

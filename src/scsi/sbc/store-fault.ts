@@ -1,0 +1,57 @@
+/** The one table from a store's fault to sense data (sense keys and codes: SPC-4 4.5.6). */
+import {
+  BUFFER,
+  FULL,
+  GONE,
+  MEDIUM_READ,
+  MEDIUM_WRITE,
+  READ_ONLY,
+  type StoreReply,
+} from '../contracts.ts';
+import { NONE } from '../sense.ts';
+import {
+  DATA_PHASE_ERROR,
+  INTERNAL_TARGET_FAILURE,
+  SPACE_ALLOCATION_FAILED_WRITE_PROTECT,
+  UNRECOVERED_READ_ERROR,
+  WRITE_ERROR,
+  WRITE_PROTECTED,
+} from '../sense-codes.ts';
+import type { Task } from '../task.ts';
+import { blockDeviceOf } from './access.ts';
+
+function senseOf(fault: StoreReply): number {
+  switch (fault) {
+    case MEDIUM_READ:
+      return UNRECOVERED_READ_ERROR;
+    case MEDIUM_WRITE:
+      return WRITE_ERROR;
+    case FULL:
+      return SPACE_ALLOCATION_FAILED_WRITE_PROTECT;
+    case READ_ONLY:
+      return WRITE_PROTECTED;
+    case BUFFER:
+      return DATA_PHASE_ERROR;
+    case GONE:
+      return INTERNAL_TARGET_FAILURE;
+    default:
+      // DONE and PENDING are no faults: who passes one here has a bug that must not end as GOOD.
+      return INTERNAL_TARGET_FAILURE;
+  }
+}
+
+/**
+ * Sets the outcome of a store request that began at byte `position` of the medium and ended with `fault`. Medium errors
+ * name the first bad LBA, which follows from `task.storedBytes`.
+ */
+export function checkTransferFault(task: Task, fault: StoreReply, position: number): void {
+  const named = fault === MEDIUM_READ || fault === MEDIUM_WRITE;
+  const { blockBytes } = blockDeviceOf(task);
+  const information = named ? Math.floor((position + task.storedBytes) / blockBytes) : NONE;
+  task.check(senseOf(fault), information);
+}
+
+/** Sets the outcome of a failed flush: nobody knows which blocks were lost, so no LBA is named. */
+export function checkFlushFault(task: Task, fault: StoreReply): void {
+  task.check(senseOf(fault));
+}

@@ -1,0 +1,55 @@
+/** Additional sense codes this target reports, packed with the sense key they are reported under; names in T10 spelling. */
+import {
+  ABORTED_COMMAND,
+  DATA_PROTECT,
+  HARDWARE_ERROR,
+  ILLEGAL_REQUEST,
+  MEDIUM_ERROR,
+  MISCOMPARE,
+  NOT_READY,
+  packSense,
+  UNIT_ATTENTION,
+} from './sense.ts';
+
+export const NO_ADDITIONAL_SENSE_INFORMATION = 0;
+
+export const LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED = packSense(
+  NOT_READY,
+  0x04,
+  0x02,
+);
+
+export const WRITE_ERROR = packSense(MEDIUM_ERROR, 0x0c, 0x00);
+export const UNRECOVERED_READ_ERROR = packSense(MEDIUM_ERROR, 0x11, 0x00);
+
+export const INTERNAL_TARGET_FAILURE = packSense(HARDWARE_ERROR, 0x44, 0x00);
+
+export const PARAMETER_LIST_LENGTH_ERROR = packSense(ILLEGAL_REQUEST, 0x1a, 0x00);
+export const INVALID_COMMAND_OPERATION_CODE = packSense(ILLEGAL_REQUEST, 0x20, 0x00);
+export const LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE = packSense(ILLEGAL_REQUEST, 0x21, 0x00);
+export const INVALID_FIELD_IN_CDB = packSense(ILLEGAL_REQUEST, 0x24, 0x00);
+export const LOGICAL_UNIT_NOT_SUPPORTED = packSense(ILLEGAL_REQUEST, 0x25, 0x00);
+export const INVALID_FIELD_IN_PARAMETER_LIST = packSense(ILLEGAL_REQUEST, 0x26, 0x00);
+export const SAVING_PARAMETERS_NOT_SUPPORTED = packSense(ILLEGAL_REQUEST, 0x39, 0x00);
+export const INVALID_MESSAGE_ERROR = packSense(ILLEGAL_REQUEST, 0x49, 0x00);
+
+export const POWER_ON_OCCURRED = packSense(UNIT_ATTENTION, 0x29, 0x01);
+export const SCSI_BUS_RESET_OCCURRED = packSense(UNIT_ATTENTION, 0x29, 0x02);
+export const BUS_DEVICE_RESET_FUNCTION_OCCURRED = packSense(UNIT_ATTENTION, 0x29, 0x03);
+export const I_T_NEXUS_LOSS_OCCURRED = packSense(UNIT_ATTENTION, 0x29, 0x07);
+export const MODE_PARAMETERS_CHANGED = packSense(UNIT_ATTENTION, 0x2a, 0x01);
+export const CAPACITY_DATA_HAS_CHANGED = packSense(UNIT_ATTENTION, 0x2a, 0x09);
+export const COMMANDS_CLEARED_BY_ANOTHER_INITIATOR = packSense(UNIT_ATTENTION, 0x2f, 0x00);
+export const REPORTED_LUNS_DATA_HAS_CHANGED = packSense(UNIT_ATTENTION, 0x3f, 0x0e);
+
+export const WRITE_PROTECTED = packSense(DATA_PROTECT, 0x27, 0x00);
+export const LOGICAL_UNIT_SOFTWARE_WRITE_PROTECTED = packSense(DATA_PROTECT, 0x27, 0x02);
+export const SPACE_ALLOCATION_FAILED_WRITE_PROTECT = packSense(DATA_PROTECT, 0x27, 0x07);
+
+export const INFORMATION_UNIT_TOO_SHORT = packSense(ABORTED_COMMAND, 0x0e, 0x01);
+export const INFORMATION_UNIT_TOO_LONG = packSense(ABORTED_COMMAND, 0x0e, 0x02);
+export const INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT = packSense(ABORTED_COMMAND, 0x0e, 0x03);
+export const DATA_PHASE_ERROR = packSense(ABORTED_COMMAND, 0x4b, 0x00);
+export const OVERLAPPED_COMMANDS_ATTEMPTED = packSense(ABORTED_COMMAND, 0x4e, 0x00);
+
+export const MISCOMPARE_DURING_VERIFY_OPERATION = packSense(MISCOMPARE, 0x1d, 0x00);

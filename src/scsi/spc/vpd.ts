@@ -1,0 +1,99 @@
+/** Vital product data pages every device has, and the table of pages of a logical unit (SPC-4 7.8). */
+import type { LogicalUnit } from '../logical-unit.ts';
+import { NO_LUN } from '../lun.ts';
+import { putText } from './text.ts';
+import { BLOCK_PAGES } from './vpd-block.ts';
+
+/** One page: its code and what follows the four bytes of header. */
+export interface VpdPage {
+  readonly code: number;
+  readonly name: string;
+  readonly body: (unit: LogicalUnit) => Uint8Array;
+}
+
+const HEADER_BYTES = 4;
+
+const CODE_SET_BINARY = 0x01;
+const CODE_SET_ASCII = 0x02;
+/** ASSOCIATION 00b (logical unit) with DESIGNATOR TYPE. */
+const TYPE_T10_VENDOR = 0x01;
+const TYPE_NAA = 0x03;
+const VENDOR_BYTES = 8;
+
+const SUPPORTED_PAGES: VpdPage = {
+  code: 0x00,
+  name: 'Supported VPD pages',
+  body: (unit) => Uint8Array.from(pagesOf(unit), (page) => page.code),
+};
+
+const UNIT_SERIAL_NUMBER: VpdPage = {
+  code: 0x80,
+  name: 'Unit serial number',
+  body: (unit) => {
+    const { serial } = unit.identity;
+    const body = new Uint8Array(serial.length);
+    putText(body, 0, serial.length, serial);
+    return body;
+  },
+};
+
+function designator(codeSet: number, type: number, value: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + value.length);
+  bytes[0] = codeSet;
+  bytes[1] = type;
+  bytes[3] = value.length;
+  bytes.set(value, HEADER_BYTES);
+  return bytes;
+}
+
+function t10VendorId(unit: LogicalUnit): Uint8Array {
+  const { vendor, serial } = unit.identity;
+  const value = new Uint8Array(VENDOR_BYTES + serial.length);
+  putText(value, 0, VENDOR_BYTES, vendor);
+  putText(value, VENDOR_BYTES, serial.length, serial);
+  return value;
+}
+
+/** A well-known logical unit has no designator of its own (SPC-4 7.8.6.2.3): its list is empty. */
+function deviceIdentification(unit: LogicalUnit): Uint8Array {
+  if (unit.lun < 0) return new Uint8Array(0);
+  const naa = designator(CODE_SET_BINARY, TYPE_NAA, unit.identity.naa);
+  const vendor = designator(CODE_SET_ASCII, TYPE_T10_VENDOR, t10VendorId(unit));
+  const body = new Uint8Array(naa.length + vendor.length);
+  body.set(naa, 0);
+  body.set(vendor, naa.length);
+  return body;
+}
+
+const DEVICE_IDENTIFICATION: VpdPage = {
+  code: 0x83,
+  name: 'Device identification',
+  body: deviceIdentification,
+};
+
+const WELL_KNOWN_PAGES: readonly VpdPage[] = [SUPPORTED_PAGES, DEVICE_IDENTIFICATION];
+const DISK_PAGES: readonly VpdPage[] = [
+  SUPPORTED_PAGES,
+  UNIT_SERIAL_NUMBER,
+  DEVICE_IDENTIFICATION,
+  ...BLOCK_PAGES,
+];
+
+/** The pages of a logical unit in ascending order; what is not here is refused and not listed in page 00h. */
+export function pagesOf(unit: LogicalUnit): readonly VpdPage[] {
+  if (unit.lun === NO_LUN) return [];
+  return unit.block === null ? WELL_KNOWN_PAGES : DISK_PAGES;
+}
+
+/** A whole page with its header, or null when the logical unit does not have it. */
+export function vpdPage(unit: LogicalUnit, code: number): Uint8Array | null {
+  const page = pagesOf(unit).find((candidate) => candidate.code === code);
+  if (page === undefined) return null;
+  const body = page.body(unit);
+  const data = new Uint8Array(HEADER_BYTES + body.length);
+  data[0] = unit.deviceType.peripheralType;
+  data[1] = code;
+  new DataView(data.buffer).setUint16(2, body.length);
+  data.set(body, HEADER_BYTES);
+  return data;
+}

@@ -1,0 +1,134 @@
+/** The SCSI target device: its logical units, its nexuses, and the task router in front of them (SAM-5 4.5). */
+import { assert } from '../assert.ts';
+import type { TargetPort } from './contracts.ts';
+import type { LogicalUnit } from './logical-unit.ts';
+import { REPORT_LUNS_WLUN } from './lun.ts';
+import type { Nexus } from './nexus.ts';
+import { NexusTable } from './nexus-table.ts';
+
+import {
+  I_T_NEXUS_LOSS_OCCURRED,
+  POWER_ON_OCCURRED,
+  REPORTED_LUNS_DATA_HAS_CHANGED,
+} from './sense-codes.ts';
+import { missingUnit, reportLunsUnit } from './spc/well-known-unit.ts';
+import type { Task } from './task.ts';
+import { manage } from './task-manager.ts';
+
+export interface TargetOptions {
+  /** Text for people, what ADAPTER_INFO calls this end. */
+  readonly name: string;
+}
+
+export class Target {
+  readonly name: string;
+  readonly nexuses = new NexusTable();
+  readonly #units = new Map<number, LogicalUnit>();
+  /** Stands for every LUN that has no logical unit. */
+  readonly #missing: LogicalUnit;
+  readonly #reportLuns: LogicalUnit;
+  /** Told of bugs that ended a command with 4/44/00; the daemon logs them. */
+  onInternalError: (error: unknown, task: Task) => void = () => undefined;
+  /** Commands received, by anyone. */
+  commands = 0;
+
+  constructor(options: TargetOptions) {
+    this.name = options.name;
+    this.#missing = missingUnit(this);
+    this.#reportLuns = reportLunsUnit(this);
+  }
+
+  /** Logical units in ascending LUN order. */
+  units(): LogicalUnit[] {
+    return [...this.#units.values()].sort((a, b) => a.lun - b.lun);
+  }
+
+  unit(lun: number): LogicalUnit | undefined {
+    return this.#units.get(lun);
+  }
+
+  /** A command has arrived: finds its logical unit and enters the task set. The port gets the task back through its contract. */
+  receive(task: Task): void {
+    this.commands += 1;
+    const unit = this.#route(task.lun);
+    task.unit = unit;
+    unit.taskSet.admit(task);
+  }
+
+  /** A task management function has arrived. Answered when every task it affects has really stopped. */
+  receiveManagement(task: Task): void {
+    const wellKnown = task.lun === REPORT_LUNS_WLUN ? this.#reportLuns : null;
+    manage(task, this.#units.get(task.lun) ?? wellKnown);
+  }
+
+  /** One transport channel of a nexus is gone while others stay: its tasks end without a word. */
+  abortPort(port: TargetPort): void {
+    for (const unit of [...this.#units.values(), this.#missing, this.#reportLuns]) {
+      unit.taskSet.abort((task) => task.port === port, false);
+    }
+  }
+
+  /** Adds a logical unit; every other one tells every nexus that the inventory changed (SPC-4 6.33, 3F/0E). */
+  addUnit(unit: LogicalUnit): void {
+    assert(!this.#units.has(unit.lun), 'a LUN is added once');
+    for (const nexus of this.nexuses.all()) unit.attention.post(nexus.index, POWER_ON_OCCURRED);
+    this.#units.set(unit.lun, unit);
+    this.#inventoryChanged();
+  }
+
+  /** Takes a logical unit away. Its commands are aborted; `gone` is called when the last of them has stopped. */
+  removeUnit(lun: number, gone: () => void): boolean {
+    const unit = this.#units.get(lun);
+    if (unit === undefined) return false;
+    this.#units.delete(lun);
+    this.#inventoryChanged();
+    unit.taskSet.abortAll();
+    unit.taskSet.whenIdle(gone);
+    return true;
+  }
+
+  /** An initiator has logged in. Null when MAX_NEXUSES are present already. */
+  login(identity: string, name: string, anonymous: boolean): Nexus | null {
+    const known = this.nexuses.find(identity);
+    if (known !== undefined) {
+      assert(!known.present, 'a nexus is lost before it comes back');
+      known.present = true;
+      this.nexuses.touch(known);
+      return known;
+    }
+    const nexus = this.nexuses.create(identity, name, anonymous, (old) => this.#forget(old));
+    if (nexus === null) return null;
+    for (const unit of this.#units.values()) unit.attention.post(nexus.index, POWER_ON_OCCURRED);
+    return nexus;
+  }
+
+  /** I_T nexus loss (SAM-5 6.3.4): aborts its tasks everywhere; 29/07 waits for its return. */
+  nexusLost(nexus: Nexus): void {
+    assert(nexus.present, 'a nexus is lost once');
+    nexus.present = false;
+    for (const unit of this.#units.values()) {
+      unit.taskSet.abortNexus(nexus);
+      unit.attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);
+    }
+    this.#missing.taskSet.abortNexus(nexus);
+    this.#reportLuns.taskSet.abortNexus(nexus);
+    if (nexus.anonymous) {
+      this.nexuses.remove(nexus);
+      this.#forget(nexus);
+    }
+  }
+
+  #forget(nexus: Nexus): void {
+    for (const unit of this.#units.values()) unit.attention.forget(nexus.index);
+  }
+
+  #inventoryChanged(): void {
+    for (const unit of this.#units.values()) unit.attentionForAll(REPORTED_LUNS_DATA_HAS_CHANGED);
+  }
+
+  #route(lun: number): LogicalUnit {
+    const unit = this.#units.get(lun);
+    if (unit !== undefined) return unit;
+    return lun === REPORT_LUNS_WLUN ? this.#reportLuns : this.#missing;
+  }
+}

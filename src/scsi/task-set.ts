@@ -1,0 +1,324 @@
+/**
+ * The task set of a logical unit: admission, order and retirement (SAM-5 clause 8; TST = 000b, one set for all nexuses).
+ *
+ * A task may be enabled when
+ *   HEAD OF QUEUE  no enabled task overlaps its blocks
+ *   ORDERED        every older task has ended, and no HEAD OF QUEUE task is in the set
+ *   SIMPLE         every older ORDERED task has ended, no HEAD OF QUEUE task is in the set, and no older task overlaps
+ *                  its blocks with one of both writing (QUEUE ALGORITHM MODIFIER = 0)
+ */
+import { assert } from '../assert.ts';
+import { READS_EXTENT } from './command-table.ts';
+import { decode, execute } from './device-server.ts';
+import type { LogicalUnit } from './logical-unit.ts';
+import type { Nexus } from './nexus.ts';
+import {
+  ACA,
+  BUSY,
+  CHECK_CONDITION,
+  HEAD_OF_QUEUE,
+  ORDERED,
+  SIMPLE,
+  TASK_ABORTED,
+  TASK_SET_FULL,
+} from './sam.ts';
+import { INVALID_MESSAGE_ERROR, OVERLAPPED_COMMANDS_ATTEMPTED } from './sense-codes.ts';
+import { DORMANT, ENABLED, ENDED, type Task } from './task.ts';
+
+/** Most tasks of one logical unit; past it BUSY or TASK SET FULL. */
+export const TASK_SET_CAPACITY = 4096;
+
+/** Somebody who waits until certain tasks have really stopped. */
+interface Stopping {
+  readonly tasks: Set<Task>;
+  readonly stopped: () => void;
+}
+
+export class TaskSet {
+  readonly #unit: LogicalUnit;
+  /** Lowered by tests that want a full task set. */
+  capacity = TASK_SET_CAPACITY;
+  /** Tasks in the set, dormant and enabled. */
+  count = 0;
+  #head: Task | null = null;
+  #tail: Task | null = null;
+  #sequence = 0;
+  #dormant = 0;
+  #headOfQueue = 0;
+  #ordered = 0;
+  /** Tasks in the set that write blocks. */
+  #writing = 0;
+  #runHead: Task | null = null;
+  #runTail: Task | null = null;
+  #running = false;
+  readonly #stopping: Stopping[] = [];
+
+  constructor(unit: LogicalUnit) {
+    this.#unit = unit;
+  }
+
+  /** A command arrives: it is refused, runs at once, or waits for its turn. */
+  admit(task: Task): void {
+    decode(task, this.#unit);
+    if (this.count > 0 && !this.#admissible(task)) return;
+    if (task.attribute === ACA) {
+      this.#refuse(task, CHECK_CONDITION, INVALID_MESSAGE_ERROR);
+      return;
+    }
+    this.#insert(task);
+    if (this.#mayEnable(task)) {
+      this.#enable(task);
+      this.#run();
+    } else {
+      this.#dormant += 1;
+    }
+  }
+
+  /** Refuses an overlapped tag (SAM-5 5.10) and a task that finds no room. */
+  #admissible(task: Task): boolean {
+    let ofNexus = false;
+    let overlapped = false;
+    for (let other = this.#head; other !== null; other = other.next) {
+      if (other.nexus !== task.nexus) continue;
+      ofNexus = true;
+      if (other.tagLow === task.tagLow && other.tagHigh === task.tagHigh) overlapped = true;
+    }
+    if (overlapped) {
+      this.abort((other) => other.nexus === task.nexus, false);
+      this.#refuse(task, CHECK_CONDITION, OVERLAPPED_COMMANDS_ATTEMPTED);
+      return false;
+    }
+    if (this.count < this.capacity) return true;
+    this.#refuse(task, ofNexus ? TASK_SET_FULL : BUSY, 0);
+    return false;
+  }
+
+  #refuse(task: Task, status: number, sense: number): void {
+    task.status = status;
+    task.sense = sense;
+    task.transition(DORMANT, ENDED);
+    this.#unit.countOutcome(task);
+    task.port.respond(task);
+  }
+
+  #insert(task: Task): void {
+    task.sequence = this.#sequence;
+    this.#sequence += 1;
+    task.previous = this.#tail;
+    task.next = null;
+    if (this.#tail === null) this.#head = task;
+    else this.#tail.next = task;
+    this.#tail = task;
+    this.#tally(task, 1);
+  }
+
+  #remove(task: Task): void {
+    if (task.previous === null) this.#head = task.next;
+    else task.previous.next = task.next;
+    if (task.next === null) this.#tail = task.previous;
+    else task.next.previous = task.previous;
+    task.previous = null;
+    task.next = null;
+    this.#tally(task, -1);
+  }
+
+  #tally(task: Task, by: number): void {
+    this.count += by;
+    if (task.attribute === HEAD_OF_QUEUE) this.#headOfQueue += by;
+    if (task.attribute === ORDERED) this.#ordered += by;
+    if (writes(task)) this.#writing += by;
+  }
+
+  #mayEnable(task: Task): boolean {
+    if (this.count === 1) return true;
+    if (task.attribute === HEAD_OF_QUEUE) return !this.#overlapsEnabled(task);
+    if (this.#headOfQueue > 0) return false;
+    if (task.attribute === ORDERED) return task.previous === null;
+    if (this.#ordered === 0 && this.#writing === 0) return true;
+    for (let older = task.previous; older !== null; older = older.previous) {
+      if (older.attribute === ORDERED || conflict(older, task)) return false;
+    }
+    return true;
+  }
+
+  #overlapsEnabled(task: Task): boolean {
+    for (let other = this.#head; other !== null; other = other.next) {
+      if (other !== task && other.state === ENABLED && conflict(other, task)) return true;
+    }
+    return false;
+  }
+
+  /** Puts a task on the run queue; HEAD OF QUEUE goes first. */
+  #enable(task: Task): void {
+    task.transition(DORMANT, ENABLED);
+    task.queued = null;
+    if (this.#runTail === null) {
+      this.#runHead = task;
+      this.#runTail = task;
+    } else if (task.attribute === HEAD_OF_QUEUE) {
+      task.queued = this.#runHead;
+      this.#runHead = task;
+    } else {
+      this.#runTail.queued = task;
+      this.#runTail = task;
+    }
+  }
+
+  /** Runs what is enabled. A task that ends meanwhile may enable others: they run here, not deeper in the stack. */
+  #run(): void {
+    if (this.#running) return;
+    this.#running = true;
+    while (this.#runHead !== null) {
+      const task = this.#runHead;
+      this.#runHead = task.queued;
+      if (this.#runHead === null) this.#runTail = null;
+      task.queued = null;
+      if (task.aborting) this.finish(task);
+      else execute(task, this.#unit);
+    }
+    this.#running = false;
+  }
+
+  #wake(): void {
+    for (let task = this.#head; task !== null && this.#dormant > 0; task = task.next) {
+      if (task.state !== DORMANT || !this.#mayEnable(task)) continue;
+      this.#dormant -= 1;
+      this.#enable(task);
+    }
+    this.#run();
+  }
+
+  /** An enabled task has ended with the outcome it carries: answers it and lets successors run. */
+  finish(task: Task): void {
+    task.transition(ENABLED, ENDED);
+    this.#remove(task);
+    this.#settle(task);
+    if (this.#dormant > 0) this.#wake();
+  }
+
+  /** Gives an ended task back to its port, in the one way that fits. */
+  #settle(task: Task): void {
+    this.#unit.countOutcome(task);
+    if (!task.aborting) {
+      task.port.respond(task);
+    } else if (task.abortedStatus) {
+      task.status = TASK_ABORTED;
+      task.sense = 0;
+      task.port.respond(task);
+    } else {
+      task.port.drop(task);
+    }
+    if (this.#stopping.length > 0) this.#stopped(task);
+  }
+
+  /**
+   * Aborts the tasks that `which` selects. Dormant ones end now; for enabled ones the store is asked to hurry, and they
+   * end when it says so. `withStatus`: answer TASK ABORTED; a function decides per task. Returns the selected tasks,
+   * those included that an earlier abort is still waiting for.
+   */
+  abort(
+    which: (task: Task) => boolean,
+    withStatus: boolean | ((task: Task) => boolean),
+  ): ReadonlySet<Task> {
+    const victims = new Set<Task>();
+    for (let task = this.#head; task !== null; task = task.next) if (which(task)) victims.add(task);
+    const stillThere = new Set(victims);
+    const watch: Stopping = { tasks: stillThere, stopped: () => undefined };
+    this.#stopping.push(watch);
+    for (const task of victims) {
+      if (task.aborting) continue;
+      task.aborting = true;
+      task.abortedStatus = typeof withStatus === 'boolean' ? withStatus : withStatus(task);
+      if (task.state === DORMANT) this.#endDormant(task);
+    }
+    const store = this.#unit.block?.store;
+    for (const task of victims) if (stillThere.has(task)) store?.cancel(task);
+    const at = this.#stopping.indexOf(watch);
+    if (at >= 0) this.#stopping.splice(at, 1);
+    if (this.#dormant > 0) this.#wake();
+    return stillThere;
+  }
+
+  #endDormant(task: Task): void {
+    this.#dormant -= 1;
+    task.transition(DORMANT, ENDED);
+    this.#remove(task);
+    this.#settle(task);
+  }
+
+  /** Calls `stopped` when none of `tasks` is in the set any more: at once when none is now. */
+  whenStopped(tasks: ReadonlySet<Task>, stopped: () => void): void {
+    if (tasks.size === 0) stopped();
+    else this.#stopping.push({ tasks: new Set(tasks), stopped });
+  }
+
+  /** Calls `idle` when every task that is in the set now has left it. */
+  whenIdle(idle: () => void): void {
+    const tasks = new Set<Task>();
+    for (let task = this.#head; task !== null; task = task.next) tasks.add(task);
+    this.whenStopped(tasks, idle);
+  }
+
+  #stopped(task: Task): void {
+    const done: Stopping[] = [];
+    for (const waiting of this.#stopping) {
+      if (waiting.tasks.delete(task) && waiting.tasks.size === 0) done.push(waiting);
+    }
+    for (const waiting of done) {
+      const at = this.#stopping.indexOf(waiting);
+      if (at >= 0) this.#stopping.splice(at, 1);
+      waiting.stopped();
+    }
+  }
+
+  /** I_T nexus loss: its tasks end without a word. */
+  abortNexus(nexus: Nexus): void {
+    this.abort((task) => task.nexus === nexus, false);
+  }
+
+  /** The logical unit goes away: whoever waits is told TASK ABORTED. */
+  abortAll(): void {
+    this.abort(() => true, true);
+  }
+
+  /** Tasks of one nexus in the set. */
+  countOf(nexus: Nexus): number {
+    let count = 0;
+    for (let task = this.#head; task !== null; task = task.next)
+      if (task.nexus === nexus) count += 1;
+    return count;
+  }
+
+  /** Asserts the counters against the list; for simulations. */
+  verify(): void {
+    let count = 0;
+    let dormant = 0;
+    for (let task = this.#head; task !== null; task = task.next) {
+      count += 1;
+      if (task.state === DORMANT) dormant += 1;
+      assert(task.state === DORMANT || task.state === ENABLED, 'a task in the set has not ended');
+    }
+    assert(count === this.count && dormant === this.#dormant, 'task set counters agree');
+    assert(this.#runHead === null, 'nothing waits to run when nobody runs');
+  }
+}
+
+function writes(task: Task): boolean {
+  return task.extentEnd > task.extentFirst && task.row !== null && task.row.extent !== READS_EXTENT;
+}
+
+/** Whether two tasks touch a common block and one of them writes it. */
+function conflict(a: Task, b: Task): boolean {
+  if (a.extentFirst >= b.extentEnd || b.extentFirst >= a.extentEnd) return false;
+  return writes(a) || writes(b);
+}
+
+/** Whether a task attribute is one the core knows. */
+export function isTaskAttribute(attribute: number): boolean {
+  return (
+    attribute === SIMPLE ||
+    attribute === HEAD_OF_QUEUE ||
+    attribute === ORDERED ||
+    attribute === ACA
+  );
+}

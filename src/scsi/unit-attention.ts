@@ -1,0 +1,72 @@
+/** Unit attention conditions of one logical unit: a queue per I_T nexus, precedence and clearing (SAM-5 5.14, 6.2). */
+import { MAX_NEXUSES } from './nexus.ts';
+import { ascOf, ascqOf } from './sense.ts';
+import { REPORTED_LUNS_DATA_HAS_CHANGED } from './sense-codes.ts';
+
+/** Precedence of the reset family, highest first (sam-5 6.2.1): POWER ON, BUS RESET, LU RESET, NEXUS LOSS; others last. */
+function rank(sense: number): number {
+  if (ascOf(sense) !== 0x29) return 8;
+  const ascq = ascqOf(sense);
+  if (ascq <= 0x01 || ascq === 0x04) return 0;
+  return ascq;
+}
+
+/** Conditions that precede a reservation conflict (SAM-5 5.3.3). */
+export function isResetFamily(sense: number): boolean {
+  return rank(sense) < 8;
+}
+
+export class UnitAttention {
+  /** Number of pending conditions per nexus index: the one word the hot path looks at. */
+  readonly pending = new Uint8Array(MAX_NEXUSES);
+  readonly #queues = new Map<number, number[]>();
+
+  /**
+   * Posts a condition for one nexus. Each code is queued once; of the reset family only the highest stays, and a reset
+   * (not a nexus loss) drops everything older, which it implies.
+   */
+  post(nexusIndex: number, sense: number): void {
+    const queue = this.#queues.get(nexusIndex) ?? [];
+    const level = rank(sense);
+    if (queue.includes(sense) || (level < 8 && queue.some((q) => rank(q) < level))) return;
+    const kept = level < 7 ? [] : queue.filter((q) => level === 8 || rank(q) === 8);
+    kept.push(sense);
+    kept.sort((a, b) => rank(a) - rank(b));
+    this.#set(nexusIndex, kept);
+  }
+
+  /** The condition that would be reported next, or 0. */
+  peek(nexusIndex: number): number {
+    if (this.pending[nexusIndex] === 0) return 0;
+    return this.#queues.get(nexusIndex)?.[0] ?? 0;
+  }
+
+  /** Takes the condition that is reported now. */
+  take(nexusIndex: number): number {
+    const queue = this.#queues.get(nexusIndex);
+    const sense = queue?.shift() ?? 0;
+    if (queue !== undefined) this.#set(nexusIndex, queue);
+    return sense;
+  }
+
+  /** REPORT LUNS was executed: 3F/0E is no longer news (SPC-4 6.33). */
+  clearReportedLuns(nexusIndex: number): void {
+    const queue = this.#queues.get(nexusIndex);
+    if (queue === undefined) return;
+    this.#set(
+      nexusIndex,
+      queue.filter((sense) => sense !== REPORTED_LUNS_DATA_HAS_CHANGED),
+    );
+  }
+
+  /** The nexus record is recycled: its conditions belonged to another initiator. */
+  forget(nexusIndex: number): void {
+    this.#set(nexusIndex, []);
+  }
+
+  #set(nexusIndex: number, queue: number[]): void {
+    this.pending[nexusIndex] = queue.length;
+    if (queue.length === 0) this.#queues.delete(nexusIndex);
+    else this.#queues.set(nexusIndex, queue);
+  }
+}
