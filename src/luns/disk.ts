@@ -1,0 +1,101 @@
+/** A disk: a direct access block device (SPC and SBC) over a store, with everything such a logical unit is made of. */
+import { mapAnonymous } from '../libc.ts';
+import type { ParameterStore } from '../scsi/contracts.ts';
+import { LogicalUnit } from '../scsi/logical-unit.ts';
+import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
+import { BlockDevice } from '../scsi/sbc/block-device.ts';
+import { BOUNCE_BYTES, type BounceBuffer, BouncePool } from '../scsi/sbc/bounce.ts';
+import { diskType } from '../scsi/sbc/disk-type.ts';
+import { Segments } from '../scsi/segments.ts';
+import type { Target } from '../scsi/target.ts';
+import { diskIdentity } from './identity.ts';
+import { DeviceStore } from './store/block.ts';
+import type { DiskStore } from './store/disk-store.ts';
+import { FileStore } from './store/file.ts';
+import { MemoryStore } from './store/memory.ts';
+
+const BOUNCE_BUFFERS = 4;
+const IOVEC_PAGE_BYTES = 4096;
+
+/** Everything a disk is made from. Files were opened, checked and locked before (`openDiskFile`). */
+export interface DiskOptions {
+  readonly lun: number;
+  readonly backing:
+    | { readonly kind: 'file' | 'block'; readonly fd: number; readonly bytes: number }
+    | { readonly kind: 'memory'; readonly bytes: number };
+  readonly readOnly: boolean;
+  readonly blockBytes: number;
+  readonly physicalBlockBytes: number;
+  readonly thin: boolean;
+  /** Initial WCE when no mode pages were saved. */
+  readonly writeCache: boolean;
+  readonly serial: string;
+  /** NAA designator, 8 or 16 bytes. */
+  readonly naa: Uint8Array;
+  /** Mode pages saved by MODE SELECT with SP = 1, or null. */
+  readonly savedPages: Uint8Array | null;
+  /** Whether SP = 1 is accepted. */
+  readonly savable: boolean;
+}
+
+/** The store of a backing. It owns the descriptor from here on. Throws SystemError when memory is short. */
+export function openStore(options: DiskOptions): DiskStore {
+  const { backing, readOnly } = options;
+  if (backing.kind === 'memory') return MemoryStore.create(backing.bytes, readOnly);
+  const { fd, bytes } = backing;
+  const fileOptions = { fd, bytes, readOnly };
+  return backing.kind === 'block' ? new DeviceStore(fileOptions) : new FileStore(fileOptions);
+}
+
+/** Bounce buffers of one disk, mapped for good: a pool whose disk has gone serves the next one. */
+export function mapBouncePool(): BouncePool {
+  const memory = mapAnonymous(IOVEC_PAGE_BYTES + BOUNCE_BUFFERS * BOUNCE_BYTES);
+  const view = new Uint8Array(memory.buffer);
+  const buffers: BounceBuffer[] = [];
+  for (let i = 0; i < BOUNCE_BUFFERS; i += 1) {
+    const iovecAt = i * Segments.iovecBytes(1);
+    const words = new Uint32Array(memory.buffer, iovecAt, Segments.iovecBytes(1) / 4);
+    const segments = new Segments({ words, address: memory.address + iovecAt });
+    const at = IOVEC_PAGE_BYTES + i * BOUNCE_BYTES;
+    segments.append({ view, address: memory.address }, at, BOUNCE_BYTES);
+    buffers.push({ segments, bytes: view.subarray(at, at + BOUNCE_BYTES) });
+  }
+  return new BouncePool(buffers);
+}
+
+/** The mode pages of a disk with what was saved of them; null when the saved bytes are not of their layout. */
+export function openModePages(
+  options: DiskOptions,
+  parameters: ParameterStore | null,
+): ModePages | null {
+  const pages = diskModePages({
+    writeCacheEnabled: options.writeCache,
+    parameters: options.savable ? parameters : null,
+  });
+  return options.savedPages === null || pages.load(options.savedPages) ? pages : null;
+}
+
+export interface DiskParts {
+  readonly store: DiskStore;
+  readonly bounce: BouncePool;
+  readonly modePages: ModePages;
+}
+
+/** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */
+export function createDisk(target: Target, options: DiskOptions, parts: DiskParts): LogicalUnit {
+  const { blockBytes, physicalBlockBytes, thin } = options;
+  const block = new BlockDevice(parts.store, {
+    blockBytes,
+    physicalBlockBytes,
+    thin,
+    bounce: parts.bounce,
+  });
+  return new LogicalUnit({
+    target,
+    lun: options.lun,
+    deviceType: diskType(thin),
+    identity: diskIdentity(options.serial, options.naa),
+    block,
+    modePages: parts.modePages,
+  });
+}

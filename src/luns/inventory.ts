@@ -1,0 +1,218 @@
+/** Which disks exist in a reactor: adding, removing, growing and watching them. */
+import { fstatSync } from 'node:fs';
+import { blockDeviceBytes } from '../libc.ts';
+import { DONE, type ParameterStore } from '../scsi/contracts.ts';
+import type { LogicalUnit } from '../scsi/logical-unit.ts';
+import { MAX_LUN } from '../scsi/lun.ts';
+import type { BouncePool } from '../scsi/sbc/bounce.ts';
+import { CAPACITY_DATA_HAS_CHANGED } from '../scsi/sense-codes.ts';
+import type { Target } from '../scsi/target.ts';
+import { createDisk, type DiskOptions, mapBouncePool, openModePages, openStore } from './disk.ts';
+import { type FaultRule, FaultStore, type Timers } from './store/fault.ts';
+
+export type InventoryErrorCode =
+  | 'ERR_LUN_IN_USE'
+  | 'ERR_LUN_RANGE'
+  | 'ERR_LUN_MISSING'
+  /** Another disk has this serial number or designator: initiators would take both for two paths to one disk. */
+  | 'ERR_LUN_IDENTITY'
+  | 'ERR_LUN_SIZE'
+  /** What was saved of its mode pages cannot be used. */
+  | 'ERR_LUN_SAVED_PAGES';
+
+export class InventoryError extends Error {
+  readonly code: InventoryErrorCode;
+  constructor(code: InventoryErrorCode, message: string) {
+    super(message);
+    this.name = 'InventoryError';
+    this.code = code;
+  }
+}
+
+export interface InventoryOptions {
+  readonly target: Target;
+  readonly timers: Timers;
+  /** Where savable mode pages go; null: there is no such place. */
+  readonly parameters: ParameterStore | null;
+}
+
+export interface UnitStatistics {
+  readonly lun: number;
+  readonly bytes: number;
+  readonly commands: number;
+  readonly reads: number;
+  readonly writes: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly checkConditions: number;
+  readonly outstanding: number;
+}
+
+interface Disk {
+  readonly unit: LogicalUnit;
+  readonly store: FaultStore;
+  readonly bounce: BouncePool;
+  readonly options: DiskOptions;
+}
+
+/** What lies behind a disk now, which may be more than it says: the file was extended, or the device grew. */
+function backingBytes({ backing }: DiskOptions): number {
+  if (backing.kind === 'memory') return Number.POSITIVE_INFINITY;
+  return backing.kind === 'block' ? blockDeviceBytes(backing.fd) : fstatSync(backing.fd).size;
+}
+
+export class Inventory {
+  readonly #target: Target;
+  readonly #timers: Timers;
+  readonly #parameters: ParameterStore | null;
+  readonly #disks = new Map<number, Disk>();
+  /** Stores of every disk, those included whose last commands are still ending. */
+  #stores: FaultStore[] = [];
+  /** Bounce buffers of disks that are gone. */
+  readonly #spare: BouncePool[] = [];
+
+  constructor(options: InventoryOptions) {
+    this.#target = options.target;
+    this.#timers = options.timers;
+    this.#parameters = options.parameters;
+  }
+
+  /**
+   * Adds a disk and takes over its descriptor. Throws InventoryError (the descriptor stays the caller's then): the LUN is
+   * taken or out of range, another disk has its identity, its size is none, or its saved mode pages are of another layout;
+   * SystemError when memory is short.
+   */
+  add(options: DiskOptions): LogicalUnit {
+    this.#checkNew(options);
+    const modePages = openModePages(options, this.#parameters);
+    if (modePages === null) {
+      throw new InventoryError(
+        'ERR_LUN_SAVED_PAGES',
+        `Cannot add LUN ${options.lun}: its saved mode pages are of another layout, remove them`,
+      );
+    }
+    const inner = openStore(options);
+    const store = new FaultStore(inner, { timers: this.#timers, blockBytes: options.blockBytes });
+    const bounce = this.#spare.pop() ?? mapBouncePool();
+    const unit = createDisk(this.#target, options, { store, bounce, modePages });
+    this.#disks.set(options.lun, { unit, store, bounce, options });
+    this.#stores.push(store);
+    this.#target.addUnit(unit);
+    return unit;
+  }
+
+  /**
+   * Takes a disk away: nobody reaches it any more, its commands are aborted. When the last of them has ended its data is
+   * flushed, its descriptor closed, and `gone` called with whether the flush worked. Throws InventoryError.
+   */
+  remove(lun: number, gone: (flushed: boolean) => void): void {
+    const disk = this.#find(lun, 'remove');
+    this.#disks.delete(lun);
+    this.#target.removeUnit(lun, () => {
+      const flushed = disk.store.syncNow() === DONE;
+      disk.store.close();
+      this.#stores = this.#stores.filter((store) => store !== disk.store);
+      this.#spare.push(disk.bounce);
+      gone(flushed);
+    });
+  }
+
+  /**
+   * Takes over a larger capacity and tells every nexus (2A/09). What is behind the disk has been extended before
+   * (`growFile`); memory is extended here. Throws InventoryError: the size is smaller, no multiple of the block, or not
+   * there.
+   */
+  resize(lun: number, bytes: number): void {
+    const { unit, store, options } = this.#find(lun, 'resize');
+    const action = `Cannot resize LUN ${lun} to ${bytes} bytes`;
+    if (bytes % options.blockBytes !== 0) {
+      throw new InventoryError(
+        'ERR_LUN_SIZE',
+        `${action}: a disk needs a multiple of ${options.blockBytes}`,
+      );
+    }
+    if (bytes < store.bytes) {
+      throw new InventoryError(
+        'ERR_LUN_SIZE',
+        `${action}: it has ${store.bytes} and a disk only grows`,
+      );
+    }
+    const there = backingBytes(options);
+    if (there < bytes) {
+      throw new InventoryError(
+        'ERR_LUN_SIZE',
+        `${action}: what is behind it has ${there}, extend that first`,
+      );
+    }
+    if (bytes === store.bytes) return;
+    store.grow(bytes);
+    unit.attentionForAll(CAPACITY_DATA_HAS_CHANGED);
+  }
+
+  /** Replaces the fault-injection rules of a disk; an empty list ends them. Throws InventoryError. */
+  inject(lun: number, rules: readonly FaultRule[]): void {
+    this.#find(lun, 'inject faults into').store.setRules(rules);
+  }
+
+  /** A new turn of the reactor: files are looked at again before their next write. Hot path. */
+  turn(): void {
+    for (let i = 0; i < this.#stores.length; i += 1) (this.#stores[i] as FaultStore).turn();
+  }
+
+  /** Flushes every disk, for an orderly end. Blocks. Returns the LUNs that could not be. */
+  flushAll(): number[] {
+    const failed: number[] = [];
+    for (const [lun, { store }] of this.#disks) if (store.syncNow() !== DONE) failed.push(lun);
+    return failed;
+  }
+
+  /** Statistics of every disk, in ascending LUN order. */
+  statistics(): UnitStatistics[] {
+    const disks = [...this.#disks.values()].sort((a, b) => a.unit.lun - b.unit.lun);
+    return disks.map(({ unit, store }) => ({
+      lun: unit.lun,
+      bytes: store.bytes,
+      commands: unit.commands,
+      reads: unit.reads,
+      writes: unit.writes,
+      bytesRead: unit.bytesRead,
+      bytesWritten: unit.bytesWritten,
+      checkConditions: unit.checkConditions,
+      outstanding: unit.taskSet.count,
+    }));
+  }
+
+  #checkNew({ lun, serial, naa, backing, blockBytes }: DiskOptions): void {
+    const action = `Cannot add LUN ${lun}`;
+    if (!Number.isInteger(lun) || lun < 0 || lun > MAX_LUN) {
+      throw new InventoryError('ERR_LUN_RANGE', `${action}: 0 to ${MAX_LUN} can be reached`);
+    }
+    if (this.#target.unit(lun) !== undefined) {
+      throw new InventoryError(
+        'ERR_LUN_IN_USE',
+        `${action}: there is a logical unit of this number, choose another or remove it first`,
+      );
+    }
+    if (backing.bytes <= 0 || backing.bytes % blockBytes !== 0) {
+      throw new InventoryError(
+        'ERR_LUN_SIZE',
+        `${action}: ${backing.bytes} bytes, a disk needs a multiple of ${blockBytes}`,
+      );
+    }
+    for (const { unit } of this.#disks.values()) {
+      const { identity } = unit;
+      if (identity.serial === serial || Buffer.compare(identity.naa, naa) === 0) {
+        throw new InventoryError(
+          'ERR_LUN_IDENTITY',
+          `${action}: LUN ${unit.lun} has serial "${serial}" already, give each disk its own`,
+        );
+      }
+    }
+  }
+
+  #find(lun: number, verb: string): Disk {
+    const disk = this.#disks.get(lun);
+    if (disk !== undefined) return disk;
+    throw new InventoryError('ERR_LUN_MISSING', `Cannot ${verb} LUN ${lun}: there is no such disk`);
+  }
+}
