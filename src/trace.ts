@@ -17,11 +17,13 @@ export interface TracedCommand {
 
 export interface DrainedEntry {
   readonly sequence: number;
+  /** Monotonic microseconds at the end of the command. */
   readonly atUs: number;
   readonly guest: number;
   readonly lun: number;
   readonly cdb: Uint8Array;
   readonly status: number;
+  /** Packed sense: key << 16 | asc << 8 | ascq, 0 when there is none. */
   readonly sense: number;
   readonly bytesIn: number;
   readonly bytesOut: number;

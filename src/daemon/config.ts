@@ -1,0 +1,306 @@
+/** The configuration: LUN and listen specifications of the command line and the JSON file, which say the same. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { MAX_LUN } from '../scsi/lun.ts';
+import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
+
+export interface DiskConfig {
+  readonly lun: number;
+  readonly type: 'disk';
+  /** Image file or block device, absolute; null for a memory disk. */
+  readonly path: string | null;
+  /** Bytes of a memory disk; null for the others. */
+  readonly memoryBytes: number | null;
+  /** Bytes the image is created with when it does not exist; null: it must exist. */
+  readonly sizeBytes: number | null;
+  readonly readOnly: boolean;
+  readonly blockBytes: 512 | 4096;
+  /** Unit serial number; null: derived from the name of the target and what is behind the disk. */
+  readonly serial: string | null;
+  readonly cache: 'writeback' | 'writethrough';
+  /** Whether space is given back; null: when the backing store can. */
+  readonly thin: boolean | null;
+}
+
+export interface ListenConfig {
+  readonly kind: 'srp';
+  /** Unix socket at which guests attach, absolute. */
+  readonly path: string;
+}
+
+export interface DaemonConfig {
+  /** State directory; null: nothing is kept. */
+  readonly state: string | null;
+  /** Control socket; null: none. */
+  readonly control: string | null;
+  readonly listen: readonly ListenConfig[];
+  readonly luns: readonly DiskConfig[];
+}
+
+/** Everything a LUN specification can say. The schema in docs/config.schema.json lists the same keys. */
+export const DISK_KEYS = [
+  'lun',
+  'type',
+  'path',
+  'memory',
+  'size',
+  'ro',
+  'block',
+  'serial',
+  'cache',
+  'thin',
+] as const;
+export const CONFIG_KEYS = ['$schema', 'state', 'control', 'listen', 'luns'] as const;
+const DEVICE_TYPES = ['disk'] as const;
+const LISTEN_KINDS = ['srp'] as const;
+const CACHE_MODES = ['writeback', 'writethrough'] as const;
+
+const UNITS: ReadonlyMap<string, number> = new Map(
+  ['', 'K', 'M', 'G', 'T'].flatMap((prefix, power) => [
+    [prefix, 1024 ** power],
+    [`${prefix}iB`, 1024 ** power],
+    [`${prefix}B`, prefix === '' ? 1 : 1000 ** power],
+  ]),
+);
+
+/** Bytes: a number, or a string such as 512, 64K, 256M, 1G, 2T, 1GiB (powers of 1024) or 1GB (powers of 1000). */
+export function parseSize(action: string, key: string, value: unknown): number {
+  const text = typeof value === 'number' ? String(value) : value;
+  const match = typeof text === 'string' ? /^(\d+) ?([A-Za-z]*)$/.exec(text) : null;
+  const unit = UNITS.get(match?.[2] ?? '') ?? UNITS.get((match?.[2] ?? '').toUpperCase());
+  const bytes = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
+  if (!Number.isSafeInteger(bytes) || bytes <= 0) {
+    throw new ConfigError(
+      `${action}: ${key} is ${JSON.stringify(value)}, a size above 0 such as 512K, 256M, 1G or 2T is needed`,
+    );
+  }
+  return bytes;
+}
+
+function parseFlag(action: string, key: string, value: unknown): boolean {
+  if (value === true || value === 'yes' || value === 'on' || value === 'true') return true;
+  if (value === false || value === 'no' || value === 'off' || value === 'false') return false;
+  throw new ConfigError(`${action}: ${key} is ${JSON.stringify(value)}, yes or no is needed`);
+}
+
+function parseText(action: string, key: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
+  throw new ConfigError(`${action}: ${key} is ${JSON.stringify(value)}, a text is needed`);
+}
+
+/** One of a few words; `what` names the kind of thing in the message. */
+function parseWord<const W extends string>(
+  action: string,
+  what: string,
+  value: unknown,
+  known: readonly W[],
+): W {
+  const found = known.find((word) => word === value);
+  if (found !== undefined) return found;
+  throw new ConfigError(`${action}: ${unknownWord(what, String(value), known)}`);
+}
+
+/** A LUN: 0 to 16383. */
+export function parseLun(action: string, value: unknown): number {
+  const text = typeof value === 'number' ? String(value) : value;
+  const lun = typeof text === 'string' && /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (lun >= 0 && lun <= MAX_LUN) return lun;
+  throw new ConfigError(`${action}: LUN is ${JSON.stringify(value)}, 0 to ${MAX_LUN} is possible`);
+}
+
+function parseBlock(action: string, value: unknown): 512 | 4096 {
+  const bytes = Number(value);
+  if (bytes === 512 || bytes === 4096) return bytes;
+  throw new ConfigError(`${action}: block is ${JSON.stringify(value)}, 512 or 4096 is possible`);
+}
+
+function parseSerial(action: string, value: unknown): string {
+  const serial = typeof value === 'number' ? String(value) : value;
+  if (typeof serial === 'string' && /^[\x21-\x7e]{1,32}$/.test(serial)) return serial;
+  throw new ConfigError(
+    `${action}: serial is ${JSON.stringify(value)}, 1 to 32 printable ASCII characters without spaces are needed`,
+  );
+}
+
+function parseBacking(
+  action: string,
+  raw: Readonly<Record<string, unknown>>,
+  directory: string,
+): Pick<DiskConfig, 'path' | 'memoryBytes' | 'sizeBytes'> {
+  const { path, memory, size } = raw;
+  if ((path === undefined) === (memory === undefined)) {
+    throw new ConfigError(`${action}: a disk needs either path=FILE or memory=SIZE`);
+  }
+  if (memory === undefined) {
+    return {
+      path: resolve(directory, parseText(action, 'path', path)),
+      memoryBytes: null,
+      sizeBytes: size === undefined ? null : parseSize(action, 'size', size),
+    };
+  }
+  if (size !== undefined) {
+    throw new ConfigError(
+      `${action}: memory=SIZE is the size of a memory disk, size does not go with it`,
+    );
+  }
+  return { path: null, memoryBytes: parseSize(action, 'memory', memory), sizeBytes: null };
+}
+
+/**
+ * Reads the object form of a LUN: what the configuration file has and the control socket carries.
+ * Relative paths start at `directory`. Throws ConfigError.
+ */
+export function readLun(raw: Readonly<Record<string, unknown>>, directory: string): DiskConfig {
+  const lun = parseLun('Cannot configure a LUN', raw['lun']);
+  const action = `Cannot configure LUN ${lun}`;
+  const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
+  checkKeys(action, raw, DISK_KEYS);
+  const { ro, block, serial, cache, thin } = raw;
+  const disk: DiskConfig = {
+    lun,
+    type,
+    ...parseBacking(action, raw, directory),
+    readOnly: ro === undefined ? false : parseFlag(action, 'ro', ro),
+    blockBytes: block === undefined ? 512 : parseBlock(action, block),
+    serial: serial === undefined ? null : parseSerial(action, serial),
+    cache: cache === undefined ? 'writeback' : parseWord(action, 'cache mode', cache, CACHE_MODES),
+    thin: thin === undefined ? null : parseFlag(action, 'thin', thin),
+  };
+  const bytes = disk.memoryBytes ?? disk.sizeBytes;
+  if (bytes !== null && bytes % disk.blockBytes !== 0) {
+    throw new ConfigError(
+      `${action}: ${bytes} bytes is no multiple of the block of ${disk.blockBytes} bytes`,
+    );
+  }
+  return disk;
+}
+
+/** The object form `readLun` reads, of a LUN that was read: what goes over the control socket and into the inventory. */
+export function lunObject(disk: DiskConfig): Record<string, unknown> {
+  const raw: Record<string, unknown> = {
+    lun: disk.lun,
+    type: disk.type,
+    ro: disk.readOnly,
+    block: disk.blockBytes,
+    cache: disk.cache,
+  };
+  if (disk.path !== null) raw['path'] = disk.path;
+  if (disk.memoryBytes !== null) raw['memory'] = disk.memoryBytes;
+  if (disk.sizeBytes !== null) raw['size'] = disk.sizeBytes;
+  if (disk.serial !== null) raw['serial'] = disk.serial;
+  if (disk.thin !== null) raw['thin'] = disk.thin;
+  return raw;
+}
+
+/** Cuts at single commas; a doubled one stands for itself (as in QEMU's options). */
+function splitCommas(text: string): string[] {
+  return (text.match(/(?:[^,]|,,)+/g) ?? []).map((part) => part.replaceAll(',,', ','));
+}
+
+/** Reads `N:disk,path=FILE,size=1G,ro,…`. Relative paths start at `directory`. Throws ConfigError. */
+export function parseLunSpec(spec: string, directory: string): DiskConfig {
+  const action = `Cannot read LUN "${spec}"`;
+  const [head = '', ...options] = splitCommas(spec);
+  const colon = head.indexOf(':');
+  if (colon < 0) {
+    throw new ConfigError(`${action}: it begins with NUMBER:TYPE, for example 0:disk,path=./a.img`);
+  }
+  const raw: Record<string, unknown> = {
+    lun: parseLun(action, head.slice(0, colon)),
+    type: parseWord(action, 'device type', head.slice(colon + 1), DEVICE_TYPES),
+  };
+  const known = DISK_KEYS.slice(2);
+  for (const option of options) {
+    const equals = option.indexOf('=');
+    const key = equals < 0 ? option : option.slice(0, equals);
+    checkKeys(action, { [key]: true }, known);
+    if (key in raw) throw new ConfigError(`${action}: ${key} is there twice`);
+    raw[key] = equals < 0 ? true : option.slice(equals + 1);
+  }
+  return readLun(raw, directory);
+}
+
+/** Reads `srp:PATH`. Relative paths start at `directory`. Throws ConfigError. */
+export function parseListenSpec(spec: string, directory: string): ListenConfig {
+  const action = `Cannot read port "${spec}"`;
+  const colon = spec.indexOf(':');
+  if (colon < 0) throw new ConfigError(`${action}: srp:SOCKET is needed, for example srp:./a.sock`);
+  const kind = parseWord(action, 'port', spec.slice(0, colon), LISTEN_KINDS);
+  const path = resolve(directory, parseText(action, 'path', spec.slice(colon + 1)));
+  return { kind, path };
+}
+
+function list(action: string, key: string, value: unknown): readonly unknown[] {
+  if (value === undefined) return [];
+  if (Array.isArray(value)) return value;
+  throw new ConfigError(`${action}: ${key} is ${JSON.stringify(value)}, a list is needed`);
+}
+
+function object(action: string, value: unknown): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new ConfigError(`${action}: ${JSON.stringify(value)} is there, an object is needed`);
+}
+
+/** Reads the text of a configuration file; `path` is for messages and relative paths. Throws ConfigError. */
+export function parseConfig(text: string, path: string): DaemonConfig {
+  const action = `Cannot read configuration "${path}"`;
+  const directory = dirname(resolve(path));
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(`${action}: ${error instanceof Error ? error.message : 'no JSON'}`);
+  }
+  const raw = object(action, parsed);
+  checkKeys(action, raw, CONFIG_KEYS);
+  const place = (key: string, value: unknown): string | null =>
+    value === undefined ? null : resolve(directory, parseText(action, key, value));
+  return {
+    state: place('state', raw['state']),
+    control: place('control', raw['control']),
+    listen: list(action, 'listen', raw['listen']).map((spec) =>
+      parseListenSpec(parseText(action, 'listen', spec), directory),
+    ),
+    luns: list(action, 'luns', raw['luns']).map((lun) => readLun(object(action, lun), directory)),
+  };
+}
+
+/** Reads a configuration file. Throws ConfigError. */
+export function readConfigFile(path: string): DaemonConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(
+      `Cannot read configuration "${path}": ${error instanceof Error ? error.message : 'failed'}`,
+    );
+  }
+  return parseConfig(text, path);
+}
+
+/** The file with the options of the command line on top: lists grow, single values are replaced. Throws ConfigError. */
+export function mergeConfig(file: DaemonConfig | null, options: DaemonConfig): DaemonConfig {
+  const merged: DaemonConfig = {
+    state: options.state ?? file?.state ?? null,
+    control: options.control ?? file?.control ?? null,
+    listen: [...(file?.listen ?? []), ...options.listen],
+    luns: [...(file?.luns ?? []), ...options.luns],
+  };
+  checkTwice(
+    merged.luns.map((lun) => lun.lun),
+    (lun) => `Cannot configure LUN ${lun}: it is there twice, give one of them another number`,
+  );
+  checkTwice(
+    merged.listen.map((port) => port.path),
+    (path) => `Cannot listen at "${path}": it is there twice`,
+  );
+  return merged;
+}
+
+function checkTwice<T>(values: readonly T[], message: (value: T) => string): void {
+  values.forEach((value, i) => {
+    if (values.indexOf(value) !== i) throw new ConfigError(message(value));
+  });
+}

@@ -1,0 +1,485 @@
+/** The daemon: opens the disks, starts the reactor that serves them, and carries out what is asked while it runs. */
+import { Buffer } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
+import { Mutex } from 'async-mutex';
+import { hostId, naaOf, serialOf } from '../luns/identity.ts';
+import { ControlServer, type ControlSession } from '../transport/control/server.ts';
+import { AttachedDisk, type DiskIdentity, LunError, type LunStatus } from './attached-disk.ts';
+import type { DaemonConfig, DiskConfig } from './config.ts';
+import type { Log } from './log.ts';
+import type {
+  GuestStatus,
+  InjectRule,
+  ReactorEvent,
+  ReactorHandle,
+  ReactorReply,
+  ReactorRequest,
+  ReactorStatus,
+} from './reactor-messages.ts';
+import { type InventoryEntry, StateDirectory } from './state.ts';
+import { TraceFeed } from './trace-feed.ts';
+import { executeVerb } from './verbs.ts';
+import { VERSION } from './version.ts';
+
+const DEFAULT_NAME = 'ringscsi';
+const DEFAULT_GRACE_MS = 5000;
+/** What the reactor may take beyond its grace time to flush and end. */
+const SHUTDOWN_SLACK_MS = 10_000;
+
+/** The reactor refused a request; `code` is the one it gave. */
+export class ReactorRefusedError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface DaemonOptions {
+  readonly config: DaemonConfig;
+  readonly startReactor: (options: {
+    readonly onEvent: (event: ReactorEvent) => void;
+    readonly name: string;
+  }) => Promise<ReactorHandle>;
+  readonly log: Log;
+  /** What initiators are told is at this end. */
+  readonly name?: string;
+  /** How long running commands may take when the daemon stops; they are aborted then. */
+  readonly graceMs?: number;
+}
+
+export interface DaemonInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly processId: number;
+  readonly uptimeMs: number;
+  readonly listen: readonly string[];
+  readonly control: string | null;
+  readonly state: string | null;
+  readonly luns: number;
+}
+
+export interface DaemonStats {
+  readonly processId: number;
+  readonly uptimeMs: number;
+  readonly residentBytes: number;
+  readonly userUs: number;
+  readonly systemUs: number;
+  readonly controlClients: number;
+  readonly reactor: ReactorStatus;
+}
+
+/** A remembered LUN that could not be opened. It stays in the inventory until it is removed or attached anew. */
+interface Unavailable {
+  readonly entry: InventoryEntry;
+  readonly why: string;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Size of a LUN that was resized in an earlier run, as long as its configuration has not changed. */
+function rememberedBytes(entry: InventoryEntry | undefined, disk: DiskConfig): number | null {
+  if (entry === undefined || entry.disk.path !== disk.path) return null;
+  const same =
+    entry.disk.sizeBytes === disk.sizeBytes && entry.disk.memoryBytes === disk.memoryBytes;
+  return same ? entry.resizedBytes : null;
+}
+
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #log: Log;
+  readonly #name: string;
+  /** One change of the LUN map at a time, and none while the daemon stops. */
+  readonly #choreography = new Mutex();
+  readonly #disks = new Map<number, AttachedDisk>();
+  readonly #unavailable = new Map<number, Unavailable>();
+  readonly #trace = new TraceFeed((on) => this.#ask({ kind: 'trace', on }));
+  readonly #startedMs = performance.now();
+  #state: StateDirectory | null = null;
+  #installation = '';
+  #reactor: ReactorHandle | null = null;
+  #control: ControlServer | null = null;
+  #starting: Promise<void> = Promise.resolve();
+  #stopping: Promise<number> | null = null;
+  /** The reactor ended without being asked to. */
+  #failed = false;
+  #end: (exitCode: number) => void = () => undefined;
+  /** Resolves when the daemon has stopped, with the exit code of its process. */
+  readonly ended: Promise<number>;
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#name = options.name ?? DEFAULT_NAME;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  /** Opens everything the configuration names and serves it. Throws the first error; nothing is left open then. */
+  async start(): Promise<void> {
+    this.#starting = this.#open();
+    try {
+      await this.#starting;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /**
+   * Stops taking commands, lets those that run finish (or aborts them after the grace time), flushes, logs guests out.
+   * Resolves with the exit code: 0, or 1 when something could not be ended orderly. Called again it waits for the same end.
+   */
+  stop(): Promise<number> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  info(): DaemonInfo {
+    const { config } = this.#options;
+    return {
+      name: this.#name,
+      version: VERSION,
+      processId: process.pid,
+      uptimeMs: Math.round(performance.now() - this.#startedMs),
+      listen: config.listen.map(({ kind, path }) => `${kind}:${path}`),
+      control: config.control,
+      state: config.state,
+      luns: this.#disks.size,
+    };
+  }
+
+  /** Attached and unavailable LUNs in ascending order. */
+  luns(): LunStatus[] {
+    const gone = [...this.#unavailable.values()].map(({ entry, why }): LunStatus => {
+      const { lun, type, path, readOnly, blockBytes, thin, cache } = entry.disk;
+      const bytes = entry.resizedBytes ?? entry.disk.memoryBytes ?? entry.disk.sizeBytes ?? 0;
+      const naa = Buffer.from(entry.naa).toString('hex');
+      const rest = { path, bytes, blockBytes, readOnly, thin: thin ?? false, cache };
+      return {
+        lun,
+        type,
+        state: 'unavailable',
+        backing: null,
+        ...rest,
+        serial: entry.serial,
+        naa,
+        why,
+      };
+    });
+    const attached = [...this.#disks.values()].map((disk) => disk.status());
+    return [...attached, ...gone].sort((a, b) => a.lun - b.lun);
+  }
+
+  /** Attaches a disk; every guest is told that the inventory changed. Throws LunError, DiskFileError, ReactorRefusedError. */
+  addLun(config: DiskConfig): Promise<LunStatus> {
+    return this.#change(async () => {
+      const disk = this.#openDisk(config, this.#unavailable.get(config.lun)?.entry);
+      const unavailable = this.#unavailable.get(config.lun);
+      this.#disks.set(config.lun, disk);
+      this.#unavailable.delete(config.lun);
+      try {
+        // Remembered first: what a guest has seen must be there after a restart.
+        this.#saveInventory();
+        await this.#addToReactor(disk);
+      } catch (error) {
+        this.#disks.delete(config.lun);
+        if (unavailable !== undefined) this.#unavailable.set(config.lun, unavailable);
+        disk.close();
+        this.#saveInventory();
+        throw error;
+      }
+      this.#log.write('info', `LUN ${config.lun} attached, ${disk.bytes} bytes`);
+      return disk.status();
+    });
+  }
+
+  /** Detaches a disk once its last command has ended, and forgets it. Throws LunError. */
+  removeLun(lun: number): Promise<void> {
+    return this.#change(async () => {
+      const disk = this.#disks.get(lun);
+      if (disk === undefined && !this.#unavailable.delete(lun)) this.#noLun('remove', lun);
+      if (disk !== undefined) {
+        await this.#ask({ kind: 'removeUnit', lun });
+        this.#disks.delete(lun);
+        disk.close();
+      }
+      this.#state?.removePages(lun);
+      this.#saveInventory();
+      this.#log.write('info', `LUN ${lun} removed`);
+    });
+  }
+
+  /** Grows a disk to `bytes`; guests are told 2A/09. Throws LunError, DiskFileError. */
+  resizeLun(lun: number, bytes: number): Promise<LunStatus> {
+    return this.#change(async () => {
+      const disk = this.#disks.get(lun) ?? this.#noLun('resize', lun);
+      disk.grow(bytes);
+      this.#saveInventory();
+      await this.#ask({ kind: 'resizeUnit', lun, bytes });
+      this.#log.write('info', `LUN ${lun} resized to ${bytes} bytes`);
+      return disk.status();
+    });
+  }
+
+  async guests(): Promise<readonly GuestStatus[]> {
+    const value = await this.#ask({ kind: 'guests' });
+    return Array.isArray(value) ? value : [];
+  }
+
+  /** Ends the attachment of a guest; its shared memory is let go. */
+  async kickGuest(id: number): Promise<void> {
+    await this.#ask({ kind: 'kickGuest', id });
+  }
+
+  async stats(): Promise<DaemonStats> {
+    const reactor = (await this.#ask({ kind: 'stats' })) as ReactorStatus;
+    const { user, system } = process.cpuUsage();
+    return {
+      processId: process.pid,
+      uptimeMs: Math.round(performance.now() - this.#startedMs),
+      residentBytes: process.memoryUsage.rss(),
+      userUs: user,
+      systemUs: system,
+      controlClients: this.#control?.clients ?? 0,
+      reactor,
+    };
+  }
+
+  /** Replaces the fault-injection rules of a disk; an empty list ends them. */
+  async inject(lun: number, rules: readonly InjectRule[]): Promise<void> {
+    if (!this.#disks.has(lun)) this.#noLun('inject faults into', lun);
+    await this.#ask({ kind: 'inject', lun, rules });
+  }
+
+  startTrace(session: ControlSession): Promise<void> {
+    return this.#trace.start(session);
+  }
+
+  stopTrace(session: ControlSession): Promise<void> {
+    return this.#trace.stop(session);
+  }
+
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    return this.#choreography.runExclusive(() => {
+      if (this.#stopping !== null) throw new LunError('Cannot change LUNs: the daemon is stopping');
+      return work();
+    });
+  }
+
+  #noLun(verb: string, lun: number): never {
+    const known = [...this.#disks.keys()].sort((a, b) => a - b).join(', ');
+    throw new LunError(
+      `Cannot ${verb} LUN ${lun}: there is none; attached are ${known === '' ? 'none' : known}`,
+    );
+  }
+
+  async #open(): Promise<void> {
+    this.#openDisks();
+    await this.#startReactor();
+    await this.#openControl();
+  }
+
+  #openDisks(): void {
+    const { config } = this.#options;
+    const addresses = [...config.listen.map((port) => port.path), config.control].join(' ');
+    this.#installation = `${hostId()} ${addresses}`;
+    let remembered: readonly InventoryEntry[] = [];
+    if (config.state !== null) {
+      this.#state = StateDirectory.open(config.state);
+      const inventory = this.#state.readInventory();
+      this.#installation = inventory?.installation ?? randomUUID();
+      remembered = inventory?.luns ?? [];
+    }
+    const find = (lun: number) => remembered.find(({ disk }) => disk.lun === lun);
+    for (const disk of config.luns) this.#disks.set(disk.lun, this.#openDisk(disk, find(disk.lun)));
+    for (const entry of remembered) {
+      if (!this.#disks.has(entry.disk.lun)) this.#openRemembered(entry);
+    }
+    this.#saveInventory();
+  }
+
+  /** A LUN that was added at run time must not keep the others from being served. */
+  #openRemembered(entry: InventoryEntry): void {
+    const { lun } = entry.disk;
+    try {
+      this.#disks.set(lun, this.#openDisk(entry.disk, entry));
+    } catch (error) {
+      const why = messageOf(error);
+      this.#unavailable.set(lun, { entry, why });
+      this.#log.write('error', `LUN ${lun} of the last run is not served: ${why}`);
+    }
+  }
+
+  #openDisk(config: DiskConfig, remembered: InventoryEntry | undefined): AttachedDisk {
+    const { lun } = config;
+    if (this.#disks.has(lun)) {
+      throw new LunError(
+        `Cannot attach LUN ${lun}: there is a LUN of this number, choose another or remove it first`,
+      );
+    }
+    const resizedBytes = rememberedBytes(remembered, config);
+    const identity = this.#identity(config, remembered);
+    return new AttachedDisk(config, identity, resizedBytes, this.#disks.values());
+  }
+
+  /** The identity of the last run, when the same thing is behind the LUN and no serial number is configured. */
+  #identity(config: DiskConfig, remembered: InventoryEntry | undefined): DiskIdentity {
+    if (config.serial === null && remembered?.disk.serial === null) {
+      if (remembered.disk.path === config.path) return remembered;
+    }
+    const serial = serialOf({
+      installation: this.#installation,
+      lun: config.lun,
+      ...(config.path === null ? {} : { path: config.path }),
+      ...(config.serial === null ? {} : { serial: config.serial }),
+    });
+    return { serial, naa: naaOf(serial) };
+  }
+
+  #saveInventory(): void {
+    if (this.#state === null) return;
+    const attached = [...this.#disks.values()].map(
+      (disk): InventoryEntry => ({
+        disk: disk.config,
+        resizedBytes: disk.resizedBytes,
+        serial: disk.identity.serial,
+        naa: disk.identity.naa,
+      }),
+    );
+    const gone = [...this.#unavailable.values()].map(({ entry }) => entry);
+    this.#state.writeInventory({ installation: this.#installation, luns: [...attached, ...gone] });
+  }
+
+  async #startReactor(): Promise<void> {
+    const reactor = await this.#options.startReactor({
+      name: this.#name,
+      onEvent: (event) => this.#onEvent(event),
+    });
+    this.#reactor = reactor;
+    reactor.ended.then((code) => this.#reactorEnded(code)).catch(() => this.#reactorEnded(1));
+    await Promise.all([...this.#disks.values()].map((disk) => this.#addToReactor(disk)));
+    const { listen } = this.#options.config;
+    await Promise.all(listen.map(({ path }) => this.#ask({ kind: 'listen', path })));
+  }
+
+  #reactorEnded(code: number): void {
+    this.#reactor = null;
+    if (this.#stopping !== null) return;
+    this.#log.write('error', `the reactor ended by itself with code ${code}: the daemon stops`);
+    this.#failed = true;
+    void this.stop();
+  }
+
+  async #addToReactor(disk: AttachedDisk): Promise<void> {
+    const saved = this.#state?.readPages(disk.config.lun) ?? null;
+    const pages = saved?.serial === disk.identity.serial ? saved.pages : null;
+    await this.#ask({ kind: 'addDisk', disk: disk.spec(pages, this.#state !== null) });
+  }
+
+  async #openControl(): Promise<void> {
+    const { control } = this.#options.config;
+    if (control === null) return;
+    const server = new ControlServer({
+      path: control,
+      handle: (request, session) => executeVerb(this, request, session),
+      log: (level, text) => this.#log.write(level, text),
+    });
+    await server.listen();
+    this.#control = server;
+  }
+
+  /** Sends a request to the reactor. Throws ReactorRefusedError when it says no. */
+  async #ask(request: ReactorRequest): Promise<Extract<ReactorReply, { ok: true }>['value']> {
+    if (this.#reactor === null) {
+      throw new ReactorRefusedError(
+        'ERR_STOPPED',
+        `Cannot ask for ${request.kind}: the daemon is stopping`,
+      );
+    }
+    const reply = await this.#reactor.call(request);
+    if (!reply.ok) throw new ReactorRefusedError(reply.code, reply.message);
+    return reply.value;
+  }
+
+  #onEvent(event: ReactorEvent): void {
+    switch (event.kind) {
+      case 'log':
+        this.#log.write(event.level, event.text);
+        break;
+      case 'guestAttached':
+        this.#log.write('info', `guest ${event.guest.id} "${event.guest.name}" attached`);
+        break;
+      case 'guestLost':
+        this.#log.write('info', `guest ${event.id} "${event.name}" left: ${event.why}`);
+        break;
+      case 'savePages':
+        this.#savePages(event.ticket, event.lun, event.pages);
+        break;
+      case 'traced':
+        this.#trace.publish(event.entries);
+        break;
+    }
+  }
+
+  #savePages(ticket: number, lun: number, pages: Uint8Array): void {
+    const disk = this.#disks.get(lun);
+    let ok = false;
+    if (this.#state !== null && disk !== undefined) {
+      try {
+        this.#state.writePages(lun, { serial: disk.identity.serial, pages });
+        ok = true;
+      } catch (error) {
+        this.#log.write('error', `mode pages of LUN ${lun} not saved: ${messageOf(error)}`);
+      }
+    }
+    this.#ask({ kind: 'pagesSaved', ticket, ok }).catch((error: unknown) => {
+      this.#log.write('warn', `mode pages of LUN ${lun}: ${messageOf(error)}`);
+    });
+  }
+
+  async #stop(): Promise<number> {
+    // Half of a start cannot be undone: it ends first, well or not.
+    await this.#starting.catch(() => undefined);
+    const ended = await this.#choreography.runExclusive(async () => {
+      const code = await this.#shutDownReactor();
+      for (const disk of this.#disks.values()) disk.close();
+      this.#disks.clear();
+      this.#state?.close();
+      this.#state = null;
+      return code;
+    });
+    await this.#control?.close();
+    const exitCode = this.#failed ? 1 : ended;
+    this.#end(exitCode);
+    return exitCode;
+  }
+
+  async #shutDownReactor(): Promise<number> {
+    const reactor = this.#reactor;
+    if (reactor === null) return 0;
+    const graceMs = this.#options.graceMs ?? DEFAULT_GRACE_MS;
+    const refused = reactor.call({ kind: 'shutdown', graceMs }).then(
+      (reply) => {
+        if (!reply.ok) this.#log.write('error', `shutdown: ${reply.message}`);
+        return !reply.ok;
+      },
+      // It ended before it answered: its exit code says how.
+      () => false,
+    );
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<number>((resolve) => {
+      timer = setTimeout(() => resolve(-1), graceMs + SHUTDOWN_SLACK_MS);
+    });
+    const code = await Promise.race([reactor.ended, tooLong]);
+    clearTimeout(timer);
+    if (code === -1) {
+      this.#log.write('error', 'the reactor did not end in time');
+      return 1;
+    }
+    return code !== 0 || (await refused) ? 1 : 0;
+  }
+}

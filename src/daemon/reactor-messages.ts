@@ -1,0 +1,80 @@
+/** What the main thread asks of a reactor thread and what it hears back. Plain data: it crosses threads by structured clone. */
+import type { DiskOptions } from '../luns/disk.ts';
+import type { UnitStatistics } from '../luns/inventory.ts';
+import type { FaultRule } from '../luns/store/fault.ts';
+import type { DrainedEntry } from '../trace.ts';
+
+/** Everything a reactor needs to serve one disk. The main thread has opened, checked and locked the file. */
+export type DiskSpec = DiskOptions;
+
+/** One fault-injection rule: what happens to the requests of a disk that match. */
+export type InjectRule = FaultRule;
+
+export type ReactorRequest =
+  | { readonly kind: 'addDisk'; readonly disk: DiskSpec }
+  | { readonly kind: 'removeUnit'; readonly lun: number }
+  | { readonly kind: 'resizeUnit'; readonly lun: number; readonly bytes: number }
+  | { readonly kind: 'inject'; readonly lun: number; readonly rules: readonly InjectRule[] }
+  | { readonly kind: 'listen'; readonly path: string }
+  | { readonly kind: 'guests' }
+  | { readonly kind: 'kickGuest'; readonly id: number }
+  | { readonly kind: 'stats' }
+  | { readonly kind: 'trace'; readonly on: boolean }
+  | { readonly kind: 'pagesSaved'; readonly ticket: number; readonly ok: boolean }
+  /** Stop taking commands, finish what runs (at most `graceMs`), flush every store, log guests out, end. */
+  | { readonly kind: 'shutdown'; readonly graceMs: number };
+
+export interface GuestStatus {
+  readonly id: number;
+  readonly name: string;
+  readonly processId: number;
+  readonly listener: string;
+  readonly queuePairs: number;
+  readonly regionBytes: number;
+  /** Initiator port identifiers (32 hex digits) of the nexuses that are logged in. */
+  readonly initiatorPorts: readonly string[];
+  readonly commands: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Commands being served now. */
+  readonly outstanding: number;
+}
+
+export type UnitStatus = UnitStatistics;
+
+export interface ReactorStatus {
+  readonly commands: number;
+  readonly loops: number;
+  readonly sleeps: number;
+  readonly doorbells: number;
+  readonly units: readonly UnitStatus[];
+  readonly guests: readonly GuestStatus[];
+}
+
+/** One traced command, as the reactor drains its trace ring. */
+export type TraceEntry = DrainedEntry;
+
+export type ReactorReply =
+  | { readonly ok: true; readonly value?: ReactorStatus | readonly GuestStatus[] }
+  | { readonly ok: false; readonly code: string; readonly message: string };
+
+/** Unasked for, from the reactor. */
+export type ReactorEvent =
+  | { readonly kind: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly text: string }
+  | { readonly kind: 'guestAttached'; readonly guest: GuestStatus }
+  | { readonly kind: 'guestLost'; readonly id: number; readonly name: string; readonly why: string }
+  | {
+      readonly kind: 'savePages';
+      readonly ticket: number;
+      readonly lun: number;
+      readonly pages: Uint8Array;
+    }
+  | { readonly kind: 'traced'; readonly entries: readonly TraceEntry[] };
+
+/** The main thread's handle on a reactor thread. */
+export interface ReactorHandle {
+  /** Sends a request; resolves with the reply. Rejects only when the thread is dead. */
+  call(request: ReactorRequest): Promise<ReactorReply>;
+  /** Resolves with the thread's exit code. */
+  readonly ended: Promise<number>;
+}

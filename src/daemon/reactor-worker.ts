@@ -1,0 +1,222 @@
+/** What runs in a reactor thread: the target, its disks, its listeners and guests, served by one loop and one wait. */
+import { availableParallelism } from 'node:os';
+import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { drainEventFd } from '../libc.ts';
+import { Inventory } from '../luns/inventory.ts';
+import { Reactor } from '../reactor/reactor.ts';
+import { DONE, MEDIUM_WRITE, type ParameterStore, PENDING } from '../scsi/contracts.ts';
+import { Target } from '../scsi/target.ts';
+import type { Task } from '../scsi/task.ts';
+import { TraceRing } from '../trace.ts';
+import { doorbellWords } from '../transport/ring/doorbell.ts';
+import { GuestHouse } from './guest-house.ts';
+import type { ReactorEvent, ReactorReply, ReactorRequest } from './reactor-messages.ts';
+import type { ReactorMessage, ReactorWorkerData } from './reactor-thread.ts';
+
+const TRACE_ENTRIES = 16_384;
+const TRACE_DRAIN_MS = 50;
+/** How often an orderly end looks whether the last commands have ended. */
+const SHUTDOWN_LOOK_MS = 5;
+
+interface NumberedRequest {
+  readonly id: number;
+  readonly request: ReactorRequest;
+}
+
+class ReactorWorker {
+  readonly #port: MessagePort;
+  readonly #controlFd: number;
+  readonly #reactor = new Reactor(availableParallelism());
+  readonly #target: Target;
+  readonly #inventory: Inventory;
+  readonly #guests: GuestHouse;
+  readonly #trace = new TraceRing(TRACE_ENTRIES);
+  #tracing = false;
+  /** MODE SELECT commands that wait until the main thread has saved their pages. */
+  readonly #saving = new Map<number, Task>();
+  #lastTicket = 0;
+
+  constructor(data: ReactorWorkerData) {
+    this.#port = data.port;
+    this.#controlFd = data.controlFd;
+    this.#target = new Target({ name: data.name });
+    this.#target.onInternalError = (error) => {
+      const text = error instanceof Error ? error.stack : String(error);
+      this.#log('error', `internal target failure: ${text}`);
+    };
+    const parameters: ParameterStore = {
+      save: (task, lun, pages) => this.#savePages(task, lun, pages),
+    };
+    const { timers } = this.#reactor;
+    this.#inventory = new Inventory({ target: this.#target, timers, parameters });
+    this.#guests = new GuestHouse({
+      reactor: this.#reactor,
+      target: this.#target,
+      trace: this.#trace,
+      emit: (event) => this.#emit(event),
+    });
+    this.#reactor.onTurn = () => {
+      this.#inventory.turn();
+      this.#guests.tidy();
+    };
+    this.#reactor.watch(this.#controlFd, () => this.#control());
+  }
+
+  run(): void {
+    this.#send({ doorbellWords: doorbellWords.buffer });
+    this.#reactor.run();
+    this.#reactor.unwatch(this.#controlFd);
+    this.#reactor.close();
+    this.#port.close();
+  }
+
+  #send(message: ReactorMessage): void {
+    this.#port.postMessage(message);
+  }
+
+  #emit(event: ReactorEvent): void {
+    this.#send({ event });
+  }
+
+  #log(level: 'info' | 'warn' | 'error', text: string): void {
+    this.#emit({ kind: 'log', level, text });
+  }
+
+  #control(): void {
+    drainEventFd(this.#controlFd);
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port);
+      if (received === undefined) return;
+      const { id, request } = received.message as NumberedRequest;
+      this.#serve(request, (reply) => this.#send({ id, reply }));
+    }
+  }
+
+  /** Answers a request: now, or when what it asks for has happened. */
+  #serve(request: ReactorRequest, answer: (reply: ReactorReply) => void): void {
+    try {
+      this.#act(request, answer);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'ERR_INTERNAL';
+      const message = error instanceof Error ? error.message : String(error);
+      answer({ ok: false, code, message });
+    }
+  }
+
+  #act(request: ReactorRequest, answer: (reply: ReactorReply) => void): void {
+    switch (request.kind) {
+      case 'removeUnit':
+        this.#inventory.remove(request.lun, (flushed) => {
+          if (!flushed)
+            this.#log('error', `LUN ${request.lun}: its last writes could not be flushed`);
+          answer({ ok: true });
+        });
+        return;
+      case 'guests':
+        answer({ ok: true, value: this.#guests.status() });
+        return;
+      case 'stats':
+        answer({
+          ok: true,
+          value: {
+            commands: this.#target.commands,
+            loops: this.#reactor.loops,
+            sleeps: this.#reactor.sleeps,
+            doorbells: this.#guests.doorbells,
+            units: this.#inventory.statistics(),
+            guests: this.#guests.status(),
+          },
+        });
+        return;
+      case 'shutdown':
+        this.#shutDown(request.graceMs, answer);
+        return;
+      default:
+        this.#change(request);
+        answer({ ok: true });
+    }
+  }
+
+  #change(
+    request: Exclude<
+      ReactorRequest,
+      { readonly kind: 'removeUnit' | 'guests' | 'stats' | 'shutdown' }
+    >,
+  ): void {
+    switch (request.kind) {
+      case 'addDisk':
+        this.#inventory.add(request.disk);
+        return;
+      case 'resizeUnit':
+        this.#inventory.resize(request.lun, request.bytes);
+        return;
+      case 'inject':
+        this.#inventory.inject(request.lun, request.rules);
+        return;
+      case 'listen':
+        this.#guests.listen(request.path);
+        return;
+      case 'kickGuest':
+        this.#guests.kick(request.id);
+        return;
+      case 'trace':
+        this.#setTracing(request.on);
+        return;
+      case 'pagesSaved':
+        this.#pagesSaved(request.ticket, request.ok);
+        return;
+    }
+  }
+
+  #savePages(task: Task, lun: number, pages: Uint8Array): typeof PENDING {
+    this.#lastTicket += 1;
+    this.#saving.set(this.#lastTicket, task);
+    this.#emit({ kind: 'savePages', ticket: this.#lastTicket, lun, pages: pages.slice() });
+    return PENDING;
+  }
+
+  #pagesSaved(ticket: number, ok: boolean): void {
+    const task = this.#saving.get(ticket);
+    this.#saving.delete(ticket);
+    task?.stored(ok ? DONE : MEDIUM_WRITE);
+  }
+
+  #setTracing(on: boolean): void {
+    const was = this.#tracing;
+    this.#tracing = on;
+    this.#guests.setTracing(on);
+    if (on && !was) this.#drainTrace();
+  }
+
+  #drainTrace(): void {
+    if (this.#trace.waiting) this.#emit({ kind: 'traced', entries: this.#trace.drain() });
+    if (this.#tracing) this.#reactor.timers.after(TRACE_DRAIN_MS, () => this.#drainTrace());
+  }
+
+  /** No new commands; what runs may end for `graceMs`, then it is aborted; flush; guests are logged out; the loop ends. */
+  #shutDown(graceMs: number, answer: (reply: ReactorReply) => void): void {
+    this.#guests.closeToNewCommands();
+    const until = performance.now() + graceMs;
+    let aborted = false;
+    const look = (): void => {
+      if (!this.#guests.idle()) {
+        if (!aborted && performance.now() >= until) {
+          aborted = true;
+          for (const unit of this.#target.units()) unit.taskSet.abortAll();
+          this.#log('warn', `commands that did not end within ${graceMs} ms were aborted`);
+        }
+        this.#reactor.timers.after(SHUTDOWN_LOOK_MS, look);
+        return;
+      }
+      const failed = this.#inventory.flushAll();
+      this.#guests.logOut();
+      if (failed.length === 0) answer({ ok: true });
+      else
+        answer({ ok: false, code: 'ERR_FLUSH', message: `Cannot flush LUN ${failed.join(', ')}` });
+      this.#reactor.stop();
+    };
+    look();
+  }
+}
+
+new ReactorWorker(workerData as ReactorWorkerData).run();

@@ -1,0 +1,242 @@
+/** The state directory: what a daemon that restarts still knows. Files are whole or refused, never guessed at. */
+import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { tryLock } from '../libc.ts';
+import { isMap, packValue, unpackValue } from '../transport/control/packed.ts';
+import { type DiskConfig, lunObject, readLun } from './config.ts';
+
+/** A state directory or file that cannot be used. */
+export class StateError extends Error {
+  readonly code = 'ERR_STATE';
+}
+
+/**
+ * A state file: magic (8 bytes), version (u32 be), payload length (u32 be), SHA-256 of the 16 bytes before it and of the
+ * payload (32 bytes), payload (MessagePack). Nothing may follow.
+ */
+const MAGIC = Buffer.from('RSCSIST\n', 'latin1');
+const VERSION = 1;
+const VERSION_AT = 8;
+const LENGTH_AT = 12;
+const CHECKSUM_AT = 16;
+const PAYLOAD_AT = 48;
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+
+const INVENTORY = 'inventory';
+const LOCK = 'lock';
+const pagesFile = (lun: number): string => `mode-pages-${lun}`;
+
+/** One LUN of the inventory: how it is configured, and the identity initiators know it by. */
+export interface InventoryEntry {
+  readonly disk: DiskConfig;
+  /** Size it was grown to, when that is not the configured one. */
+  readonly resizedBytes: number | null;
+  readonly serial: string;
+  readonly naa: Uint8Array;
+}
+
+export interface Inventory {
+  /** Drawn once, when the directory is made: what tells this daemon's disks from those of others. */
+  readonly installation: string;
+  readonly luns: readonly InventoryEntry[];
+}
+
+/** Mode pages that MODE SELECT saved, and the serial number of the unit they belong to. */
+export interface SavedPages {
+  readonly serial: string;
+  readonly pages: Uint8Array;
+}
+
+function checksum(header: Uint8Array, payload: Uint8Array): Buffer {
+  return createHash('sha256').update(header).update(payload).digest();
+}
+
+function encodeFile(value: unknown): Buffer {
+  const payload = packValue(value);
+  const header = Buffer.alloc(CHECKSUM_AT);
+  MAGIC.copy(header, 0);
+  header.writeUInt32BE(VERSION, VERSION_AT);
+  header.writeUInt32BE(payload.length, LENGTH_AT);
+  return Buffer.concat([header, checksum(header, payload), payload]);
+}
+
+/** What is wrong with the bytes of a state file, or null. */
+function fault(file: Buffer): string | null {
+  if (!file.subarray(0, MAGIC.length).equals(MAGIC.subarray(0, file.length))) {
+    return 'it is no state file of ringscsi';
+  }
+  if (file.length < PAYLOAD_AT) return `it is torn after ${file.length} bytes`;
+  const version = file.readUInt32BE(VERSION_AT);
+  if (version !== VERSION)
+    return `it has version ${version}, this ringscsi reads version ${VERSION}`;
+  const bytes = PAYLOAD_AT + file.readUInt32BE(LENGTH_AT);
+  if (file.length !== bytes) return `it is torn: ${file.length} bytes of ${bytes} are there`;
+  const sum = checksum(file.subarray(0, CHECKSUM_AT), file.subarray(PAYLOAD_AT));
+  if (!sum.equals(file.subarray(CHECKSUM_AT, PAYLOAD_AT))) return 'its checksum is wrong';
+  return null;
+}
+
+function refuse(path: string, why: string): never {
+  throw new StateError(
+    `Cannot use state file "${path}": ${why}; put a good copy in its place, or move it away to start without what it kept`,
+  );
+}
+
+function readEntry(path: string, value: unknown): InventoryEntry {
+  if (!isMap(value) || !isMap(value['disk'])) refuse(path, 'an entry of it is no LUN');
+  const { serial, naa, resizedBytes } = value;
+  if (
+    typeof serial !== 'string' ||
+    !(naa instanceof Uint8Array) ||
+    (naa.length !== 8 && naa.length !== 16)
+  ) {
+    refuse(path, 'a LUN in it has no identity');
+  }
+  if (resizedBytes !== null && typeof resizedBytes !== 'number') {
+    refuse(path, 'a LUN in it has no size');
+  }
+  try {
+    const disk = readLun(value['disk'], '/');
+    return { disk, resizedBytes, serial, naa: Uint8Array.from(naa) };
+  } catch (error) {
+    return refuse(path, error instanceof Error ? error.message : 'an entry of it cannot be read');
+  }
+}
+
+function unpackPayload(path: string, payload: Uint8Array): unknown {
+  try {
+    return unpackValue(payload);
+  } catch (error) {
+    return refuse(path, error instanceof Error ? error.message : 'its payload cannot be read');
+  }
+}
+
+export class StateDirectory {
+  readonly path: string;
+  readonly #lockFd: number;
+  readonly #directoryFd: number;
+
+  private constructor(path: string, lockFd: number, directoryFd: number) {
+    this.path = path;
+    this.#lockFd = lockFd;
+    this.#directoryFd = directoryFd;
+  }
+
+  /** Opens (or creates, mode 0700) the directory for this daemon alone. Throws StateError. */
+  static open(path: string): StateDirectory {
+    let lockFd = -1;
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      lockFd = openSync(join(path, LOCK), 'a', 0o600);
+      if (tryLock(lockFd, false)) return new StateDirectory(path, lockFd, openSync(path, 'r'));
+    } catch (error) {
+      if (lockFd >= 0) closeSync(lockFd);
+      const why = error instanceof Error ? error.message : String(error);
+      throw new StateError(`Cannot use state directory "${path}": ${why}`);
+    }
+    closeSync(lockFd);
+    throw new StateError(
+      `Cannot use state directory "${path}": another daemon uses it; stop it or choose another directory`,
+    );
+  }
+
+  /** The LUN map of the last run; null when there was none. Throws StateError naming the file when it is torn or foreign. */
+  readInventory(): Inventory | null {
+    const value = this.#read(INVENTORY);
+    if (value === null) return null;
+    const path = join(this.path, INVENTORY);
+    const { installation, luns } = value;
+    if (typeof installation !== 'string' || installation === '') {
+      return refuse(path, 'it has no installation');
+    }
+    if (!Array.isArray(luns)) return refuse(path, 'it has no list of LUNs');
+    return { installation, luns: luns.map((entry: unknown) => readEntry(path, entry)) };
+  }
+
+  writeInventory(inventory: Inventory): void {
+    this.#write(INVENTORY, {
+      installation: inventory.installation,
+      luns: inventory.luns.map((entry) => ({ ...entry, disk: lunObject(entry.disk) })),
+    });
+  }
+
+  /** Saved mode pages of a LUN, or null. Throws StateError. */
+  readPages(lun: number): SavedPages | null {
+    const value = this.#read(pagesFile(lun));
+    if (value === null) return null;
+    const { serial, pages } = value;
+    if (typeof serial !== 'string' || !(pages instanceof Uint8Array)) {
+      return refuse(join(this.path, pagesFile(lun)), 'it has no mode pages');
+    }
+    return { serial, pages: Uint8Array.from(pages) };
+  }
+
+  writePages(lun: number, saved: SavedPages): void {
+    this.#write(pagesFile(lun), { serial: saved.serial, pages: saved.pages });
+  }
+
+  removePages(lun: number): void {
+    rmSync(join(this.path, pagesFile(lun)), { force: true });
+    fsyncSync(this.#directoryFd);
+  }
+
+  /** Gives the directory free for another daemon. */
+  close(): void {
+    closeSync(this.#directoryFd);
+    closeSync(this.#lockFd);
+  }
+
+  #read(name: string): Record<string, unknown> | null {
+    const path = join(this.path, name);
+    let file: Buffer;
+    try {
+      file = readFileSync(path);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+      throw new StateError(
+        `Cannot read state file "${path}": ${error instanceof Error ? error.message : 'failed'}`,
+      );
+    }
+    if (file.length > MAX_FILE_BYTES) refuse(path, `it has ${file.length} bytes`);
+    const wrong = fault(file);
+    if (wrong !== null) refuse(path, wrong);
+    const value = unpackPayload(path, file.subarray(PAYLOAD_AT));
+    if (!isMap(value)) return refuse(path, 'it is no map');
+    // The name is inside too: a file copied over another one must not be taken for it.
+    if (value['file'] !== name) return refuse(path, `it is a copy of "${String(value['file'])}"`);
+    return value;
+  }
+
+  /** Whole to another name, synced, renamed, the directory synced: after a crash the old file or the new one is there. */
+  #write(name: string, value: Record<string, unknown>): void {
+    const path = join(this.path, name);
+    const fresh = `${path}.new`;
+    try {
+      const file = encodeFile({ ...value, file: name });
+      const fd = openSync(fresh, 'w', 0o600);
+      try {
+        for (let at = 0; at < file.length; ) at += writeSync(fd, file, at);
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+      renameSync(fresh, path);
+      fsyncSync(this.#directoryFd);
+    } catch (error) {
+      throw new StateError(
+        `Cannot write state file "${path}": ${error instanceof Error ? error.message : 'failed'}`,
+      );
+    }
+  }
+}

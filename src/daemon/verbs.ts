@@ -1,0 +1,148 @@
+/** What can be asked over the control socket: each verb checks its arguments and calls the daemon. */
+
+import { isAbsolute } from 'node:path';
+import type { Request } from '../transport/control/protocol.ts';
+import type { ControlSession } from '../transport/control/server.ts';
+import { parseLun, parseSize, readLun } from './config.ts';
+import type { Daemon } from './daemon.ts';
+import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
+import type { InjectRule } from './reactor-messages.ts';
+
+type Args = Readonly<Record<string, unknown>>;
+type Verb = (daemon: Daemon, args: Args, session: ControlSession) => unknown;
+
+const OPERATIONS = ['read', 'write', 'flush', 'discard', 'any'] as const;
+const FAULTS = ['medium', 'full', 'gone', 'read-only'] as const;
+const RULE_KEYS = ['operation', 'firstLba', 'lastLba', 'fault', 'delayMs', 'count'] as const;
+const MAX_RULES = 64;
+const MAX_DELAY_MS = 600_000;
+
+function only(action: string, args: Args, ...known: readonly string[]): Args {
+  checkKeys(action, args, known);
+  return args;
+}
+
+function whole(action: string, key: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) {
+    return value;
+  }
+  throw new ConfigError(
+    `${action}: ${key} is ${JSON.stringify(value)}, a number from ${least} to ${most} is needed`,
+  );
+}
+
+function word<const W extends string>(
+  action: string,
+  key: string,
+  value: unknown,
+  known: readonly W[],
+): W {
+  const found = known.find((candidate) => candidate === value);
+  if (found !== undefined) return found;
+  throw new ConfigError(`${action}: ${unknownWord(key, String(value), known)}`);
+}
+
+/** Checks one fault-injection rule that came from outside. Throws ConfigError. */
+export function readRule(value: unknown): InjectRule {
+  const action = 'Cannot inject faults';
+  if (typeof value !== 'object' || value === null) {
+    throw new ConfigError(`${action}: ${JSON.stringify(value)} is no rule`);
+  }
+  const raw: Args = { ...value };
+  checkKeys(action, raw, RULE_KEYS);
+  const last = Number.MAX_SAFE_INTEGER;
+  const { firstLba, lastLba, fault, delayMs, count } = raw;
+  const rule = {
+    operation: word(action, 'operation', raw['operation'], OPERATIONS),
+    ...(firstLba == null ? {} : { firstLba: whole(action, 'firstLba', firstLba, 0, last) }),
+    ...(lastLba == null ? {} : { lastLba: whole(action, 'lastLba', lastLba, 0, last) }),
+    ...(fault == null ? {} : { fault: word(action, 'fault', fault, FAULTS) }),
+    ...(delayMs == null ? {} : { delayMs: whole(action, 'delayMs', delayMs, 0, MAX_DELAY_MS) }),
+    ...(count == null ? {} : { count: whole(action, 'count', count, 1, last) }),
+  };
+  if (rule.fault === undefined && rule.delayMs === undefined) {
+    throw new ConfigError(`${action}: a rule needs a fault, a delay, or both`);
+  }
+  if ((rule.firstLba ?? 0) > (rule.lastLba ?? last)) {
+    throw new ConfigError(
+      `${action}: first block ${rule.firstLba} lies behind last block ${rule.lastLba}`,
+    );
+  }
+  return rule;
+}
+
+function readRules(value: unknown): InjectRule[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_RULES) {
+    throw new ConfigError(`Cannot inject faults: a list of 1 to ${MAX_RULES} rules is needed`);
+  }
+  return value.map(readRule);
+}
+
+function addLun(daemon: Daemon, args: Args): unknown {
+  const path = args['path'];
+  if (typeof path === 'string' && !isAbsolute(path)) {
+    throw new ConfigError(
+      `Cannot attach "${path}": over the control socket a path must be absolute, as the daemon may run elsewhere`,
+    );
+  }
+  return daemon.addLun(readLun(args, '/'));
+}
+
+function resizeLun(daemon: Daemon, args: Args): unknown {
+  const action = 'Cannot resize a LUN';
+  const { lun, size } = only(action, args, 'lun', 'size');
+  return daemon.resizeLun(parseLun(action, lun), parseSize(action, 'size', size));
+}
+
+function setRules(daemon: Daemon, args: Args): unknown {
+  const action = 'Cannot inject faults';
+  const { lun, rules } = only(action, args, 'lun', 'rules');
+  return daemon.inject(parseLun(action, lun), readRules(rules));
+}
+
+const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
+  ['daemon.info', (daemon, args) => only('Cannot tell', args) && daemon.info()],
+  [
+    'daemon.stop',
+    (daemon) => {
+      // The answer goes out first.
+      setImmediate(() => void daemon.stop());
+      return null;
+    },
+  ],
+  ['guest.kick', (daemon, args) => daemon.kickGuest(readGuest(args))],
+  ['guest.list', (daemon) => daemon.guests()],
+  ['inject.clear', (daemon, args) => daemon.inject(readOnlyLun('clear faults', args), [])],
+  ['inject.set', setRules],
+  ['lun.add', addLun],
+  ['lun.list', (daemon) => daemon.luns()],
+  ['lun.remove', (daemon, args) => daemon.removeLun(readOnlyLun('remove a LUN', args))],
+  ['lun.resize', resizeLun],
+  ['stats', (daemon) => daemon.stats()],
+  ['trace.start', (daemon, _args, session) => daemon.startTrace(session)],
+  ['trace.stop', (daemon, _args, session) => daemon.stopTrace(session)],
+]);
+
+function readGuest(args: Args): number {
+  const action = 'Cannot detach a guest';
+  return whole(action, 'id', only(action, args, 'id')['id'], 0, 2 ** 32 - 1);
+}
+
+function readOnlyLun(what: string, args: Args): number {
+  const action = `Cannot ${what}`;
+  return parseLun(action, only(action, args, 'lun')['lun']);
+}
+
+/** Carries out one request. Rejects with ConfigError (arguments, unknown verb) or what the daemon throws. */
+export async function executeVerb(
+  daemon: Daemon,
+  request: Request,
+  session: ControlSession,
+): Promise<unknown> {
+  const verb = VERBS.get(request.verb);
+  if (verb === undefined) {
+    const known = unknownWord('verb', request.verb, [...VERBS.keys()]);
+    throw new ConfigError(`Cannot do what was asked: ${known}`);
+  }
+  return await verb(daemon, request.args, session);
+}
