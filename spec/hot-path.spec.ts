@@ -1,0 +1,163 @@
+/** The hot path allocates nothing: a million READs through ring, SRP port, core and store without a garbage collection. */
+import { strict as assert } from 'node:assert';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { close, createEventFd, createMemoryFile, mapShared, unmap } from '../src/libc.ts';
+import { Inventory } from '../src/luns/inventory.ts';
+import { Timers } from '../src/reactor/timers.ts';
+import { Target } from '../src/scsi/target.ts';
+import { GuestMemory, MemoryRegion } from '../src/transport/memory.ts';
+import { QueuePair } from '../src/transport/ring/queue-pair.ts';
+import { emptyElement } from '../src/transport/srp/crq-element.ts';
+import { SrpSession } from '../src/transport/srp/session.ts';
+import { SrpTargetPort } from '../src/transport/srp/target-port.ts';
+import { commandBytes } from './hostile/raw-initiator.ts';
+
+const READS = 1_000_000;
+const BLOCK_BYTES = 512;
+const TRANSFER_BYTES = 4096;
+const REGION_BYTES = 1024 * 1024;
+const IU_AT = 0x10000;
+const DATA_AT = 0x20000;
+const PLACE = {
+  commandOffset: 0,
+  commandEntries: 256,
+  responseOffset: 0x1000,
+  responseEntries: 256,
+  controlOffset: 0x2000,
+};
+
+/** Both ends of a real ring in one process, logged in, over a memory disk. */
+class Rig {
+  readonly fd = createMemoryFile('hot-path', REGION_BYTES);
+  readonly mapping = mapShared(this.fd, REGION_BYTES);
+  readonly bell = createEventFd();
+  readonly region = new MemoryRegion(0, this.mapping);
+  readonly initiator: QueuePair;
+  readonly port: SrpTargetPort;
+  readonly pair: QueuePair;
+  readonly element = emptyElement();
+  readonly target = new Target({ name: 'hot-path' });
+
+  constructor() {
+    const memory = new GuestMemory([this.region]);
+    const timers = new Timers(() => 0);
+    const inventory = new Inventory({ target: this.target, timers, parameters: null });
+    inventory.add({
+      lun: 0,
+      backing: { kind: 'memory', bytes: 4 * 1024 * 1024 },
+      readOnly: false,
+      blockBytes: BLOCK_BYTES,
+      physicalBlockBytes: 4096,
+      thin: true,
+      writeCache: true,
+      serial: 'HOT0',
+      naa: new Uint8Array([0x30, 0, 0, 0, 0, 0, 0, 1]),
+      savedPages: null,
+      savable: false,
+    });
+    this.initiator = new QueuePair(memory, PLACE, 'initiator', this.bell);
+    this.pair = new QueuePair(memory, PLACE, 'target', this.bell);
+    const session = new SrpSession({
+      name: 'hot',
+      memory,
+      lunPresentation: 'native',
+      target: this.target,
+    });
+    this.port = new SrpTargetPort({
+      channel: this.pair,
+      target: this.target,
+      session,
+      log: () => undefined,
+      broken: (reason) => assert.fail(reason),
+    });
+    this.initiator.send(0xc0, 1, 0, 0, 0, 0, 0);
+    this.turn();
+    const login = new Uint8Array(64);
+    login.set([0, 0, 0x20, 0], 16);
+    login.set([0, 6], 24);
+    this.region.view.set(login, IU_AT);
+    this.initiator.send(0x80, 1, 0, 0, 64, 0, IU_AT);
+    this.turn();
+    assert.equal(this.region.view[IU_AT], 0xc0, 'logged in');
+  }
+
+  /** One round of the target, one element back. */
+  turn(): void {
+    this.port.poll(32);
+    this.pair.flush();
+    assert.equal(this.initiator.take(this.element), true);
+  }
+
+  /** Sends the IU in `template` `count` times, one after the other, moving over the disk. */
+  repeat(template: Int32Array, count: number): number {
+    const { words, data, view } = this.region;
+    const from = IU_AT / 4;
+    let good = 0;
+    for (let i = 0; i < count; i += 1) {
+      for (let w = 0; w < template.length; w += 1) words[from + w] = template[w] as number;
+      data.setUint32(IU_AT + 32 + 2, (i % 1000) * (TRANSFER_BYTES / BLOCK_BYTES));
+      this.initiator.send(0x80, 1, 0, 0, template.length * 4, 0, IU_AT);
+      this.turn();
+      if (view[IU_AT + 19] === 0) good += 1;
+    }
+    return good;
+  }
+
+  end(): void {
+    this.port.detach();
+    this.port.close();
+    this.pair.detach();
+    this.initiator.detach();
+    unmap(this.mapping);
+    close(this.fd);
+    close(this.bell);
+  }
+}
+
+async function collectionsDuring(run: () => void): Promise<number> {
+  let collections = 0;
+  const observer = new PerformanceObserver((list) => {
+    collections += list.getEntries().length;
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  run();
+  await sleep(20);
+  observer.disconnect();
+  return collections;
+}
+
+describe('hot path', function () {
+  this.timeout(30_000);
+  const blocks = TRANSFER_BYTES / BLOCK_BYTES;
+  const buffer = { address: DATA_AT, length: TRANSFER_BYTES };
+  const cases = [
+    ['READ(10)', commandBytes({ cdb: [0x28, 0, 0, 0, 0, 0, 0, 0, blocks, 0], dataIn: buffer })],
+    ['WRITE(10)', commandBytes({ cdb: [0x2a, 0, 0, 0, 0, 0, 0, 0, blocks, 0], dataOut: buffer })],
+  ] as const;
+
+  for (const [name, bytes] of cases) {
+    it(`a million ${name} of 4 KiB cause no garbage collection`, async () => {
+      const rig = new Rig();
+      const template = new Int32Array(bytes.buffer, 0, bytes.length / 4);
+      rig.repeat(template, 20_000);
+      globalThis.gc?.();
+      await sleep(50);
+      let good = 0;
+      const collections = await collectionsDuring(() => {
+        good = rig.repeat(template, READS);
+      });
+      assert.equal(good, READS);
+      assert.equal(collections, 0);
+      rig.end();
+    });
+  }
+
+  it('and the measurement sees a garbage collection when something is allocated', async () => {
+    const kept: object[] = [];
+    const collections = await collectionsDuring(() => {
+      for (let i = 0; i < 2_000_000; i += 1) kept[i & 1023] = { i };
+    });
+    assert.ok(collections > 0);
+  });
+});
