@@ -15,7 +15,7 @@ import { Timers } from './timers.ts';
 export const BUDGET = 32;
 /** Turns between two looks at sockets, control and timers while sources keep the loop busy. */
 const TURNS_PER_LOOK = 64;
-/** Empty turns after which a source that others outlast is armed and left alone. */
+/** Empty turns, in a loop that others keep busy, after which a source is armed and left alone. */
 const EMPTY_TURNS = 256;
 /** Longest block, so that a lost thought of ours (not of a peer) cannot last. */
 const MAX_BLOCK_MS = 60_000;
@@ -48,6 +48,8 @@ export class Reactor {
   readonly #byFd = new Map<number, Entry>();
   readonly #watched = new Map<number, () => void>();
   #active = 0;
+  /** The last turn handled something. */
+  #busy = false;
   #stopping = false;
   loops = 0;
   sleeps = 0;
@@ -135,12 +137,13 @@ export class Reactor {
         handled += took;
         entry.emptyTurns = 0;
         entry.source.flush();
-      } else {
+      } else if (this.#busy) {
         entry.emptyTurns += 1;
         if (entry.emptyTurns >= EMPTY_TURNS) this.#deactivate(entry);
       }
     }
-    if (handled > 0) this.onTurn();
+    this.#busy = handled > 0;
+    if (this.#busy) this.onTurn();
     return handled;
   }
 
