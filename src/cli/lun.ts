@@ -1,0 +1,90 @@
+/** `ringscsi lun`: the LUNs of a running daemon. */
+
+import type { LunStatus } from '../daemon/attached-disk.ts';
+import { lunObject, parseLun, parseLunSpec, parseSize } from '../daemon/config.ts';
+import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';
+import { sizeText, table } from './table.ts';
+import { type Arguments, DONE, type Output, readAction, type Verb } from './verb.ts';
+
+const HELP = `ringscsi lun list                 every LUN
+ringscsi lun add SPEC             attach one; SPEC as for serve --lun, for example 2:disk,memory=64M
+ringscsi lun remove N             detach one when its last command has ended
+ringscsi lun resize N SIZE        grow one; guests are told that the capacity changed
+
+With --state the daemon remembers added and resized LUNs. A LUN that its command line or
+configuration file names comes back with the next start, removed or not.
+
+${CONTROL_HELP}
+  --json           one object or list`;
+
+const ACTIONS = ['add', 'list', 'remove', 'resize'] as const;
+
+const COLUMNS = [
+  { title: 'LUN', align: 'right' },
+  { title: 'TYPE' },
+  { title: 'SIZE', align: 'right' },
+  { title: 'BLOCK', align: 'right' },
+  { title: 'FLAGS' },
+  { title: 'SERIAL' },
+  { title: 'BACKING' },
+] as const;
+
+function flags(lun: LunStatus): string {
+  const words = [lun.readOnly ? 'ro' : 'rw', lun.cache];
+  if (lun.thin) words.push('thin');
+  return words.join(',');
+}
+
+function lunTable(luns: readonly LunStatus[]): string {
+  if (luns.length === 0) return 'no LUNs';
+  const rows = luns.map((lun) => [
+    String(lun.lun),
+    lun.type,
+    sizeText(lun.bytes),
+    String(lun.blockBytes),
+    flags(lun),
+    lun.serial,
+    lun.state === 'attached' ? (lun.path ?? 'memory') : `unavailable: ${lun.why}`,
+  ]);
+  return table(COLUMNS, rows);
+}
+
+async function list(args: Arguments, output: Output): Promise<void> {
+  args.operands(1);
+  const luns = (await withDaemon(args, (daemon) => daemon.call('lun.list'))) as LunStatus[];
+  output.result(luns, lunTable(luns));
+}
+
+async function add(args: Arguments, output: Output): Promise<void> {
+  const [spec = ''] = args.operands(1, 'SPEC');
+  const disk = lunObject(parseLunSpec(spec, process.cwd()));
+  const lun = (await withDaemon(args, (daemon) => daemon.call('lun.add', disk))) as LunStatus;
+  output.result(lun, `LUN ${lun.lun} attached: ${sizeText(lun.bytes)}`);
+}
+
+async function remove(args: Arguments, output: Output): Promise<void> {
+  const lun = parseLun('Cannot remove a LUN', args.operands(1, 'N')[0]);
+  await withDaemon(args, (daemon) => daemon.call('lun.remove', { lun }));
+  output.result({ lun, removed: true }, `LUN ${lun} removed`);
+}
+
+async function resize(args: Arguments, output: Output): Promise<void> {
+  const action = 'Cannot resize a LUN';
+  const [number, text] = args.operands(1, 'N', 'SIZE');
+  const lun = parseLun(action, number);
+  const size = parseSize(action, 'SIZE', text);
+  const request = withDaemon(args, (daemon) => daemon.call('lun.resize', { lun, size }));
+  const status = (await request) as LunStatus;
+  output.result(status, `LUN ${lun} resized: ${sizeText(status.bytes)}`);
+}
+
+const RUN = { add, list, remove, resize } as const;
+
+export const verb: Verb = {
+  help: HELP,
+  options: CONTROL_OPTION,
+  async run(args, output) {
+    await RUN[readAction(args, ACTIONS)](args, output);
+    return DONE;
+  },
+};
