@@ -1,0 +1,169 @@
+/** Initiators of the library and a target in one process: links over the loopback, pumped by the event loop. */
+
+import type { Link, LinkQueue } from '../../src/initiator/link.ts';
+import { Inventory } from '../../src/luns/inventory.ts';
+import { Target } from '../../src/scsi/target.ts';
+import { Loopback, type LoopbackEnd } from '../../src/transport/loopback.ts';
+import type { GuestMemory } from '../../src/transport/memory.ts';
+import type { CrqElement } from '../../src/transport/srp/channel.ts';
+import { SrpSession } from '../../src/transport/srp/session.ts';
+import { SrpTargetPort } from '../../src/transport/srp/target-port.ts';
+
+const REGION_BYTES = 16 * 2 ** 20;
+const BUDGET = 64;
+
+/** The initiator's end; what it sends makes the target look. */
+class LoopbackQueue implements LinkQueue {
+  readonly #end: LoopbackEnd;
+  readonly #sent: () => void;
+  #unflushed = false;
+
+  constructor(end: LoopbackEnd, sent: () => void) {
+    this.#end = end;
+    this.#sent = sent;
+  }
+  get memory(): GuestMemory {
+    return this.#end.memory;
+  }
+  send(
+    valid: number,
+    format: number,
+    status: number,
+    timeout: number,
+    length: number,
+    high: number,
+    low: number,
+  ): boolean {
+    this.#unflushed = true;
+    return this.#end.send(valid, format, status, timeout, length, high, low);
+  }
+  take(element: CrqElement): boolean {
+    return this.#end.take(element);
+  }
+  flush(): void {
+    this.#end.flush();
+    if (this.#unflushed) this.#sent();
+    this.#unflushed = false;
+  }
+  /** The target wakes this end after every turn of its own, so nothing is missed. */
+  arm(): boolean {
+    return true;
+  }
+  disarm(): void {
+    // Nothing rings here.
+  }
+}
+
+class LoopbackLink implements Link {
+  readonly memory: GuestMemory;
+  readonly arenaOffset = 0;
+  readonly arenaBytes = REGION_BYTES;
+  readonly queuePairs: readonly LinkQueue[];
+  readonly #loopback: Loopback;
+  readonly #ports: readonly SrpTargetPort[];
+  readonly #left: () => void;
+  #wake: () => void = () => undefined;
+
+  constructor(
+    target: Target,
+    name: string,
+    queuePairs: number,
+    pump: () => void,
+    left: () => void,
+  ) {
+    this.#left = left;
+    this.#loopback = new Loopback({ regions: [{ handle: 0, bytes: REGION_BYTES }], queuePairs });
+    this.memory = this.#loopback.memory;
+    this.queuePairs = this.#loopback.pairs.map((pair) => new LoopbackQueue(pair.initiator, pump));
+    const session = new SrpSession({
+      name,
+      memory: this.memory,
+      lunPresentation: 'native',
+      target,
+    });
+    this.#ports = this.#loopback.pairs.map(
+      (pair) =>
+        new SrpTargetPort({
+          channel: pair.target,
+          target,
+          session,
+          log: () => undefined,
+          broken: (reason) => {
+            throw new Error(`the loopback broke: ${reason}`);
+          },
+        }),
+    );
+  }
+
+  watch(wake: () => void): void {
+    this.#wake = wake;
+  }
+
+  /** The target's turn. */
+  serve(): void {
+    for (const port of this.#ports) port.poll(BUDGET);
+    for (const port of this.#ports) port.flush();
+    this.#wake();
+  }
+
+  close(): Promise<void> {
+    this.#left();
+    for (const port of this.#ports) port.detach();
+    this.#release();
+    return Promise.resolve();
+  }
+
+  /** A store may still work on a command of this initiator; its memory stays until then. */
+  #release(): void {
+    if (this.#ports.every((port) => port.idle())) {
+      for (const port of this.#ports) port.close();
+      this.#loopback.close();
+    } else setTimeout(() => this.#release(), 5);
+  }
+}
+
+/** A target with disks whose faults and delays are those of the daemon. */
+export class LoopbackTarget {
+  readonly target = new Target({ name: 'loopback' });
+  readonly inventory: Inventory;
+  readonly #links = new Set<LoopbackLink>();
+  #pumping = false;
+
+  constructor() {
+    this.inventory = new Inventory({
+      target: this.target,
+      parameters: null,
+      timers: {
+        after: (delayMs, callback) =>
+          setTimeout(() => {
+            callback();
+            this.pump();
+          }, delayMs),
+        cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
+      },
+    });
+  }
+
+  open(name: string, queuePairs: number): LoopbackLink {
+    const link: LoopbackLink = new LoopbackLink(
+      this.target,
+      name,
+      queuePairs,
+      () => this.pump(),
+      () => this.#links.delete(link),
+    );
+    this.#links.add(link);
+    return link;
+  }
+
+  /** Gives every link a turn soon. */
+  pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.inventory.turn();
+      for (const link of this.#links) link.serve();
+    });
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * Every way an initiator reaches a target, behind one face: the loopback in this process, and the ring to a daemon in
+ * another. Behaviour suites run on each.
+ *
+ *   describeOnEveryPort('task attributes', (bench) => {
+ *     it('…', async () => {
+ *       const lun = await bench().disk();
+ *       const a = await bench().initiator('a');
+ *       …
+ */
+import { strict as assert } from 'node:assert';
+import {
+  type ExecuteRequest,
+  type Initiator,
+  type InitiatorOptions,
+  openInitiator,
+} from '../../src/initiator/initiator.ts';
+import type { CommandResult } from '../../src/initiator/request.ts';
+import { DaemonProcess } from './daemon-process.ts';
+import { LoopbackTarget } from './loopback-link.ts';
+
+/** What happens to the requests of a disk that match; as the control verb `inject.set` has it. */
+export interface Rule {
+  readonly operation: 'read' | 'write' | 'flush' | 'discard' | 'any';
+  readonly firstLba?: number;
+  readonly lastLba?: number;
+  readonly fault?: 'medium' | 'full' | 'gone' | 'read-only';
+  readonly delayMs?: number;
+  readonly count?: number;
+}
+
+interface Port {
+  open(name: string, options: InitiatorOptions): Promise<Initiator>;
+  addDisk(lun: number, bytes: number): Promise<void>;
+  removeDisk(lun: number): Promise<void>;
+  resizeDisk(lun: number, bytes: number): Promise<void>;
+  inject(lun: number, rules: readonly Rule[]): Promise<void>;
+  /** Tasks in the task set. */
+  outstanding(lun: number): Promise<number>;
+  end(): Promise<void>;
+}
+
+class LoopbackPort implements Port {
+  readonly #target = new LoopbackTarget();
+
+  open(name: string, options: InitiatorOptions): Promise<Initiator> {
+    return openInitiator({
+      ...options,
+      name,
+      openLink: () => Promise.resolve(this.#target.open(name, options.queuePairs ?? 1)),
+    });
+  }
+  async addDisk(lun: number, bytes: number): Promise<void> {
+    const naa = new Uint8Array(16);
+    naa.set([0x60, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
+    naa[14] = lun >> 8;
+    naa[15] = lun & 0xff;
+    await Promise.resolve();
+    this.#target.inventory.add({
+      lun,
+      backing: { kind: 'memory', bytes },
+      readOnly: false,
+      blockBytes: 512,
+      physicalBlockBytes: 4096,
+      thin: true,
+      writeCache: true,
+      serial: `LOOP${lun}`,
+      naa,
+      savedPages: null,
+      savable: false,
+    });
+  }
+  removeDisk(lun: number): Promise<void> {
+    return new Promise((resolve) => this.#target.inventory.remove(lun, () => resolve()));
+  }
+  async resizeDisk(lun: number, bytes: number): Promise<void> {
+    await Promise.resolve();
+    this.#target.inventory.resize(lun, bytes);
+  }
+  async inject(lun: number, rules: readonly Rule[]): Promise<void> {
+    await Promise.resolve();
+    this.#target.inventory.inject(lun, rules);
+  }
+  async outstanding(lun: number): Promise<number> {
+    await Promise.resolve();
+    return this.#target.target.unit(lun)?.taskSet.count ?? 0;
+  }
+  end(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+interface Stats {
+  readonly reactor: {
+    readonly units: readonly { readonly lun: number; readonly outstanding: number }[];
+  };
+}
+
+class RingPort implements Port {
+  readonly #daemon: DaemonProcess;
+
+  constructor(daemon: DaemonProcess) {
+    this.#daemon = daemon;
+  }
+  open(name: string, options: InitiatorOptions): Promise<Initiator> {
+    return openInitiator({ ...options, name, connect: this.#daemon.connect });
+  }
+  async addDisk(lun: number, bytes: number): Promise<void> {
+    await this.#daemon.call('lun.add', { lun, type: 'disk', memory: bytes });
+  }
+  async removeDisk(lun: number): Promise<void> {
+    await this.#daemon.call('lun.remove', { lun });
+  }
+  async resizeDisk(lun: number, bytes: number): Promise<void> {
+    await this.#daemon.call('lun.resize', { lun, size: bytes });
+  }
+  async inject(lun: number, rules: readonly Rule[]): Promise<void> {
+    if (rules.length === 0) await this.#daemon.call('inject.clear', { lun });
+    else await this.#daemon.call('inject.set', { lun, rules });
+  }
+  async outstanding(lun: number): Promise<number> {
+    const stats = (await this.#daemon.call('stats')) as Stats;
+    return stats.reactor.units.find((unit) => unit.lun === lun)?.outstanding ?? 0;
+  }
+  end(): Promise<void> {
+    return this.#daemon.end();
+  }
+}
+
+export const FIRST_LUN = 10;
+const DISK_BYTES = 4 * 2 ** 20;
+const UNIT_ATTENTION = 6;
+
+/** Bytes of a CDB written as hexadecimal pairs. */
+export function cdb(text: string): Uint8Array {
+  return Uint8Array.from(text.trim().split(/\s+/), (pair) => Number.parseInt(pair, 16));
+}
+
+/** `6/29/01`, or the empty string when there is no sense data. */
+export function sense(result: CommandResult): string {
+  if (result.sense === null) return '';
+  const byte = (value: number): string => value.toString(16).padStart(2, '0');
+  return `${result.sense.key.toString(16)}/${byte(result.sense.asc)}/${byte(result.sense.ascq)}`;
+}
+
+export const TEST_UNIT_READY: Uint8Array = cdb('00 00 00 00 00 00');
+
+/** READ(10) or WRITE(10) of `blocks` blocks. */
+export function transfer10(opcode: 0x28 | 0x2a, lba: number, blocks: number): Uint8Array {
+  const bytes = new Uint8Array(10);
+  bytes[0] = opcode;
+  new DataView(bytes.buffer).setUint32(2, lba);
+  bytes[8] = blocks;
+  return bytes;
+}
+
+/** One initiator of a test, with shorthands. */
+export class TestInitiator {
+  readonly initiator: Initiator;
+  readonly lun: number;
+
+  constructor(initiator: Initiator, lun: number) {
+    this.initiator = initiator;
+    this.lun = lun;
+  }
+
+  run(text: string, options: Partial<ExecuteRequest> = {}): Promise<CommandResult> {
+    return this.initiator.execute({ lun: this.lun, ...options, cdb: cdb(text) });
+  }
+
+  /** Sense of a TEST UNIT READY, empty when it is GOOD. */
+  async ready(options: Partial<ExecuteRequest> = {}): Promise<string> {
+    return sense(await this.run('00 00 00 00 00 00', options));
+  }
+
+  read(lba: number, blocks = 1, options: Partial<ExecuteRequest> = {}): Promise<CommandResult> {
+    const command = transfer10(0x28, lba, blocks);
+    return this.initiator.execute({
+      lun: this.lun,
+      dataInBytes: blocks * 512,
+      ...options,
+      cdb: command,
+    });
+  }
+
+  /** Writes one block filled with `value`. */
+  write(lba: number, value: number, options: Partial<ExecuteRequest> = {}): Promise<CommandResult> {
+    return this.initiator.execute({
+      lun: this.lun,
+      dataOut: new Uint8Array(512).fill(value),
+      ...options,
+      cdb: transfer10(0x2a, lba, 1),
+    });
+  }
+
+  /** First byte of a block. */
+  async byteAt(lba: number): Promise<number> {
+    const result = await this.read(lba);
+    assert.equal(result.status, 0, sense(result));
+    return result.dataIn[0] as number;
+  }
+
+  /** The unit attentions that wait, in order. */
+  async attentions(): Promise<string[]> {
+    const seen: string[] = [];
+    for (let i = 0; i < 16; i += 1) {
+      const result = await this.run('00 00 00 00 00 00');
+      if (result.sense?.key !== UNIT_ATTENTION) break;
+      seen.push(sense(result));
+    }
+    return seen;
+  }
+}
+
+export class Bench {
+  readonly #port: Port;
+  readonly #initiators: Initiator[] = [];
+  readonly #disks: number[] = [];
+  static #lastLun = FIRST_LUN;
+  static #lastName = 0;
+
+  constructor(port: Port) {
+    this.#port = port;
+  }
+
+  /** A new disk that only this test knows; returns its LUN. */
+  async disk(bytes = DISK_BYTES, lun?: number): Promise<number> {
+    Bench.#lastLun += 1;
+    const number = lun ?? Bench.#lastLun;
+    await this.#port.addDisk(number, bytes);
+    this.#disks.push(number);
+    return number;
+  }
+
+  async removeDisk(lun: number): Promise<void> {
+    this.#disks.splice(this.#disks.indexOf(lun), 1);
+    await this.#port.removeDisk(lun);
+  }
+
+  resizeDisk(lun: number, bytes: number): Promise<void> {
+    return this.#port.resizeDisk(lun, bytes);
+  }
+
+  /** A logged in initiator, its unit attentions still waiting. */
+  async fresh(lun: number, options: InitiatorOptions = {}): Promise<TestInitiator> {
+    Bench.#lastName += 1;
+    const name = options.name ?? `spec-${process.pid}-${Bench.#lastName}`;
+    const initiator = await this.#port.open(name, { reconnect: false, ...options });
+    this.#initiators.push(initiator);
+    return new TestInitiator(initiator, lun);
+  }
+
+  /** A logged in initiator without unit attentions on this LUN. */
+  async initiator(lun: number, options: InitiatorOptions = {}): Promise<TestInitiator> {
+    const fresh = await this.fresh(lun, options);
+    await fresh.attentions();
+    return fresh;
+  }
+
+  inject(lun: number, ...rules: readonly Rule[]): Promise<void> {
+    return this.#port.inject(lun, rules);
+  }
+
+  /** Waits until `count` tasks are in the task set. */
+  async running(lun: number, count: number): Promise<void> {
+    for (let i = 0; i < 400; i += 1) {
+      if ((await this.#port.outstanding(lun)) === count) return;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    assert.fail(`${await this.#port.outstanding(lun)} tasks instead of ${count} in the task set`);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#initiators.map((initiator) => initiator.close()));
+    for (const lun of this.#disks) {
+      await this.#port.inject(lun, []);
+      await this.#port.removeDisk(lun);
+    }
+  }
+}
+
+/** One port for the whole run, made when a suite first needs it. */
+class SharedPort {
+  readonly name: string;
+  readonly #make: () => Promise<Port>;
+  #port: Promise<Port> | null = null;
+
+  constructor(name: string, make: () => Promise<Port>) {
+    this.name = name;
+    this.#make = make;
+  }
+  get(): Promise<Port> {
+    this.#port ??= this.#make();
+    return this.#port;
+  }
+  async end(): Promise<void> {
+    if (this.#port !== null) await (await this.#port).end();
+  }
+}
+
+const ports: readonly SharedPort[] = [
+  new SharedPort('loopback', () => Promise.resolve(new LoopbackPort())),
+  new SharedPort(
+    'ring between processes',
+    async () => new RingPort(await DaemonProcess.start(['0:disk,memory=4M'])),
+  ),
+];
+
+after(async () => {
+  for (const port of ports) await port.end();
+});
+
+/** Defines a suite once per port. `bench()` is the bench of the running test; what it made goes away with the test. */
+export function describeOnEveryPort(title: string, define: (bench: () => Bench) => void): void {
+  for (const port of ports) {
+    describe(`${title} (${port.name})`, () => {
+      let bench: Bench | null = null;
+      beforeEach(async function () {
+        this.timeout(15_000);
+        bench = new Bench(await port.get());
+      });
+      afterEach(async () => {
+        await bench?.end();
+        bench = null;
+      });
+      define(() => {
+        assert(bench, 'a test runs');
+        return bench;
+      });
+    });
+  }
+}
