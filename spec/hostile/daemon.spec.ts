@@ -50,6 +50,11 @@ describe('daemon and hostile guests', function () {
     await verifiedWork(daemon, 2);
   });
   after(() => daemon.end());
+  beforeEach(async () => {
+    // The guest of the last test has said goodbye; counts are taken once the daemon has let go of it.
+    await eventually('the last guest is gone', () => daemon.guestMappings() === 0);
+    await daemon.call('guest.list');
+  });
 
   it('F3: memory of a guest killed with writes under way is kept until the last one ends, then let go', async () => {
     const descriptors = daemon.descriptors();

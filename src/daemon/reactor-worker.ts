@@ -1,5 +1,6 @@
 /** What runs in a reactor thread: the target, its disks, its listeners and guests, served by one loop and one wait. */
 import { availableParallelism } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { drainEventFd } from '../libc.ts';
 import { Inventory } from '../luns/inventory.ts';
@@ -218,5 +219,11 @@ class ReactorWorker {
     look();
   }
 }
+
+/**
+ * The path of a command is one call after another through small functions of many files; the default budget (920 bytes of
+ * bytecode) ends in the middle of it. With this one a READ of 4 KiB costs about 0.25 us less (bench/).
+ */
+setFlagsFromString('--max-inlined-bytecode-size-cumulative=4000');
 
 new ReactorWorker(workerData as ReactorWorkerData).run();

@@ -172,12 +172,12 @@ export class Inventory {
     return disks.map(({ unit, store }) => ({
       lun: unit.lun,
       bytes: store.bytes,
-      commands: unit.commands,
-      reads: unit.reads,
-      writes: unit.writes,
-      bytesRead: unit.bytesRead,
-      bytesWritten: unit.bytesWritten,
-      checkConditions: unit.checkConditions,
+      commands: unit.counters.commands,
+      reads: unit.counters.reads,
+      writes: unit.counters.writes,
+      bytesRead: unit.counters.bytesRead,
+      bytesWritten: unit.counters.bytesWritten,
+      checkConditions: unit.counters.checkConditions,
       outstanding: unit.taskSet.count,
     }));
   }

@@ -51,13 +51,20 @@ export class Reactor {
   /** The last turn handled something. */
   #busy = false;
   #stopping = false;
-  loops = 0;
-  sleeps = 0;
+  /** Turns and blocks so far; typed, because a plain number that outgrows 31 bits costs a deoptimization. */
+  readonly #sums = new Float64Array(2);
   /** Called at the start of every turn that follows work. */
   onTurn: () => void = () => undefined;
 
   constructor(cores: number) {
     this.#spin = new SpinBudget(cores);
+  }
+
+  get loops(): number {
+    return this.#sums[0] as number;
+  }
+  get sleeps(): number {
+    return this.#sums[1] as number;
   }
 
   /** Adds a source; it is polled from the next turn on. */
@@ -125,7 +132,7 @@ export class Reactor {
   }
 
   #turn(): number {
-    this.loops += 1;
+    (this.#sums[0] as number) += 1;
     let handled = 0;
     const entries = this.#entries;
     if (this.#active === 0) return 0;
@@ -188,7 +195,7 @@ export class Reactor {
     const untilMs = this.timers.untilNextMs();
     const timeoutMs = untilMs < 0 ? MAX_BLOCK_MS : Math.min(untilMs, MAX_BLOCK_MS);
     const beforeMs = performance.now();
-    this.sleeps += 1;
+    (this.#sums[1] as number) += 1;
     this.#look(timeoutMs);
     if (this.#active > 0) this.#spin.slept((performance.now() - beforeMs) * 1000);
   }

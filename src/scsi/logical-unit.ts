@@ -32,6 +32,46 @@ export interface LogicalUnitOptions {
   readonly modePages?: ModePages;
 }
 
+/** Sums live in one typed array: a plain number that outgrows 31 bits costs a deoptimization of whatever counts. */
+export class UnitCounters {
+  readonly #sums = new Float64Array(6);
+
+  get commands(): number {
+    return this.#sums[0] as number;
+  }
+  get reads(): number {
+    return this.#sums[1] as number;
+  }
+  get writes(): number {
+    return this.#sums[2] as number;
+  }
+  get bytesRead(): number {
+    return this.#sums[3] as number;
+  }
+  get bytesWritten(): number {
+    return this.#sums[4] as number;
+  }
+  get checkConditions(): number {
+    return this.#sums[5] as number;
+  }
+
+  /** Counts a command that has ended. */
+  count(task: Task): void {
+    const sums = this.#sums;
+    (sums[0] as number) += 1;
+    if (task.status === CHECK_CONDITION) (sums[5] as number) += 1;
+    const row = task.row;
+    if (row === null) return;
+    if (row.extent === READS_EXTENT && row.data === 'in') {
+      (sums[1] as number) += 1;
+      (sums[3] as number) += task.dataInMoved;
+    } else if (row.extent === WRITES_EXTENT && row.data === 'out') {
+      (sums[2] as number) += 1;
+      (sums[4] as number) += task.dataOutMoved;
+    }
+  }
+}
+
 export class LogicalUnit {
   readonly target: Target;
   readonly lun: number;
@@ -43,12 +83,7 @@ export class LogicalUnit {
   readonly taskSet: TaskSet;
 
   /** Commands that ended, and what they did. */
-  commands = 0;
-  reads = 0;
-  writes = 0;
-  bytesRead = 0;
-  bytesWritten = 0;
-  checkConditions = 0;
+  readonly counters: UnitCounters = new UnitCounters();
 
   /** Control mode page (0Ah) fields that the core acts on; `ModePages` keeps them true. */
   descriptorSense = false;
@@ -78,21 +113,6 @@ export class LogicalUnit {
   /** The running command has ended with the outcome in `task`: retires it, answers it, lets successors run. */
   finish(task: Task): void {
     this.taskSet.finish(task);
-  }
-
-  /** Counts an ended command for the statistics. */
-  countOutcome(task: Task): void {
-    this.commands += 1;
-    if (task.status === CHECK_CONDITION) this.checkConditions += 1;
-    const row = task.row;
-    if (row === null) return;
-    if (row.extent === READS_EXTENT && row.data === 'in') {
-      this.reads += 1;
-      this.bytesRead += task.dataInMoved;
-    } else if (row.extent === WRITES_EXTENT && row.data === 'out') {
-      this.writes += 1;
-      this.bytesWritten += task.dataOutMoved;
-    }
   }
 
   /** Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data. */

@@ -97,7 +97,7 @@ export class TaskSet {
     task.status = status;
     task.sense = sense;
     task.transition(DORMANT, ENDED);
-    this.#unit.countOutcome(task);
+    this.#unit.counters.count(task);
     task.port.respond(task);
   }
 
@@ -198,7 +198,7 @@ export class TaskSet {
 
   /** Gives an ended task back to its port, in the one way that fits. */
   #settle(task: Task): void {
-    this.#unit.countOutcome(task);
+    this.#unit.counters.count(task);
     if (!task.aborting) {
       task.port.respond(task);
     } else if (task.abortedStatus) {

@@ -120,10 +120,8 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
   /** Monotonic microseconds, for `task.startedUs`; read only while tracing. */
   clockUs: () => number = () => Math.round(performance.now() * 1000);
 
-  /** Commands answered, and payload bytes moved for them. */
-  commands = 0;
-  bytesIn = 0;
-  bytesOut = 0;
+  /** Commands answered, bytes in, bytes out. In a typed array: a plain number that outgrows 31 bits costs a deoptimization. */
+  readonly counters = new Float64Array(3);
   readonly #channel: Channel;
   readonly #target: Target;
   readonly #session: SrpSession;
@@ -418,9 +416,10 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
       this.#hasDescriptorSense(task),
     );
     const failed = status === CHECK_CONDITION && senseKeyOf(sense) === HARDWARE_ERROR;
-    this.commands += 1;
-    this.bytesIn += task.dataInMoved;
-    this.bytesOut += task.dataOutMoved;
+    const { counters } = this;
+    (counters[0] as number) += 1;
+    (counters[1] as number) += task.dataInMoved;
+    (counters[2] as number) += task.dataOutMoved;
     if (this.trace !== null) this.trace(task);
     this.#release(task);
     this.#send(
