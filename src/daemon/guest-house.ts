@@ -91,6 +91,7 @@ export class GuestHouse {
     this.#target = options.target;
     this.#trace = options.trace;
     this.#emit = options.emit;
+    this.#target.onAttention = (lun, sense, except) => this.#announce(lun, sense, except);
   }
 
   /** Opens an SRP ring listener. Throws RingListenError. */
@@ -125,6 +126,16 @@ export class GuestHouse {
       throw new GuestError(`Cannot kick guest ${id}: there is no such guest, see "guest list"`);
     }
     this.#doom(guest, 'kicked by the operator');
+  }
+
+  /** Sends AER_REQ to the guests that asked for it, but not to the nexus that caused it. One at a time: it is a hint. */
+  #announce(lun: number, sense: number, exceptNexus: number): void {
+    for (const { session, ports, sources, leaving } of this.#guests.values()) {
+      if (leaving || session.nexuses().some(({ index }) => index === exceptNexus)) continue;
+      if (ports.some((port) => port.sendAsynchronousEvent(lun, sense))) {
+        for (const source of sources) source.flush();
+      }
+    }
   }
 
   /** Breaks off who is doomed, lets go of who has no command left. Called every turn. */

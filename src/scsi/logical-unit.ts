@@ -108,6 +108,7 @@ export class LogicalUnit {
     for (const nexus of this.target.nexuses.all()) {
       if (nexus.index !== except) this.attention.post(nexus.index, sense);
     }
+    this.target.onAttention(this.lun, sense, except);
   }
 
   /** The running command has ended with the outcome in `task`: retires it, answers it, lets successors run. */

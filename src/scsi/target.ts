@@ -29,6 +29,11 @@ export class Target {
   readonly #reportLuns: LogicalUnit;
   /** Told of bugs that ended a command with 4/44/00; the daemon logs them. */
   onInternalError: (error: unknown, task: Task) => void = () => undefined;
+  /**
+   * Told of each unit attention that was posted for every nexus but one (-1: for every one), so that ports whose
+   * initiators asked for it can say so at once (AER). The condition stays pending until it is reported.
+   */
+  onAttention: (lun: number, sense: number, exceptNexus: number) => void = () => undefined;
   /** Commands received, by anyone. */
   commands = 0;
 
