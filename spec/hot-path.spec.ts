@@ -84,6 +84,7 @@ class Rig {
 
   /** One round of the target, one element back. */
   turn(): void {
+    this.initiator.flush();
     this.port.poll(32);
     this.pair.flush();
     assert.equal(this.initiator.take(this.element), true);

@@ -116,6 +116,7 @@ describe('ring connector', () => {
     one.memory.regions[0]?.view.fill(0xa5, one.arenaOffset);
     assert.ok(two.memory.regions[0]?.view.every((byte) => byte === 0));
     assert.equal(one.queuePairs[0]?.send(0x80, 1, 0, 0, 48, 0, 1), true);
+    one.queuePairs[0]?.flush();
     const element = emptyElement();
     assert.equal(second.queuePairs[0]?.take(element), false);
     assert.equal(first.queuePairs[0]?.take(element), true);

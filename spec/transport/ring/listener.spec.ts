@@ -27,6 +27,7 @@ function roundTrip(connection: RingConnection, poller: Poller, low: number): voi
   assert.ok(pair !== undefined && callFd !== undefined);
   assert.equal(pair.send(0x80, 1, 0, 0, 48, 0, low), true);
   pair.flush();
+  pair.flush();
   const element = emptyElement();
   while (!pair.take(element)) {
     if (!pair.arm()) continue;

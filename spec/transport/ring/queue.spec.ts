@@ -70,6 +70,7 @@ describe('ring queue', () => {
       ];
       assert.equal(consumer.ready(), false);
       assert.equal(producer.put(...fields), true);
+      producer.publish();
       assert.equal(Buffer.from(region.view.slice(128, 144)).toString('hex'), hex);
       assert.equal(consumer.ready(), true);
       const element = emptyElement();
@@ -105,6 +106,7 @@ describe('ring queue', () => {
     let taken = 0;
     for (let round = 0; round < 100; round += 1) {
       while (producer.put(0x80, 1, 0, 0, 0, 0, sent)) sent += 1;
+      producer.publish();
       assert.equal(sent - taken, 16);
       for (let i = 0; i <= round % 16; i += 1) {
         assert.equal(consumer.take(element), true);
@@ -125,6 +127,7 @@ describe('ring queue', () => {
     const initiator = new QueuePair(memory, PLACE, 'initiator', NO_BELL);
     const element = emptyElement();
     assert.equal(initiator.send(0x80, 1, 0, 0, 48, 0, 4096), true);
+    initiator.flush();
     assert.equal(initiator.take(element), false);
     assert.equal(target.arm(), false, 'something is there');
     assert.equal(region.words[0], 0);
@@ -216,6 +219,7 @@ describe('ring queue', () => {
         hurt.arm();
         hurt.disarm();
         assert.equal(initiator.send(0x80, 1, 0, 0, 48, 0, i), true);
+        initiator.flush();
         assert.equal(target.take(element), true);
         assert.equal(element.low, i);
       }
@@ -244,6 +248,7 @@ describe('ring queue', () => {
         while (budget > 0 && busy.take(element)) budget -= 1;
         taken += BUDGET - budget;
         assert.equal(producer.put(0x80, 1, 0, 0, 0, 0, round), true);
+        producer.publish();
         assert.equal(consumer.take(element), true);
         assert.equal(element.low, round);
       }

@@ -86,6 +86,7 @@ export class QueuePair implements Channel {
   flush(): void {
     if (!this.#unflushed) return;
     this.#unflushed = false;
+    this.#sent.publish();
     // A load first leaves the line shared while the other end is awake; only whoever sees it asleep pays for the exchange.
     if (Atomics.load(this.#words, this.#peerSleep) === 0) return;
     if (Atomics.exchange(this.#words, this.#peerSleep, 0) === 0 || this.stuck) return;

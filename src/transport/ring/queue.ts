@@ -5,6 +5,8 @@ import type { CrqElement } from '../srp/channel.ts';
 
 export const ELEMENT_BYTES = 16;
 const ELEMENT_WORDS = 4;
+/** Elements of a cache line, less one. */
+const LINE_MASK = 3;
 /** VALID is the first byte in memory, the lowest one of a little-endian word. Both supported machines are little-endian. */
 const VALID_MASK = 0xff;
 
@@ -21,6 +23,9 @@ export class QueueProducer {
   readonly #firstWord: number;
   readonly #mask: number;
   #cursor = 0;
+  /** First words of the elements before the cursor that are written and not yet published. */
+  readonly #staged = new Int32Array(LINE_MASK + 1);
+  #stagedCount = 0;
 
   constructor(region: MemoryRegion, offset: number, entries: number) {
     checkPlace(region, offset, entries);
@@ -30,7 +35,9 @@ export class QueueProducer {
     this.#mask = entries - 1;
   }
 
-  /** Publishes one element. False when the next slot has not been freed: the queue is full. */
+  /**
+   * Writes one element. It is published with the last element of its cache line or by `publish`, whichever is first: a
+   * consumer that polls takes the line away after every store, so the fewer times it is stored to, the better. False when the next slot has not been freed: the queue is full. */
   put(
     valid: number,
     format: number,
@@ -47,10 +54,24 @@ export class QueueProducer {
     this.#data.setUint16(at + 6, length);
     this.#data.setUint32(at + 8, high);
     this.#data.setUint32(at + 12, low);
-    // Sequentially consistent: publishes the bytes above, and is ordered before the look at the consumer's sleep word.
-    Atomics.store(this.#words, word, valid | (format << 8) | (status << 24));
+    this.#staged[this.#stagedCount] = valid | (format << 8) | (status << 24);
+    this.#stagedCount += 1;
+    const lineIsFull = (this.#cursor & LINE_MASK) === LINE_MASK;
     this.#cursor = (this.#cursor + 1) & this.#mask;
+    if (lineIsFull) this.publish();
     return true;
+  }
+
+  /** Publishes what `put` has written, in order. */
+  publish(): void {
+    const count = this.#stagedCount;
+    this.#stagedCount = 0;
+    const first = this.#cursor - count;
+    for (let i = 0; i < count; i += 1) {
+      const word = this.#firstWord + ((first + i) & this.#mask) * ELEMENT_WORDS;
+      // Sequentially consistent: publishes the element's other bytes, and is ordered before the look at the sleep word.
+      Atomics.store(this.#words, word, this.#staged[i] as number);
+    }
   }
 }
 

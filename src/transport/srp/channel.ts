@@ -47,7 +47,7 @@ export interface CrqElement {
 export interface Channel {
   /** The initiator's memory, as mapped by this end. */
   readonly memory: GuestMemory;
-  /** Publishes an element for the other end. False when its queue is full. The doorbell rings once per batch, in `flush`. */
+  /** Gives an element to the other end, at the latest with `flush`. False when its queue is full. */
   send(
     valid: number,
     format: number,
@@ -59,6 +59,6 @@ export interface Channel {
   ): boolean;
   /** Takes the next element of this end's queue into `element`. False when there is none. */
   take(element: CrqElement): boolean;
-  /** Rings the other end's doorbell if something was sent since the last flush and it asked to be rung. */
+  /** Publishes what was sent, and rings the other end's doorbell if it asked to be rung. */
   flush(): void;
 }

@@ -25,6 +25,7 @@ import {
   CRQ_COMMAND,
   CRQ_INITIALIZATION,
   CRQ_TRANSPORT_EVENT,
+  type CrqElement,
   FORMAT_MAD,
   FORMAT_MESSAGE,
   FORMAT_SRP,
@@ -38,11 +39,10 @@ import {
 } from './channel.ts';
 import { emptyElement } from './crq-element.ts';
 import { DescriptorReader } from './descriptors.ts';
+import { ElementBatch } from './element-batch.ts';
 import {
-  CMD,
   CRSOLNT,
   fixedBytes,
-  IU_HEADER,
   LOGIN_REQ,
   LOGOUT_INVALID_LENGTH,
   LOGOUT_INVALID_TYPE,
@@ -60,7 +60,6 @@ import {
   SRP_LOGIN_REQ,
   SRP_TSK_MGMT,
   TASK_ATTRIBUTE_MASK,
-  TSK_MGMT,
 } from './iu.ts';
 import { LogLimiter } from './log-limiter.ts';
 import {
@@ -73,6 +72,19 @@ import {
 import { MAD_HELD, MadServer } from './mad.ts';
 import { MAD_HEADER } from './mad-codec.ts';
 import { RequestLimit } from './request-limit.ts';
+import {
+  CMD_ATTRIBUTE,
+  CMD_LUN,
+  FLAGS,
+  HEADER_BYTES,
+  MANAGED_TAG_HIGH,
+  MANAGED_TAG_LOW,
+  TAG_HIGH,
+  TAG_LOW,
+  TSK_FUNCTION,
+  TSK_LUN,
+  TYPE,
+} from './request-offset.ts';
 import { RequestSlots } from './request-slots.ts';
 import { encodeManagementResponse, encodeResponse } from './response.ts';
 import type { SessionChannel, SessionNexus, SrpSession } from './session.ts';
@@ -83,18 +95,6 @@ const INITIALIZED = 1;
 const LOGGED_IN = 2;
 const CLOSED = 3;
 const STOPPED = 4;
-
-const TYPE = IU_HEADER.at.type;
-const FLAGS = IU_HEADER.at.flags;
-const TAG_HIGH = IU_HEADER.at.tagHigh;
-const TAG_LOW = IU_HEADER.at.tagLow;
-const HEADER_BYTES = IU_HEADER.size;
-const CMD_LUN = CMD.at.lun;
-const CMD_ATTRIBUTE = CMD.at.attribute;
-const TSK_LUN = TSK_MGMT.at.lun;
-const TSK_FUNCTION = TSK_MGMT.at.function;
-const MANAGED_TAG_HIGH = TSK_MGMT.at.managedTagHigh;
-const MANAGED_TAG_LOW = TSK_MGMT.at.managedTagLow;
 
 const DEFAULT_SLOTS = 136;
 const DEFAULT_REQUEST_LIMIT = 128;
@@ -134,7 +134,9 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
   readonly #descriptors: DescriptorReader;
   readonly #mads: MadServer;
   readonly #requests: TargetRequests;
-  readonly #element = emptyElement();
+  readonly #batch: ElementBatch;
+  /** The element that is being handled. */
+  #element: CrqElement = emptyElement();
   readonly #limit: RequestLimit;
 
   #state = WAIT_INIT;
@@ -165,6 +167,7 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
     const { view } = this.#region;
     this.#shared = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
     this.#slots = new RequestSlots(this, slots);
+    this.#batch = new ElementBatch(channel, this.#region);
     this.#descriptors = new DescriptorReader(channel.memory, this.#slots);
     this.#mads = new MadServer({
       region: this.#region,
@@ -194,11 +197,15 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
 
   /** Takes and handles at most `budget` elements; returns how many. The owner flushes the channel once per round. */
   poll(budget: number): number {
-    const element = this.#element;
     let done = 0;
-    while (done < budget && this.#state !== STOPPED && this.#channel.take(element)) {
-      done += 1;
-      this.#handle();
+    while (done < budget && this.#state !== STOPPED) {
+      const taken = this.#batch.take(budget - done, this.#state === LOGGED_IN);
+      if (taken === 0) break;
+      done += taken;
+      for (let i = 0; i < taken && this.#state !== STOPPED; i += 1) {
+        this.#element = this.#batch.at(i);
+        this.#handle();
+      }
     }
     return done;
   }
@@ -584,14 +591,7 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
   }
 
   /** A response queue that is full was not read although every element in it was paid for: the ring is not trusted. */
-  #send(
-    valid: number,
-    format: number,
-    status: number,
-    length: number,
-    high: number,
-    low: number,
-  ): void {
+  #send(valid: number, format: number, status: number, length = 0, high = 0, low = 0): void {
     if (this.#channel.send(valid, format, status, 0, length, high, low)) return;
     this.#break('the response queue is full');
   }
