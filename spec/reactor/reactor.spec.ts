@@ -63,25 +63,6 @@ describe('reactor', () => {
     reactor.close();
   });
 
-  it('calls onTurn after the timers of the same look: what they end is tidied before the next block', () => {
-    const reactor = new Reactor(2);
-    let sleepsAtEnd = -1;
-    let sleepsAtTidy = -1;
-    reactor.timers.after(5, () => {
-      sleepsAtEnd = reactor.sleeps;
-    });
-    reactor.onTurn = () => {
-      if (sleepsAtEnd < 0) return;
-      sleepsAtTidy = reactor.sleeps;
-      reactor.stop();
-    };
-    // Wakes a reactor that missed it, so that the failure is an assertion and not a hang.
-    reactor.timers.after(300, () => undefined);
-    reactor.run();
-    assert.equal(sleepsAtTidy, sleepsAtEnd, 'no block in between');
-    reactor.close();
-  });
-
   it('goes on when an entry came between the last look and arming', () => {
     const reactor = new Reactor(1);
     const queue = new Queue();

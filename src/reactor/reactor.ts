@@ -53,7 +53,7 @@ export class Reactor {
   #stopping = false;
   /** Turns and blocks so far; typed, because a plain number that outgrows 31 bits costs a deoptimization. */
   readonly #sums = new Float64Array(2);
-  /** Called after every turn that handled something, and after every look at descriptors and timers. */
+  /** Called at the start of every turn that follows work. */
   onTurn: () => void = () => undefined;
 
   constructor(cores: number) {
@@ -213,9 +213,8 @@ export class Reactor {
         this.#watched.get(fd)?.();
       }
     }
-    if (this.timers.run() > 0 || ready > 0) this.#flushAll();
-    // Last, so that it sees what descriptors, timers and flushes did: the next thing may be a long block.
     this.onTurn();
+    if (this.timers.run() > 0 || ready > 0) this.#flushAll();
   }
 
   #flushAll(): void {
