@@ -8,8 +8,3 @@ export class InvariantError extends Error {
 export function assert(condition: boolean, invariant: string): asserts condition {
   if (!condition) throw new InvariantError(`Invariant broken: ${invariant}`);
 }
-
-/** For the branch that the types say cannot be reached. */
-export function unreachable(value: never): never {
-  throw new InvariantError(`Invariant broken: unexpected value ${String(value)}`);
-}

@@ -32,7 +32,6 @@ const c = {
   epollCtl: lib.func('int epoll_ctl(int ep, int op, int fd, void *event)'),
   epollWait: lib.func('int epoll_wait(int ep, void *events, int max, int timeoutMs)'),
   socket: lib.func('int socket(int domain, int type, int protocol)'),
-  socketpair: lib.func('int socketpair(int domain, int type, int protocol, void *fds)'),
   bind: lib.func('int bind(int fd, const void *address, unsigned int n)'),
   listen: lib.func('int listen(int fd, int backlog)'),
   accept4: lib.func('int accept4(int fd, void *address, void *n, int flags)'),
@@ -51,7 +50,6 @@ export const EINVAL = 22;
 export const EMFILE = 24;
 export const ENOSPC = 28;
 export const EROFS = 30;
-export const EPIPE = 32;
 export const ENOSYS = 38;
 export const EOPNOTSUPP = 95;
 export const EADDRINUSE = 98;
@@ -73,11 +71,6 @@ export class SystemError extends Error {
 export function errorName(errno: number): string {
   for (const [name, value] of Object.entries(koffi.os.errno)) if (value === errno) return name;
   return `errno ${errno}`;
-}
-
-/** errno of the last foreign call of this thread. */
-export function lastError(): number {
-  return koffi.errno();
 }
 
 function checked(call: string, result: number): number {
@@ -392,13 +385,6 @@ export function connectUnix(path: string, nonBlocking = false): number {
     throw new SystemError(`connecting to "${path}"`, errno);
   }
   return fd;
-}
-
-/** A connected pair of SOCK_SEQPACKET sockets, for tests of message handling. */
-export function socketPair(): readonly [number, number] {
-  const fds = Buffer.alloc(8);
-  checked('socketpair', c.socketpair(AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, fds));
-  return [fds.readInt32LE(0), fds.readInt32LE(4)];
 }
 
 /** Next connection of a listening socket (non-blocking), or -errno (EAGAIN: none waits; EMFILE: out of descriptors). */

@@ -338,9 +338,9 @@ function statusOf(id: number, guest: Guest): GuestStatus {
     queuePairs: attachment.queuePairs.length,
     regionBytes: attachment.regionBytes,
     initiatorPorts: session.initiatorPorts(),
-    commands: sum((port) => port.counters[0] as number),
-    bytesIn: sum((port) => port.counters[1] as number),
-    bytesOut: sum((port) => port.counters[2] as number),
+    commands: sum((port) => port.counters.commands),
+    bytesIn: sum((port) => port.counters.bytesIn),
+    bytesOut: sum((port) => port.counters.bytesOut),
     outstanding: sum((port) => port.outstanding),
   };
 }

@@ -1,5 +1,5 @@
 /** Command rows (one per opcode and service action, the only place that knows it) and the table of a device type. */
-import { bits, type CdbField, type CdbFields, u, usageMap } from './cdb.ts';
+import { bits, type CdbField, type CdbFields, usageMap } from './cdb.ts';
 import type { Task } from './task.ts';
 
 /** How a task is ordered against others by the blocks it touches (QUEUE ALGORITHM MODIFIER 0, SAM-5 8). */
@@ -100,8 +100,6 @@ export interface DeviceType {
 
 /** SERVICE ACTION field of the opcodes that have one (SPC-4 4.3.5.4). */
 export const SERVICE_ACTION = bits(1, 4, 0);
-/** SERVICE ACTION of variable length CDBs (7Fh). */
-export const VARIABLE_SERVICE_ACTION = u(8, 2);
 
 /** Composes the table of a device type. Throws on a duplicate (opcode, service action) or a mixture of both kinds. */
 export function deviceType(

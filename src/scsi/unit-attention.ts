@@ -11,11 +11,6 @@ function rank(sense: number): number {
   return ascq;
 }
 
-/** Conditions that precede a reservation conflict (SAM-5 5.3.3). */
-export function isResetFamily(sense: number): boolean {
-  return rank(sense) < 8;
-}
-
 export class UnitAttention {
   /** Number of pending conditions per nexus index: the one word the hot path looks at. */
   readonly pending = new Uint8Array(MAX_NEXUSES);

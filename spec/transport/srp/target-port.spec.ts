@@ -285,7 +285,7 @@ describe('SRP target port: a channel from initialization to its end', () => {
 
   it('counts commands and payload, and shows each command to the trace before its task is reused', () => {
     open((channel) => {
-      const before = channel.port.counters[0] as number;
+      const before = channel.port.counters.commands;
       const seen: string[] = [];
       channel.port.clockUs = () => 42;
       channel.port.trace = (task) => seen.push(`${task.cdb[0]} ${task.status} ${task.startedUs}`);
@@ -294,9 +294,9 @@ describe('SRP target port: a channel from initialization to its end', () => {
       channel.port.trace = null;
       channel.ask(command());
       assert.deepEqual(seen, ['40 0 42', '0 2 42']);
-      assert.equal((channel.port.counters[0] as number) - before, 3);
-      assert.equal(channel.port.counters[1], 512);
-      assert.equal(channel.port.counters[2], 0);
+      assert.equal(channel.port.counters.commands - before, 3);
+      assert.equal(channel.port.counters.bytesIn, 512);
+      assert.equal(channel.port.counters.bytesOut, 0);
     });
   });
 

@@ -71,6 +71,7 @@ import {
 } from './login.ts';
 import { MAD_HELD, MadServer } from './mad.ts';
 import { MAD_HEADER } from './mad-codec.ts';
+import { PortCounters } from './port-counters.ts';
 import { RequestLimit } from './request-limit.ts';
 import {
   CMD_ATTRIBUTE,
@@ -120,8 +121,8 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
   /** Monotonic microseconds, for `task.startedUs`; read only while tracing. */
   clockUs: () => number = () => Math.round(performance.now() * 1000);
 
-  /** Commands answered, bytes in, bytes out. In a typed array: a plain number that outgrows 31 bits costs a deoptimization. */
-  readonly counters = new Float64Array(3);
+  /** Commands answered, and payload bytes moved for them. */
+  readonly counters: PortCounters = new PortCounters();
   readonly #channel: Channel;
   readonly #target: Target;
   readonly #session: SrpSession;
@@ -423,10 +424,7 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
       this.#hasDescriptorSense(task),
     );
     const failed = status === CHECK_CONDITION && senseKeyOf(sense) === HARDWARE_ERROR;
-    const { counters } = this;
-    (counters[0] as number) += 1;
-    (counters[1] as number) += task.dataInMoved;
-    (counters[2] as number) += task.dataOutMoved;
+    this.counters.count(task);
     if (this.trace !== null) this.trace(task);
     this.#release(task);
     this.#send(
