@@ -89,15 +89,15 @@ export interface Mapping {
   readonly buffer: ArrayBuffer;
 }
 
-function map(bytes: number, flags: number, fd: number): Mapping {
-  const address = Number(c.mmap(0, bytes, PROT_READ_WRITE, flags, fd, 0));
+function map(bytes: number, flags: number, fd: number, offset = 0): Mapping {
+  const address = Number(c.mmap(0, bytes, PROT_READ_WRITE, flags, fd, offset));
   if (address === -1) throw new SystemError('mmap', koffi.errno());
   return { address, bytes, buffer: koffi.view(address, bytes) };
 }
 
-/** Maps `bytes` (at most 2 GiB) of a file shared, readable and writable. Throws SystemError. */
-export function mapShared(fd: number, bytes: number): Mapping {
-  return map(bytes, MAP_SHARED, fd);
+/** Maps `bytes` (at most 2 GiB) of a file from a whole page on, shared, readable and writable. Throws SystemError. */
+export function mapShared(fd: number, bytes: number, offset = 0): Mapping {
+  return map(bytes, MAP_SHARED, fd, offset);
 }
 
 /** Maps zero pages of this process; they cost memory when first touched. Throws SystemError. */
