@@ -135,7 +135,9 @@ export class VhostMemory {
 
   /** Bytes of every region. */
   get bytes(): number {
-    return this.#regions.reduce((sum, { request }) => sum + request.bytes, 0);
+    let sum = 0;
+    for (const { request } of this.#regions) sum += request.bytes;
+    return sum;
   }
 
   get regionCount(): number {
@@ -266,7 +268,6 @@ export class VhostMemory {
 
 /** Where each window of a region hands over to the next; the last one at the end of the region. */
 function takeovers({ request, windows }: Region): number[] {
-  return windows.map(
-    (_, i) => windows[i + 1]?.guestAddress ?? request.guestAddress + request.bytes,
-  );
+  const starts = Array.from(windows, (window) => window.guestAddress);
+  return [...starts.toSpliced(0, 1), request.guestAddress + request.bytes];
 }
