@@ -221,7 +221,7 @@ export class VhostMemory {
    */
   translate(addressHigh: number, addressLow: number, length: number, segments: Segments): boolean {
     const high = addressHigh >>> 0;
-    if (high >= HIGH_LIMIT || length < 0) return false;
+    if (high >= HIGH_LIMIT || length < 0) return length === 0;
     let address = high * TWO_32 + (addressLow >>> 0);
     let left = length;
     while (left > 0) {
