@@ -6,8 +6,19 @@ const lib = koffi.load(null);
 
 /** Data path. Arguments stay small integers where they can: a double argument costs one heap number per call. */
 const preadv = lib.func('intptr_t preadv(int fd, intptr_t iov, int count, int64_t offset)');
+const preadv2 = lib.func(
+  'intptr_t preadv2(int fd, intptr_t iov, int count, int64_t offset, int flags)',
+);
 const pwritev2 = lib.func(
   'intptr_t pwritev2(int fd, intptr_t iov, int count, int64_t offset, int flags)',
+);
+/** syscall(2) in the shapes of the three io_uring calls, which the C library has no functions for. */
+const setupCall = lib.func('intptr_t syscall(long number, unsigned int entries, intptr_t params)');
+const enterCall = lib.func(
+  'intptr_t syscall(long number, int fd, unsigned int submit, unsigned int complete, unsigned int flags, intptr_t sig, size_t n)',
+);
+const registerCall = lib.func(
+  'intptr_t syscall(long number, int fd, unsigned int operation, intptr_t argument, unsigned int count)',
 );
 const c = {
   mmap: lib.func(
@@ -26,7 +37,6 @@ const c = {
   dup: lib.func('int dup(int fd)'),
   eventfd: lib.func('int eventfd(unsigned int value, int flags)'),
   read: lib.func('intptr_t read(int fd, void *buf, size_t n)'),
-  preadv2: lib.func('intptr_t preadv2(int fd, intptr_t iov, int count, int64_t offset, int flags)'),
   write: lib.func('intptr_t write(int fd, const void *buf, size_t n)'),
   epollCreate: lib.func('int epoll_create1(int flags)'),
   epollCtl: lib.func('int epoll_ctl(int ep, int op, int fd, void *event)'),
@@ -89,20 +99,20 @@ export interface Mapping {
   readonly buffer: ArrayBuffer;
 }
 
-function map(bytes: number, flags: number, fd: number): Mapping {
-  const address = Number(c.mmap(0, bytes, PROT_READ_WRITE, flags, fd, 0));
+function map(bytes: number, flags: number, fd: number, offset: number): Mapping {
+  const address = Number(c.mmap(0, bytes, PROT_READ_WRITE, flags, fd, offset));
   if (address === -1) throw new SystemError('mmap', koffi.errno());
   return { address, bytes, buffer: koffi.view(address, bytes) };
 }
 
-/** Maps `bytes` (at most 2 GiB) of a file shared, readable and writable. Throws SystemError. */
-export function mapShared(fd: number, bytes: number): Mapping {
-  return map(bytes, MAP_SHARED, fd);
+/** Maps `bytes` (at most 2 GiB) of a file from `offset` on, shared, readable and writable. Throws SystemError. */
+export function mapShared(fd: number, bytes: number, offset = 0): Mapping {
+  return map(bytes, MAP_SHARED, fd, offset);
 }
 
 /** Maps zero pages of this process; they cost memory when first touched. Throws SystemError. */
 export function mapAnonymous(bytes: number): Mapping {
-  return map(bytes, MAP_PRIVATE_ANONYMOUS, -1);
+  return map(bytes, MAP_PRIVATE_ANONYMOUS, -1, 0);
 }
 
 /** Unmaps. Every ArrayBuffer over the mapping must be out of use: touching one afterwards kills the process. */
@@ -156,6 +166,19 @@ export function readVector(fd: number, iovAddress: number, count: number, offset
     const errno = koffi.errno();
     if (errno !== EINTR) return -errno;
   }
+}
+
+const RWF_NOWAIT = 8;
+
+/** `readVector` that takes what is in memory and does not wait for a device: -EAGAIN, or -EOPNOTSUPP where it cannot tell. */
+export function readVectorNow(
+  fd: number,
+  iovAddress: number,
+  count: number,
+  offset: number,
+): number {
+  const got = preadv2(fd, iovAddress, count, offset, RWF_NOWAIT) as number;
+  return got < 0 ? -koffi.errno() : got;
 }
 
 const RWF_DSYNC = 2;
@@ -263,7 +286,6 @@ function counterVector(): { readonly address: number; readonly memory: Buffer } 
 }
 
 const counterIov = counterVector();
-const RWF_NOWAIT = 8;
 const CURRENT_POSITION = -1;
 
 /** Adds one to an eventfd: 0 or -errno (EAGAIN: it is already signalled to the brim). */
@@ -276,7 +298,7 @@ export function signalEventFd(fd: number): number {
  * descriptor made it blocking (Linux 5.8 on; before that the read relies on O_NONBLOCK).
  */
 export function drainEventFd(fd: number): boolean {
-  const got = c.preadv2(fd, counterIov.address, 1, CURRENT_POSITION, RWF_NOWAIT) as number;
+  const got = preadv2(fd, counterIov.address, 1, CURRENT_POSITION, RWF_NOWAIT) as number;
   if (got < 0 && koffi.errno() === EOPNOTSUPP) return c.read(fd, counter, 8) === 8;
   return got === 8;
 }
@@ -490,4 +512,36 @@ export function receiveMessage(fd: number, maxBytes: number): ReceivedMessage | 
       truncated: (flags & (MSG_TRUNC | MSG_CTRUNC)) !== 0,
     };
   }
+}
+
+const SYS_IO_URING_SETUP = 425;
+const SYS_IO_URING_ENTER = 426;
+const SYS_IO_URING_REGISTER = 427;
+
+/** io_uring_setup(2) with the struct io_uring_params at a raw address: descriptor or -errno. */
+export function ioUringSetup(entries: number, paramsAddress: number): number {
+  const fd = setupCall(SYS_IO_URING_SETUP, entries, paramsAddress) as number;
+  return fd < 0 ? -koffi.errno() : fd;
+}
+
+/** io_uring_enter(2): requests taken, or -errno. */
+export function ioUringEnter(
+  fd: number,
+  toSubmit: number,
+  minComplete: number,
+  flags: number,
+): number {
+  const taken = enterCall(SYS_IO_URING_ENTER, fd, toSubmit, minComplete, flags, 0, 0) as number;
+  return taken < 0 ? -koffi.errno() : taken;
+}
+
+/** io_uring_register(2) with its argument at a raw address: 0 or more, or -errno. */
+export function ioUringRegister(
+  fd: number,
+  operation: number,
+  argumentAddress: number,
+  count: number,
+): number {
+  const done = registerCall(SYS_IO_URING_REGISTER, fd, operation, argumentAddress, count) as number;
+  return done < 0 ? -koffi.errno() : done;
 }

@@ -1,4 +1,4 @@
-/** The store over an open file: synchronous positional I/O, and every way a file can fail told apart. */
+/** The store over an open file: positional I/O, reads queued where that pays, and every way a file can fail told apart. */
 import { fstatSync } from 'node:fs';
 import { assert } from '../../assert.ts';
 import {
@@ -10,12 +10,20 @@ import {
   type FileState,
   mapAnonymous,
 } from '../../libc.ts';
-import { DONE, GONE, MEDIUM_WRITE, READ_ONLY, type StoreReply } from '../../scsi/contracts.ts';
+import {
+  DONE,
+  GONE,
+  MEDIUM_WRITE,
+  PENDING,
+  READ_ONLY,
+  type StoreReply,
+} from '../../scsi/contracts.ts';
 import { Segments } from '../../scsi/segments.ts';
 import type { Task } from '../../scsi/task.ts';
 import { type DiskStore, StoreCounters } from './disk-store.ts';
 import { isFull, isUnsupported, isWriteRefused, readFault, writeFault } from './errno-fault.ts';
 import { type IoEngine, systemCalls } from './io-engine.ts';
+import type { ReadOwner, ReadQueue } from './read-queue.ts';
 import { zeroSegments } from './zeros.ts';
 
 /** The kernel takes at most this many iovecs in one call (UIO_MAXIOV). */
@@ -47,6 +55,8 @@ export interface FileStoreOptions {
   readonly readOnly: boolean;
   /** The system calls; tests give others. */
   readonly engine?: IoEngine;
+  /** Where reads are queued; absent: each is done at once. */
+  readonly reads?: ReadQueue | null;
 }
 
 /** What the kinds of file stores differ in. */
@@ -79,14 +89,16 @@ export function probeTraits(options: FileStoreOptions): FileTraits {
  *   flushFailed  the kernel could not write dirty pages back. It has dropped them and reports that once (fsync(2)), so
  *                the next fdatasync would succeed with data lost: every later flush and durable write fails instead.
  */
-export class FileStore implements DiskStore {
+export class FileStore implements DiskStore, ReadOwner {
   readonly readOnly: boolean;
   readonly canDiscard: boolean;
   readonly discardBytes: number;
   readonly volatileCache = true;
   readonly counters: StoreCounters = new StoreCounters();
+  readonly fd: number;
+  readonly ringFile: number;
   #bytes: number;
-  readonly #fd: number;
+  readonly #reads: ReadQueue | null;
   readonly #engine: IoEngine;
   readonly #watched: boolean;
   readonly #state: FileState = { links: 0, bytes: 0 };
@@ -99,13 +111,16 @@ export class FileStore implements DiskStore {
   #zeroRanges = true;
 
   constructor(options: FileStoreOptions, traits: FileTraits = probeTraits(options)) {
-    this.#fd = options.fd;
+    this.fd = options.fd;
     this.#bytes = options.bytes;
     this.#engine = options.engine ?? systemCalls;
     this.readOnly = options.readOnly;
     this.canDiscard = traits.canDiscard;
     this.discardBytes = traits.discardBytes;
     this.#watched = traits.watched;
+    const reads = options.reads ?? null;
+    this.ringFile = reads === null ? -1 : reads.attach(options.fd, zeroSegments().iovAddress);
+    this.#reads = this.ringFile < 0 ? null : reads;
   }
 
   get bytes(): number {
@@ -123,15 +138,35 @@ export class FileStore implements DiskStore {
   }
 
   close(): void {
-    close(this.#fd);
+    this.#reads?.detach(this.ringFile);
+    close(this.fd);
   }
 
   read(task: Task, position: number, length: number, into: Segments): StoreReply {
+    const reads = this.#reads;
+    if (reads !== null && !this.#gone && reads.read(this, task, position, length, into)) {
+      return PENDING;
+    }
+    return this.readNow(task, position, length, into);
+  }
+
+  readDone(task: Task, position: number, length: number, into: Segments, got: number): void {
+    let reply: StoreReply = DONE;
+    if (got !== length) reply = this.#readRest(task, position, length, into, got);
+    if (reply === DONE) this.counters.countRead(length);
+    task.stored(reply);
+  }
+
+  readUndone(task: Task, position: number, length: number, into: Segments): void {
+    task.stored(this.readNow(task, position, length, into));
+  }
+
+  readNow(task: Task, position: number, length: number, into: Segments): StoreReply {
     if (this.#gone) return this.#fail(task, 0, GONE);
     const count = into.iovecsFor(length);
     const got =
       count <= MAX_IOVECS
-        ? this.#engine.read(this.#fd, into.iovAddress, count, position)
+        ? this.#engine.read(this.fd, into.iovAddress, count, position)
         : this.#readPart(into, 0, length, position);
     if (got !== length) {
       const reply = this.#readRest(task, position, length, into, got);
@@ -207,7 +242,7 @@ export class FileStore implements DiskStore {
     if (this.#gone || !this.#watched || !this.#stale) return this.#gone;
     this.#stale = false;
     const state = this.#state;
-    if (this.#engine.state(this.#fd, state) < 0) return false;
+    if (this.#engine.state(this.fd, state) < 0) return false;
     this.#gone = state.links === 0 || state.bytes < this.#bytes;
     return this.#gone;
   }
@@ -220,7 +255,7 @@ export class FileStore implements DiskStore {
   }
 
   #sync(): number {
-    const result = this.#engine.sync(this.#fd);
+    const result = this.#engine.sync(this.fd);
     if (result < 0) this.#flushFailed = true;
     return result;
   }
@@ -229,7 +264,7 @@ export class FileStore implements DiskStore {
     const rest = restSegments();
     const bytes = into.partInto(done, length - done, rest);
     const count = rest.iovecsFor(bytes);
-    const got = this.#engine.read(this.#fd, rest.iovAddress, count, position + done);
+    const got = this.#engine.read(this.fd, rest.iovAddress, count, position + done);
     rest.clear();
     return got;
   }
@@ -256,14 +291,14 @@ export class FileStore implements DiskStore {
   /** One write; durable in one call where the file can, else followed by a sync. */
   #put(iovAddress: number, count: number, position: number, durable: boolean): number {
     const engine = this.#engine;
-    if (!durable) return engine.write(this.#fd, iovAddress, count, position, false);
+    if (!durable) return engine.write(this.fd, iovAddress, count, position, false);
     if (this.#durableWrites) {
-      const put = engine.write(this.#fd, iovAddress, count, position, true);
+      const put = engine.write(this.fd, iovAddress, count, position, true);
       if (put >= 0) return put;
       if (put !== -EOPNOTSUPP) return this.#durableFailure(put, iovAddress, count, position);
       this.#durableWrites = false;
     }
-    const put = engine.write(this.#fd, iovAddress, count, position, false);
+    const put = engine.write(this.fd, iovAddress, count, position, false);
     if (put <= 0) return put;
     const synced = this.#sync();
     return synced < 0 ? -EIO : put;
@@ -277,7 +312,7 @@ export class FileStore implements DiskStore {
     const errno = -failure;
     if (errno === EFAULT || errno === EINVAL || isWriteRefused(errno)) return failure;
     if (isFull(errno)) {
-      const again = this.#engine.write(this.#fd, iovAddress, count, position, false);
+      const again = this.#engine.write(this.fd, iovAddress, count, position, false);
       if (again < 0) return again;
     }
     this.#flushFailed = true;
@@ -320,7 +355,7 @@ export class FileStore implements DiskStore {
   /** Punches the range; what cannot be punched at its alignment, or at all, is zeroed. */
   #discard(task: Task, position: number, length: number): StoreReply {
     if (!this.canDiscard || length === 0) return this.#zero(task, position, length, false);
-    const result = this.#engine.discard(this.#fd, position, length);
+    const result = this.#engine.discard(this.fd, position, length);
     if (result === 0) return DONE;
     if (!isUnsupported(-result)) return this.#fail(task, 0, writeFault(-result));
     const granule = this.discardBytes;
@@ -328,7 +363,7 @@ export class FileStore implements DiskStore {
     const first = Math.ceil(position / granule) * granule;
     const last = Math.floor(end / granule) * granule;
     const whole = first === position && last === end;
-    if (whole || last <= first || this.#engine.discard(this.#fd, first, last - first) !== 0) {
+    if (whole || last <= first || this.#engine.discard(this.fd, first, last - first) !== 0) {
       return this.#zero(task, position, length, false);
     }
     const head = this.#zero(task, position, first - position, false);
@@ -341,7 +376,7 @@ export class FileStore implements DiskStore {
   #zero(task: Task, position: number, length: number, durable: boolean): StoreReply {
     if (length === 0) return DONE;
     if (this.#zeroRanges) {
-      const result = this.#engine.zero(this.#fd, position, length);
+      const result = this.#engine.zero(this.fd, position, length);
       if (result === 0) return this.#syncedZero(task, durable);
       if (!isUnsupported(-result)) return this.#fail(task, 0, writeFault(-result));
       // EINVAL speaks of this range only (its alignment); the others of the file.
