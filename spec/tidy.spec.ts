@@ -34,7 +34,7 @@ const HOT = [
   'src/scsi/sbc/read.ts',
   'src/scsi/sbc/write.ts',
   'src/luns/store/file.ts',
-  'src/luns/store/read-queue.ts',
+  'src/luns/store/io-queue.ts',
   'src/reactor/io-uring.ts',
 ];
 

@@ -303,6 +303,12 @@ export function drainEventFd(fd: number): boolean {
   return got === 8;
 }
 
+/** Whether `readVectorNow` works on a file: whether it can say that a read would have to wait. Reads nothing of it. */
+export function canReadNow(fd: number): boolean {
+  const got = preadv2(fd, counterIov.address, 1, Number.MAX_SAFE_INTEGER, RWF_NOWAIT) as number;
+  return got >= 0 || koffi.errno() !== EOPNOTSUPP;
+}
+
 const EPOLL_CLOEXEC = 0x80000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;

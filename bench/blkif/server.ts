@@ -11,7 +11,7 @@ import {
   signalEventFd,
 } from '../../src/libc.ts';
 import { FileStore } from '../../src/luns/store/file.ts';
-import { ReadQueue } from '../../src/luns/store/read-queue.ts';
+import { IoQueue } from '../../src/luns/store/io-queue.ts';
 import { IoUring } from '../../src/reactor/io-uring.ts';
 import { Reactor, type Source } from '../../src/reactor/reactor.ts';
 import { Segments } from '../../src/scsi/segments.ts';
@@ -22,7 +22,7 @@ import { GrantTable } from './grant-table.ts';
 import { MAX_SEGMENTS, SECTOR_BYTES } from './request.ts';
 import { ServerRing } from './ring.ts';
 
-const READ_RING_ENTRIES = 256;
+const RING_ENTRIES = 256;
 const REGION_HANDLE = 0;
 
 class RingSource implements Source {
@@ -71,9 +71,9 @@ function waitForConnection(listener: number): number {
 /** Serves `file` to the first client that connects to `socketPath`, until it disconnects. */
 export function serve(socketPath: string, file: string): void {
   const fd = openSync(file, 'r+');
-  const readRing = IoUring.open(READ_RING_ENTRIES);
-  const reads = readRing === null ? null : new ReadQueue(readRing);
-  const store = new FileStore({ fd, bytes: fstatSync(fd).size, readOnly: false, reads });
+  const fileRing = IoUring.open(RING_ENTRIES);
+  const queue = fileRing === null ? null : new IoQueue(fileRing);
+  const store = new FileStore({ fd, bytes: fstatSync(fd).size, readOnly: false, queue });
   const listener = listenUnix(socketPath, 1);
   process.send?.('listening');
   const socket = waitForConnection(listener);
@@ -102,9 +102,9 @@ export function serve(socketPath: string, file: string): void {
   );
   const reactor = new Reactor(availableParallelism());
   reactor.onTurn = () => store.turn();
-  if (reads !== null) {
-    reactor.settle = () => reads.settle();
-    reactor.watch(reads.fd, () => undefined);
+  if (queue !== null) {
+    reactor.settle = () => queue.settle();
+    reactor.watch(queue.fd, () => undefined);
   }
   reactor.add(new RingSource(ring, backend, guest));
   reactor.watch(socket, () => reactor.stop());

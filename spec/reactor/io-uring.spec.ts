@@ -105,6 +105,23 @@ describe('reactor/io-uring', function () {
     closeSync(fd);
   });
 
+  it('syncs a file, and goes on reading', () => {
+    const fd = file(1);
+    const index = ring.registerFile(fd);
+    const [low, high] = at(0);
+    ring.prepareSync(1, index);
+    ring.prepareRead(2, index, low, high, PAGE, 0);
+    assert.deepEqual(
+      completed(2),
+      new Map([
+        [2, PAGE],
+        [1, 0],
+      ]),
+    );
+    ring.unregisterFile(index);
+    closeSync(fd);
+  });
+
   it('answers for a file that is not registered any more with an error, and takes back what was not submitted', () => {
     const fd = file(1);
     const index = ring.registerFile(fd);

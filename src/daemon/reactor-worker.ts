@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { drainEventFd } from '../libc.ts';
 import { Inventory } from '../luns/inventory.ts';
-import { ReadQueue } from '../luns/store/read-queue.ts';
+import { IoQueue } from '../luns/store/io-queue.ts';
 import { IoUring } from '../reactor/io-uring.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { DONE, MEDIUM_WRITE, type ParameterStore, PENDING } from '../scsi/contracts.ts';
@@ -16,8 +16,8 @@ import { GuestHouse } from './guest-house.ts';
 import type { ReactorEvent, ReactorReply, ReactorRequest } from './reactor-messages.ts';
 import type { ReactorMessage, ReactorWorkerData } from './reactor-thread.ts';
 
-/** Reads that can be under way at a time in one reactor; more are done at once. */
-const READ_RING_ENTRIES = 256;
+/** Requests that can be under way at a time in one reactor; more are done at once. */
+const RING_ENTRIES = 256;
 const TRACE_ENTRIES = 16_384;
 const TRACE_DRAIN_MS = 50;
 /** How often an orderly end looks whether the last commands have ended. */
@@ -53,8 +53,8 @@ class ReactorWorker {
       save: (task, lun, pages) => this.#savePages(task, lun, pages),
     };
     const { timers } = this.#reactor;
-    const reads = this.#openReads();
-    this.#inventory = new Inventory({ target: this.#target, timers, parameters, reads });
+    const queue = this.#openQueue();
+    this.#inventory = new Inventory({ target: this.#target, timers, parameters, queue });
     this.#guests = new GuestHouse({
       reactor: this.#reactor,
       target: this.#target,
@@ -68,18 +68,18 @@ class ReactorWorker {
     this.#reactor.watch(this.#controlFd, () => this.#control());
   }
 
-  /** Reads are done together by an io_uring; where the kernel refuses one, each by its own system call. */
-  #openReads(): ReadQueue | null {
-    const ring = IoUring.open(READ_RING_ENTRIES);
+  /** Reads and syncs are done together by an io_uring; where the kernel refuses one, each by its own system call. */
+  #openQueue(): IoQueue | null {
+    const ring = IoUring.open(RING_ENTRIES);
     if (ring === null) {
-      this.#log('info', 'io_uring is not to be had here: reads are done one by one');
+      this.#log('info', 'io_uring is not to be had here: a slow disk delays every guest');
       return null;
     }
-    const reads = new ReadQueue(ring);
-    this.#reactor.settle = () => reads.settle();
+    const queue = new IoQueue(ring);
+    this.#reactor.settle = () => queue.settle();
     // What woke the reactor is settled with everything else of that look.
     this.#reactor.watch(ring.fd, () => undefined);
-    return reads;
+    return queue;
   }
 
   run(): void {

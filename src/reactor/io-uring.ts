@@ -1,4 +1,4 @@
-/** An io_uring for reads: requests are prepared in a batch, handed over in one call, and reaped without one. */
+/** An io_uring for reads and syncs: requests are prepared in a batch, handed over in one call, and reaped without one. */
 import { assert } from '../assert.ts';
 import {
   close,
@@ -27,6 +27,9 @@ const SQE_BYTES = 64;
 const CQE_BYTES = 16;
 const SQE_WORDS = SQE_BYTES / 4;
 const CQE_WORDS = CQE_BYTES / 4;
+/** Words of an entry: flags of the operation, user data. */
+const FLAGS_WORD = 7;
+const SLOT_WORD = 8;
 const OFF_SQES = 0x10000000;
 
 /** One thread uses the ring and completions are run when it enters the kernel, not by interrupting it (Linux 6.1). */
@@ -37,7 +40,9 @@ const REGISTER_FILES = 2;
 const REGISTER_FILES_UPDATE = 6;
 const SQE_FIXED_FILE = 1;
 const OP_READV = 1;
+const OP_FSYNC = 3;
 const OP_READ = 22;
+const FSYNC_DATASYNC = 1;
 const TWO_32 = 2 ** 32;
 
 /** Files that can be registered at a time; others are read by the system call. */
@@ -160,6 +165,13 @@ export class IoUring {
     this.#prepare(OP_READV, slot, file, iovAddress - high * TWO_32, high, count, position);
   }
 
+  /** Prepares an fdatasync. A kernel thread does it: it completes later. */
+  prepareSync(slot: number, file: number): void {
+    const at = (this.#tail & this.#submissionMask) * SQE_WORDS;
+    this.#prepare(OP_FSYNC, slot, file, 0, 0, 0, 0);
+    this.#sqes[at + FLAGS_WORD] = FSYNC_DATASYNC;
+  }
+
   /**
    * Hands over what was prepared and runs completions that wait for this thread; never blocks. Returns how many requests
    * the kernel did not take (it is short of memory): they stay prepared for the next call.
@@ -180,7 +192,7 @@ export class IoUring {
     this.#unsubmitted -= 1;
     this.#tail = (this.#tail - 1) | 0;
     Atomics.store(this.#words, this.#submissionTail, this.#tail);
-    return this.#sqes[(this.#tail & this.#submissionMask) * SQE_WORDS + 8] as number;
+    return this.#sqes[(this.#tail & this.#submissionMask) * SQE_WORDS + SLOT_WORD] as number;
   }
 
   /** Takes the next completion into `slot` and `result`. False when there is none. */
@@ -222,8 +234,8 @@ export class IoUring {
     sqes[at + 4] = low;
     sqes[at + 5] = high;
     sqes[at + 6] = length;
-    sqes[at + 7] = 0;
-    sqes[at + 8] = slot;
+    sqes[at + FLAGS_WORD] = 0;
+    sqes[at + SLOT_WORD] = slot;
     sqes[at + 9] = 0;
     sqes[at + 10] = 0;
     this.#tail = (this.#tail + 1) | 0;

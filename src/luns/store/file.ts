@@ -1,4 +1,4 @@
-/** The store over an open file: positional I/O, reads queued where that pays, and every way a file can fail told apart. */
+/** The store over an open file: positional I/O, reads and syncs queued where that pays, and every way a file can fail told apart. */
 import { fstatSync } from 'node:fs';
 import { assert } from '../../assert.ts';
 import {
@@ -23,7 +23,7 @@ import type { Task } from '../../scsi/task.ts';
 import { type DiskStore, StoreCounters } from './disk-store.ts';
 import { isFull, isUnsupported, isWriteRefused, readFault, writeFault } from './errno-fault.ts';
 import { type IoEngine, systemCalls } from './io-engine.ts';
-import type { ReadOwner, ReadQueue } from './read-queue.ts';
+import type { IoOwner, IoQueue } from './io-queue.ts';
 import { zeroSegments } from './zeros.ts';
 
 /** The kernel takes at most this many iovecs in one call (UIO_MAXIOV). */
@@ -55,8 +55,8 @@ export interface FileStoreOptions {
   readonly readOnly: boolean;
   /** The system calls; tests give others. */
   readonly engine?: IoEngine;
-  /** Where reads are queued; absent: each is done at once. */
-  readonly reads?: ReadQueue | null;
+  /** Where reads and syncs are queued; absent: each is done at once. */
+  readonly queue?: IoQueue | null;
 }
 
 /** What the kinds of file stores differ in. */
@@ -89,7 +89,7 @@ export function probeTraits(options: FileStoreOptions): FileTraits {
  *   flushFailed  the kernel could not write dirty pages back. It has dropped them and reports that once (fsync(2)), so
  *                the next fdatasync would succeed with data lost: every later flush and durable write fails instead.
  */
-export class FileStore implements DiskStore, ReadOwner {
+export class FileStore implements DiskStore, IoOwner {
   readonly readOnly: boolean;
   readonly canDiscard: boolean;
   readonly discardBytes: number;
@@ -98,7 +98,7 @@ export class FileStore implements DiskStore, ReadOwner {
   readonly fd: number;
   readonly ringFile: number;
   #bytes: number;
-  readonly #reads: ReadQueue | null;
+  readonly #queue: IoQueue | null;
   readonly #engine: IoEngine;
   readonly #watched: boolean;
   readonly #state: FileState = { links: 0, bytes: 0 };
@@ -106,6 +106,9 @@ export class FileStore implements DiskStore, ReadOwner {
   #stale = true;
   #gone = false;
   #flushFailed = false;
+  /** Tasks whose sync is under way, and those that came since it started. */
+  #syncing: Task[] = [];
+  #waiting: Task[] = [];
   /** Whether the file can write durably in one call (RWF_DSYNC), and zero ranges; true until it refuses. */
   #durableWrites = true;
   #zeroRanges = true;
@@ -118,9 +121,9 @@ export class FileStore implements DiskStore, ReadOwner {
     this.canDiscard = traits.canDiscard;
     this.discardBytes = traits.discardBytes;
     this.#watched = traits.watched;
-    const reads = options.reads ?? null;
-    this.ringFile = reads === null ? -1 : reads.attach(options.fd, zeroSegments().iovAddress);
-    this.#reads = this.ringFile < 0 ? null : reads;
+    const queue = options.queue ?? null;
+    this.ringFile = queue === null ? -1 : queue.attach(options.fd);
+    this.#queue = this.ringFile < 0 ? null : queue;
   }
 
   get bytes(): number {
@@ -138,13 +141,13 @@ export class FileStore implements DiskStore, ReadOwner {
   }
 
   close(): void {
-    this.#reads?.detach(this.ringFile);
+    this.#queue?.detach(this.ringFile);
     close(this.fd);
   }
 
   read(task: Task, position: number, length: number, into: Segments): StoreReply {
-    const reads = this.#reads;
-    if (reads !== null && !this.#gone && reads.read(this, task, position, length, into)) {
+    const queue = this.#queue;
+    if (queue !== null && !this.#gone && queue.read(this, task, position, length, into)) {
       return PENDING;
     }
     return this.readNow(task, position, length, into);
@@ -185,24 +188,78 @@ export class FileStore implements DiskStore, ReadOwner {
   ): StoreReply {
     const refusal = this.#refusal(task, durable);
     if (refusal !== DONE) return refusal;
+    // With a queue a durable write is a plain one and its share of a sync that nobody waits for in a system call.
+    const atOnce = durable && this.#queue === null;
     const count = from.iovecsFor(length);
     const put =
       count <= MAX_IOVECS
-        ? this.#put(from.iovAddress, count, position, durable)
-        : this.#writePart(from, 0, length, position, durable);
+        ? this.#put(from.iovAddress, count, position, atOnce)
+        : this.#writePart(from, 0, length, position, atOnce);
     if (put !== length) {
-      const reply = this.#writeRest(task, position, length, from, durable, put);
+      const reply = this.#writeRest(task, position, length, from, atOnce, put);
       if (reply !== DONE) return reply;
     }
     this.counters.countWrite(length);
-    return DONE;
+    return durable && !atOnce ? this.#syncLater(task) : DONE;
   }
 
   flush(task: Task): StoreReply {
     task.storedBytes = 0;
-    const reply = this.syncNow();
-    if (reply === DONE) this.counters.countFlush();
-    return reply;
+    if (this.#queue === null) {
+      const reply = this.syncNow();
+      if (reply === DONE) this.counters.countFlush();
+      return reply;
+    }
+    this.#stale = true;
+    if (this.#isGone()) return GONE;
+    if (this.#flushFailed) return MEDIUM_WRITE;
+    this.counters.countFlush();
+    return this.#syncLater(task);
+  }
+
+  /**
+   * The task ends with a sync that starts after this call: all that come while one is under way share the next one.
+   *
+   *   idle --flush--> UNDER WAY (serves who waited when it started) --done--> idle, or UNDER WAY for who came meanwhile
+   */
+  #syncLater(task: Task): StoreReply {
+    task.storedBytes = 0;
+    this.#waiting.push(task);
+    if (this.#syncing.length > 0) return PENDING;
+    if (this.#startSync()) return PENDING;
+    this.#waiting.length = 0;
+    return this.syncNow();
+  }
+
+  #startSync(): boolean {
+    if (this.#queue === null || !this.#queue.sync(this)) return false;
+    const served = this.#waiting;
+    this.#waiting = this.#syncing;
+    this.#syncing = served;
+    return true;
+  }
+
+  syncDone(result: number): void {
+    if (result < 0) this.#flushFailed = true;
+    const served = this.#syncing;
+    this.#syncing = [];
+    this.#answerSynced(served);
+    if (this.#waiting.length === 0 || this.#syncing.length > 0) return;
+    if (!this.#flushFailed && this.#startSync()) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (!this.#flushFailed) this.#sync();
+    this.#answerSynced(waiting);
+  }
+
+  syncUndone(): void {
+    this.syncDone(this.#sync());
+  }
+
+  /** A sync that failed fails for everyone it served: nobody knows whose pages the kernel dropped. */
+  #answerSynced(served: readonly Task[]): void {
+    const reply = this.#flushFailed ? MEDIUM_WRITE : DONE;
+    for (const task of served) task.stored(reply);
   }
 
   syncNow(): StoreReply {

@@ -1,16 +1,16 @@
 /**
- * Reads of files that are done together: queued while a turn hands out commands, submitted in one system call, completed
- * at once where the data is in the page cache and later where a device has to be waited for.
+ * Requests to files that are done together: queued while a turn hands out commands, submitted in one system call, completed
+ * at once where the data is in the page cache and later where a device has to be waited for (always, for a sync).
  *
- *   FREE --read--> QUEUED --settle--> done (in memory)
- *                         \---------> SUBMITTED --settle, when it has completed--> done
+ *   FREE --read, sync--> QUEUED --settle--> done (in memory)
+ *                               \---------> SUBMITTED --settle, when it has completed--> done
  */
-import { EOPNOTSUPP, readVectorNow } from '../../libc.ts';
+import { canReadNow, readVectorNow } from '../../libc.ts';
 import type { Segments } from '../../scsi/segments.ts';
 import type { Task } from '../../scsi/task.ts';
 
 /** The kernel's side: an io_uring. Its methods are those of `reactor/io-uring.ts`; specs script them. */
-export interface ReadRing {
+export interface IoRing {
   /** Readable when `settle` has something to do. */
   readonly fd: number;
   readonly entries: number;
@@ -33,16 +33,21 @@ export interface ReadRing {
     count: number,
     position: number,
   ): void;
+  prepareSync(slot: number, file: number): void;
   submit(): number;
   withdraw(): number;
   reap(): boolean;
 }
 
 /** A store as the queue sees it. */
-export interface ReadOwner {
+export interface IoOwner {
   readonly fd: number;
-  /** What `ReadQueue.attach` gave. */
+  /** What `IoQueue.attach` gave. */
   readonly ringFile: number;
+  /** The sync has ended: 0 or -errno. One is under way at a time. */
+  syncDone(result: number): void;
+  /** The kernel did not take the sync: the store does it by itself. */
+  syncUndone(): void;
   /** The read has ended: `got` bytes or -errno, of which the store makes the task's reply. */
   readDone(task: Task, position: number, length: number, into: Segments, got: number): void;
   /** The kernel did not take the read: the store does it by itself. */
@@ -54,10 +59,11 @@ const FEW = 3;
 /** Settlings with few reads that go to the ring at once after one found nothing in memory: a vain look costs 9 us. */
 const PATIENCE = 16;
 
-export class ReadQueue {
-  readonly #ring: ReadRing;
+export class IoQueue {
+  readonly #ring: IoRing;
+  /** Null for a sync, which is nobody's alone. */
   readonly #tasks: (Task | null)[] = [];
-  readonly #owners: (ReadOwner | null)[] = [];
+  readonly #owners: (IoOwner | null)[] = [];
   readonly #into: (Segments | null)[] = [];
   readonly #positions: Float64Array;
   readonly #lengths: Float64Array;
@@ -69,7 +75,7 @@ export class ReadQueue {
   #underWay = 0;
   #patience = 0;
 
-  constructor(ring: ReadRing) {
+  constructor(ring: IoRing) {
     const { entries } = ring;
     this.#ring = ring;
     this.#positions = new Float64Array(entries);
@@ -84,12 +90,12 @@ export class ReadQueue {
     }
   }
 
-  /** Readable when a read that had to wait has completed. */
+  /** Readable when a request that had to wait has completed. */
   get fd(): number {
     return this.#ring.fd;
   }
 
-  /** Reads that were queued and have not ended. */
+  /** Requests that were queued and have not ended. */
   get outstanding(): number {
     return this.#queued.length - this.#freeCount;
   }
@@ -98,8 +104,8 @@ export class ReadQueue {
    * Index under which reads of the file are queued, or -1: then it is read by the system call. That is so for files that
    * cannot say whether a read has to wait (tmpfs): the ring would give each of their reads to a kernel thread.
    */
-  attach(fd: number, iovAddress: number): number {
-    return readVectorNow(fd, iovAddress, 1, 0) === -EOPNOTSUPP ? -1 : this.#ring.registerFile(fd);
+  attach(fd: number): number {
+    return canReadNow(fd) ? this.#ring.registerFile(fd) : -1;
   }
 
   /** No read of the file may be outstanding. */
@@ -108,21 +114,33 @@ export class ReadQueue {
   }
 
   /** Queues a read of `length` bytes into the first `length` bytes of `into`. False: no room, or nothing to read. */
-  read(owner: ReadOwner, task: Task, position: number, length: number, into: Segments): boolean {
+  read(owner: IoOwner, task: Task, position: number, length: number, into: Segments): boolean {
     if (this.#freeCount === 0 || length === 0) return false;
-    this.#freeCount -= 1;
-    const slot = this.#free[this.#freeCount] as number;
+    const slot = this.#take(owner);
     this.#tasks[slot] = task;
-    this.#owners[slot] = owner;
     this.#into[slot] = into;
     this.#positions[slot] = position;
     this.#lengths[slot] = length;
-    this.#queued[this.#queuedCount] = slot;
-    this.#queuedCount += 1;
     return true;
   }
 
-  /** Does what was queued and ends what has completed. True when a read of an earlier turn may have been among it. */
+  /** Queues a sync of the file's data: what was written before this call is on stable storage when it ends. False: no room. */
+  sync(owner: IoOwner): boolean {
+    if (this.#freeCount === 0) return false;
+    this.#take(owner);
+    return true;
+  }
+
+  #take(owner: IoOwner): number {
+    this.#freeCount -= 1;
+    const slot = this.#free[this.#freeCount] as number;
+    this.#owners[slot] = owner;
+    this.#queued[this.#queuedCount] = slot;
+    this.#queuedCount += 1;
+    return slot;
+  }
+
+  /** Does what was queued and ends what has completed. True when a request of an earlier turn may have been among it. */
   settle(): boolean {
     let late = false;
     do {
@@ -152,8 +170,12 @@ export class ReadQueue {
   }
 
   #try(slot: number): void {
-    const owner = this.#owners[slot] as ReadOwner;
-    const into = this.#into[slot] as Segments;
+    const owner = this.#owners[slot] as IoOwner;
+    const into = this.#into[slot] as Segments | null;
+    if (into === null) {
+      this.#prepare(slot);
+      return;
+    }
     const length = this.#lengths[slot] as number;
     const count = into.iovecsFor(length);
     const got = readVectorNow(owner.fd, into.iovAddress, count, this.#positions[slot] as number);
@@ -166,12 +188,16 @@ export class ReadQueue {
   }
 
   #prepare(slot: number): void {
-    const { ringFile } = this.#owners[slot] as ReadOwner;
-    const into = this.#into[slot] as Segments;
+    const { ringFile } = this.#owners[slot] as IoOwner;
+    const into = this.#into[slot] as Segments | null;
+    this.#underWay += 1;
+    if (into === null) {
+      this.#ring.prepareSync(slot, ringFile);
+      return;
+    }
     const length = this.#lengths[slot] as number;
     const position = this.#positions[slot] as number;
     const count = into.iovecsFor(length);
-    this.#underWay += 1;
     if (count === 1) {
       const low = into.iovecs[0] as number;
       const high = into.iovecs[1] as number;
@@ -199,21 +225,25 @@ export class ReadQueue {
   }
 
   #end(slot: number, got: number): void {
-    const owner = this.#owners[slot] as ReadOwner;
-    const task = this.#tasks[slot] as Task;
-    const into = this.#into[slot] as Segments;
-    this.#release(slot);
-    owner.readDone(task, this.#positions[slot] as number, this.#lengths[slot] as number, into, got);
-  }
-
-  #undo(slot: number): void {
-    const owner = this.#owners[slot] as ReadOwner;
-    const task = this.#tasks[slot] as Task;
-    const into = this.#into[slot] as Segments;
+    const owner = this.#owners[slot] as IoOwner;
+    const task = this.#tasks[slot] as Task | null;
+    const into = this.#into[slot] as Segments | null;
     const position = this.#positions[slot] as number;
     const length = this.#lengths[slot] as number;
     this.#release(slot);
-    owner.readUndone(task, position, length, into);
+    if (task === null || into === null) owner.syncDone(got);
+    else owner.readDone(task, position, length, into, got);
+  }
+
+  #undo(slot: number): void {
+    const owner = this.#owners[slot] as IoOwner;
+    const task = this.#tasks[slot] as Task | null;
+    const into = this.#into[slot] as Segments | null;
+    const position = this.#positions[slot] as number;
+    const length = this.#lengths[slot] as number;
+    this.#release(slot);
+    if (task === null || into === null) owner.syncUndone();
+    else owner.readUndone(task, position, length, into);
   }
 
   #release(slot: number): void {
