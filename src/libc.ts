@@ -99,20 +99,20 @@ export interface Mapping {
   readonly buffer: ArrayBuffer;
 }
 
-function map(bytes: number, flags: number, fd: number, offset: number): Mapping {
+function map(bytes: number, flags: number, fd: number, offset = 0): Mapping {
   const address = Number(c.mmap(0, bytes, PROT_READ_WRITE, flags, fd, offset));
   if (address === -1) throw new SystemError('mmap', koffi.errno());
   return { address, bytes, buffer: koffi.view(address, bytes) };
 }
 
-/** Maps `bytes` (at most 2 GiB) of a file from `offset` on, shared, readable and writable. Throws SystemError. */
+/** Maps `bytes` (at most 2 GiB) of a file from a whole page on, shared, readable and writable. Throws SystemError. */
 export function mapShared(fd: number, bytes: number, offset = 0): Mapping {
   return map(bytes, MAP_SHARED, fd, offset);
 }
 
 /** Maps zero pages of this process; they cost memory when first touched. Throws SystemError. */
 export function mapAnonymous(bytes: number): Mapping {
-  return map(bytes, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  return map(bytes, MAP_PRIVATE_ANONYMOUS, -1);
 }
 
 /** Unmaps. Every ArrayBuffer over the mapping must be out of use: touching one afterwards kills the process. */
@@ -359,7 +359,10 @@ export class Poller {
 }
 
 const AF_UNIX = 1;
-const SOCK_SEQPACKET_CLOEXEC = 5 | 0x80000;
+const SOCK_CLOEXEC = 0x80000;
+/** Kinds of unix sockets: bytes, or messages that stay whole. */
+export const SOCK_STREAM = 1;
+export const SOCK_SEQPACKET = 5;
 const SOCK_CLOEXEC_NONBLOCK = 0x80000 | O_NONBLOCK;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
@@ -387,10 +390,10 @@ function unixAddress(path: string): Buffer {
   return address;
 }
 
-/** Binds and listens on a unix SOCK_SEQPACKET socket, non-blocking. The path must not exist. Throws SystemError. */
-export function listenUnix(path: string, backlog: number): number {
+/** Binds and listens on a unix socket, non-blocking. The path must not exist. Throws SystemError. */
+export function listenUnix(path: string, backlog: number, kind = SOCK_SEQPACKET): number {
   const address = unixAddress(path);
-  const fd = checked('socket', c.socket(AF_UNIX, SOCK_SEQPACKET_CLOEXEC | O_NONBLOCK, 0));
+  const fd = checked('socket', c.socket(AF_UNIX, kind | SOCK_CLOEXEC | O_NONBLOCK, 0));
   if (c.bind(fd, address, address.length) < 0 || c.listen(fd, backlog) < 0) {
     const errno = koffi.errno();
     c.close(fd);
@@ -400,12 +403,12 @@ export function listenUnix(path: string, backlog: number): number {
 }
 
 /**
- * Connects to a unix SOCK_SEQPACKET socket; the descriptor blocks unless `nonBlocking`, and then a full backlog is EAGAIN.
+ * Connects to a unix socket; the descriptor blocks unless `nonBlocking`, and then a full backlog is EAGAIN.
  * Throws SystemError.
  */
-export function connectUnix(path: string, nonBlocking = false): number {
+export function connectUnix(path: string, nonBlocking = false, kind = SOCK_SEQPACKET): number {
   const address = unixAddress(path);
-  const type = SOCK_SEQPACKET_CLOEXEC | (nonBlocking ? O_NONBLOCK : 0);
+  const type = kind | SOCK_CLOEXEC | (nonBlocking ? O_NONBLOCK : 0);
   const fd = checked('socket', c.socket(AF_UNIX, type, 0));
   if (c.connect(fd, address, address.length) < 0) {
     const errno = koffi.errno();

@@ -11,7 +11,7 @@ import { DONE, MEDIUM_WRITE, type ParameterStore, PENDING } from '../scsi/contra
 import { Target } from '../scsi/target.ts';
 import type { Task } from '../scsi/task.ts';
 import { TraceRing } from '../trace.ts';
-import { doorbellWords } from '../transport/ring/doorbell.ts';
+import { doorbellWords } from '../transport/doorbell.ts';
 import { GuestHouse } from './guest-house.ts';
 import type { ReactorEvent, ReactorReply, ReactorRequest } from './reactor-messages.ts';
 import type { ReactorMessage, ReactorWorkerData } from './reactor-thread.ts';
