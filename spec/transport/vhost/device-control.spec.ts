@@ -407,7 +407,7 @@ describe('virtio-scsi stop and reset', () => {
     rig.bed.store.hold = true;
     for (let i = 0; i < 20; i += 1) rig.offer(write(i), { out: out(i) });
     rig.turn();
-    const function_ = rig.manage(LOGICAL_UNIT_RESET);
+    const function_ = rig.manage(ABORT_TASK_SET);
     rig.turn();
     assert.equal(rig.device.outstanding, 21);
     rig.device.reset();

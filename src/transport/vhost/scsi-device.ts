@@ -123,7 +123,7 @@ export class VirtioScsiDevice implements TargetPort {
   #open = true;
   #hotplug = false;
   #change = false;
-  /** Something was taken since `lookAgain`. */
+  /** Something was taken, answered or armed since `lookAgain`. */
   #worked = false;
 
   /** Throws ScsiDeviceError when the target has no room for another nexus. */
@@ -156,7 +156,10 @@ export class VirtioScsiDevice implements TargetPort {
     return this.#pool.busy === 0;
   }
 
-  /** Whether something was taken since the last `lookAgain`. */
+  /**
+   * Whether a notification may have been lost since the last `lookAgain`: something was taken, answered or armed. Whoever
+   * calls `poll`, `flush`, `arm` or an event sees to it that `lookAgain` is called a while later.
+   */
   get worked(): boolean {
     return this.#worked;
   }
@@ -217,7 +220,6 @@ export class VirtioScsiDevice implements TargetPort {
       if (index === CONTROL_QUEUE) this.#receiveControl(served, head);
       else this.#receiveCommand(served, head);
     }
-    if (done > 0) this.#worked = true;
     return done;
   }
 
@@ -232,6 +234,7 @@ export class VirtioScsiDevice implements TargetPort {
     if (served === null || served.stopped !== null || !this.#open) return true;
     // Buffers for events are fetched when there is an event; only a missed one makes us wait for a buffer.
     if (index === EVENT_QUEUE && !this.#events.missed) return true;
+    this.#worked = true;
     return served.queue.arm();
   }
 
@@ -242,8 +245,8 @@ export class VirtioScsiDevice implements TargetPort {
 
   /**
    * Looks once more at every queue, for a notification or an interrupt that a guest without memory barriers lost
-   * (docs/decisions/0006-barriers-that-guests-lose.md). To be called a while after work was done, and again as long as
-   * this returns true.
+   * (docs/decisions/0006-barriers-that-guests-lose.md). To be called a while after `worked`, and again as long as this
+   * returns true.
    */
   lookAgain(): boolean {
     let again = this.#worked;
@@ -251,7 +254,8 @@ export class VirtioScsiDevice implements TargetPort {
     for (const served of this.#queues) {
       if (served === null || served.stopped !== null || !this.#open) continue;
       served.queue.lookAgain();
-      if (served.index !== EVENT_QUEUE && served.queue.ready()) again = this.#overlooked(served);
+      const wanted = served.index !== EVENT_QUEUE || this.#events.missed;
+      if (wanted && served.queue.ready()) again = this.#overlooked(served);
     }
     return again;
   }
@@ -468,6 +472,7 @@ export class VirtioScsiDevice implements TargetPort {
       markSegments(queue.log, task.dataIn);
     }
     queue.push(this.#pool.head[slot] as number, written);
+    this.#worked = true;
     this.#pool.put(task);
     served.busy -= 1;
     if (served.stopped !== null && served.busy === 0) this.#letGo(served);
@@ -511,6 +516,7 @@ export class VirtioScsiDevice implements TargetPort {
       if (served !== null) this.#breakQueue(served, this.#events.reason);
       return;
     }
+    this.#worked = true;
     served?.queue.flush();
   }
 
