@@ -94,7 +94,7 @@ export class GuestHouse {
     this.#target.onAttention = (lun, sense, except) => this.#announce(lun, sense, except);
   }
 
-  /** Opens an SRP ring listener. Throws RingListenError. */
+  /** Opens an SRP ring listener. Throws ListenError. */
   listen(path: string): void {
     const listener = new RingListener({
       path,
