@@ -114,8 +114,13 @@ class ReactorWorker {
 
   /** Answers a request: now, or when what it asks for has happened. */
   #serve(request: ReactorRequest, answer: (reply: ReactorReply) => void): void {
+    this.#answering(answer, () => this.#act(request, answer));
+  }
+
+  /** Does `work`; what it throws is the answer. */
+  #answering(answer: (reply: ReactorReply) => void, work: () => void): void {
     try {
-      this.#act(request, answer);
+      work();
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'ERR_INTERNAL';
       const message = error instanceof Error ? error.message : String(error);
@@ -123,14 +128,20 @@ class ReactorWorker {
     }
   }
 
+  /** Takes a disk away; may be called from a timer, so what it throws is answered. */
+  #remove(lun: number, answer: (reply: ReactorReply) => void): void {
+    this.#answering(answer, () =>
+      this.#inventory.remove(lun, (flushed) => {
+        if (!flushed) this.#log('error', `LUN ${lun}: its last writes could not be flushed`);
+        answer({ ok: true });
+      }),
+    );
+  }
+
   #act(request: ReactorRequest, answer: (reply: ReactorReply) => void): void {
     switch (request.kind) {
       case 'removeUnit':
-        this.#inventory.remove(request.lun, (flushed) => {
-          if (!flushed)
-            this.#log('error', `LUN ${request.lun}: its last writes could not be flushed`);
-          answer({ ok: true });
-        });
+        this.#guests.unitLeaving(request.lun, () => this.#remove(request.lun, answer));
         return;
       case 'guests':
         answer({ ok: true, value: this.#guests.status() });
@@ -166,15 +177,17 @@ class ReactorWorker {
     switch (request.kind) {
       case 'addDisk':
         this.#inventory.add(request.disk);
+        this.#guests.unitAdded(request.disk.lun);
         return;
       case 'resizeUnit':
         this.#inventory.resize(request.lun, request.bytes);
+        this.#guests.capacityChanged(request.lun);
         return;
       case 'inject':
         this.#inventory.inject(request.lun, request.rules);
         return;
       case 'listen':
-        this.#guests.listen(request.path);
+        this.#guests.listen(request.listen.kind, request.listen.path);
         return;
       case 'kickGuest':
         this.#guests.kick(request.id);
