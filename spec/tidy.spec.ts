@@ -40,6 +40,8 @@ const HOT = [
   'src/scsi/sbc/read.ts',
   'src/scsi/sbc/write.ts',
   'src/luns/store/file.ts',
+  'src/luns/store/io-queue.ts',
+  'src/reactor/io-uring.ts',
 ];
 
 const sources = filesBelow('src', '.ts').filter((path) => !path.endsWith('.d.ts'));

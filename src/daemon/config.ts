@@ -22,8 +22,10 @@ export interface DiskConfig {
   readonly thin: boolean | null;
 }
 
+export type ListenKind = 'srp' | 'vhost-user';
+
 export interface ListenConfig {
-  readonly kind: 'srp';
+  readonly kind: ListenKind;
   /** Unix socket at which guests attach, absolute. */
   readonly path: string;
 }
@@ -52,7 +54,7 @@ export const DISK_KEYS = [
 ] as const;
 export const CONFIG_KEYS = ['$schema', 'state', 'control', 'listen', 'luns'] as const;
 const DEVICE_TYPES = ['disk'] as const;
-const LISTEN_KINDS = ['srp'] as const;
+const LISTEN_KINDS = ['srp', 'vhost-user'] as const;
 const CACHE_MODES = ['writeback', 'writethrough'] as const;
 
 const UNITS: ReadonlyMap<string, number> = new Map(
@@ -220,11 +222,15 @@ export function parseLunSpec(spec: string, directory: string): DiskConfig {
   return readLun(raw, directory);
 }
 
-/** Reads `srp:PATH`. Relative paths start at `directory`. Throws ConfigError. */
+/** Reads `srp:PATH` or `vhost-user:PATH`. Relative paths start at `directory`. Throws ConfigError. */
 export function parseListenSpec(spec: string, directory: string): ListenConfig {
   const action = `Cannot read port "${spec}"`;
   const colon = spec.indexOf(':');
-  if (colon < 0) throw new ConfigError(`${action}: srp:SOCKET is needed, for example srp:./a.sock`);
+  if (colon < 0) {
+    throw new ConfigError(
+      `${action}: srp:SOCKET or vhost-user:SOCKET is needed, for example srp:./a.sock`,
+    );
+  }
   const kind = parseWord(action, 'port', spec.slice(0, colon), LISTEN_KINDS);
   const path = resolve(directory, parseText(action, 'path', spec.slice(colon + 1)));
   return { kind, path };

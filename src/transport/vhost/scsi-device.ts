@@ -265,9 +265,10 @@ export class VirtioScsiDevice implements TargetPort {
     if (this.#hotplug) this.#sendEvent(T_TRANSPORT_RESET, lun, RESET_RESCAN);
   }
 
-  /** A logical unit is gone. */
-  unitRemoved(lun: number): void {
+  /** A logical unit is going or gone. Whether the guest is told: it negotiated HOTPLUG. */
+  unitRemoved(lun: number): boolean {
     if (this.#hotplug) this.#sendEvent(T_TRANSPORT_RESET, lun, RESET_REMOVED);
+    return this.#hotplug && this.#open;
   }
 
   /** A logical unit was reset by somebody else. */
