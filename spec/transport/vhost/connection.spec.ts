@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { close, createEventFd, createMemoryFile, drainEventFd } from '../../../src/libc.ts';
+import { BackEnd, FrontEnd } from './front-end.ts';
 import {
-  BackEnd,
   FEATURES,
-  FrontEnd,
   ID,
   messageOf,
   openFds,
@@ -13,7 +12,7 @@ import {
   sharedMappings,
   u32,
   u64,
-} from './front-end.ts';
+} from './front-end-socket.ts';
 import { type Driver, USER_BASE } from './guest.ts';
 
 const TEST_UNIT_READY = [0, 0, 0, 0, 0, 0];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { close, connectUnix, listenUnix, receiveMessage, SOCK_STREAM } from '../../../src/libc.ts';
 import { VhostListener } from '../../../src/transport/vhost/listener.ts';
-import { openFds } from './front-end.ts';
+import { openFds } from './front-end-socket.ts';
 
 describe('vhost-user listener', () => {
   let path: string;

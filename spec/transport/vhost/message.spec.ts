@@ -8,7 +8,7 @@ import {
   readMessage,
   VhostProtocolError,
 } from '../../../src/transport/vhost/message.ts';
-import { ID, messageOf, u32, u64 } from './front-end.ts';
+import { ID, messageOf, u32, u64 } from './front-end-socket.ts';
 
 const HEADER_BYTES = 12;
 

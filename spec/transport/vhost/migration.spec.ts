@@ -8,17 +8,8 @@ import {
   mapShared,
   unmap,
 } from '../../../src/libc.ts';
-import {
-  BackEnd,
-  FEATURES,
-  FrontEnd,
-  ID,
-  LOG_ALL,
-  openFds,
-  sharedMappings,
-  u32,
-  u64,
-} from './front-end.ts';
+import { BackEnd, FrontEnd } from './front-end.ts';
+import { FEATURES, ID, LOG_ALL, openFds, sharedMappings, u32, u64 } from './front-end-socket.ts';
 import type { Driver } from './guest.ts';
 
 const SEAL_SHRINK = 2;
