@@ -208,12 +208,12 @@ export class FrontEndSocket {
     return this;
   }
 
-  /** Offers a request (virtio 1.2, 5.6.6.1) for LUN 0 on ring 2 in two descriptors, or three with data-in. */
-  offer(cdb: readonly number[], head = 0, inBytes = 0): void {
+  /** Offers a request (virtio 1.2, 5.6.6.1) on ring 2 in two descriptors, or three with data-in. */
+  offer(cdb: readonly number[], head = 0, inBytes = 0, lun = 0): void {
     const driver = this.drivers[2] as Driver;
     const at = 0x10_0000 + head * 0x4000;
     const request = Buffer.alloc(51);
-    request.set([1, 0, 0, 0, 0, 0, 0, 0], 0);
+    request.set([1, 0, 0, lun, 0, 0, 0, 0], 0);
     request.writeBigUInt64LE(BigInt(head + 1), 8);
     request.set(cdb, 19);
     this.guest.view.set(request, at);
