@@ -29,10 +29,14 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
   ['stats', { summary: 'show what the daemon has done', load: () => import('./stats.ts') }],
   ['trace', { summary: 'follow, save and show commands', load: () => import('./trace.ts') }],
   ['inject', { summary: 'make a disk fail or wait', load: () => import('./inject.ts') }],
+  [
+    'qemu-args',
+    { summary: 'print how QEMU attaches a stock guest', load: () => import('./qemu-args.ts') },
+  ],
 ]);
 
 function overview(): string {
-  const lines = [...VERBS].map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
+  const lines = [...VERBS].map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
   return [
     'ringscsi VERB [ARGUMENTS]    a SCSI target for virtual machines',
     '',
