@@ -31,6 +31,7 @@ const PLAIN: DiskConfig = {
   serial: null,
   cache: 'writeback',
   thin: null,
+  standby: false,
 };
 
 describe('configuration: sizes', () => {
@@ -120,7 +121,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:disk,pth=a',
-      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, memory, size, ro, block, serial, cache, thin',
+      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, memory, size, ro, block, serial, cache, thin, standby',
     ],
     ['0:disk', 'Cannot configure LUN 0: a disk needs either path=FILE or memory=SIZE'],
     [

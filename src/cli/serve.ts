@@ -19,9 +19,10 @@ Serves disks to guests until SIGTERM or SIGINT; a second signal ends it at once.
 Prints one line on standard output when it is ready; the log goes to standard error.
 
   --lun SPEC       N:disk,path=FILE[,size=1G][,ro][,block=512|4096][,serial=TEXT]
-                     [,cache=writeback|writethrough][,thin[=no]]
+                     [,cache=writeback|writethrough][,thin[=no]][,standby]
                    N:disk,memory=256M
-                   a comma in a value is doubled; size creates the image when it is missing
+                   a comma in a value is doubled; size creates the image when it is missing;
+                   standby: a QEMU owns the image at first, see ringscsi takeover
   --listen PORT    srp:SOCK: guests attach at this unix socket
   --control SOCK   socket the other verbs talk to
   --state DIR      keep LUNs added at run time, sizes and saved mode pages over restarts

@@ -20,6 +20,8 @@ export interface DiskConfig {
   readonly cache: 'writeback' | 'writethrough';
   /** Whether space is given back; null: when the backing store can. */
   readonly thin: boolean | null;
+  /** Somebody else, a QEMU that emulates a disk, owns the image at first: `takeover` or `lun activate` ends that. */
+  readonly standby: boolean;
 }
 
 export interface ListenConfig {
@@ -49,6 +51,7 @@ export const DISK_KEYS = [
   'serial',
   'cache',
   'thin',
+  'standby',
 ] as const;
 export const CONFIG_KEYS = ['$schema', 'state', 'control', 'listen', 'luns'] as const;
 const DEVICE_TYPES = ['disk'] as const;
@@ -155,7 +158,7 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
   const action = `Cannot configure LUN ${lun}`;
   const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
   checkKeys(action, raw, DISK_KEYS);
-  const { ro, block, serial, cache, thin } = raw;
+  const { ro, block, serial, cache, thin, standby } = raw;
   const disk: DiskConfig = {
     lun,
     type,
@@ -165,7 +168,13 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
     serial: serial === undefined ? null : parseSerial(action, serial),
     cache: cache === undefined ? 'writeback' : parseWord(action, 'cache mode', cache, CACHE_MODES),
     thin: thin === undefined ? null : parseFlag(action, 'thin', thin),
+    standby: standby === undefined ? false : parseFlag(action, 'standby', standby),
   };
+  if (disk.standby && disk.path === null) {
+    throw new ConfigError(
+      `${action}: a memory disk has no image that somebody else could own, standby does not go with it`,
+    );
+  }
   const bytes = disk.memoryBytes ?? disk.sizeBytes;
   if (bytes !== null && bytes % disk.blockBytes !== 0) {
     throw new ConfigError(
@@ -189,6 +198,7 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
   if (disk.sizeBytes !== null) raw['size'] = disk.sizeBytes;
   if (disk.serial !== null) raw['serial'] = disk.serial;
   if (disk.thin !== null) raw['thin'] = disk.thin;
+  if (disk.standby) raw['standby'] = true;
   return raw;
 }
 

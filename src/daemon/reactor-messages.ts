@@ -14,6 +14,10 @@ export type ReactorRequest =
   | { readonly kind: 'addDisk'; readonly disk: DiskSpec }
   | { readonly kind: 'removeUnit'; readonly lun: number }
   | { readonly kind: 'resizeUnit'; readonly lun: number; readonly bytes: number }
+  /** The main thread owns the image from now on: the unit leaves standby with this size. */
+  | { readonly kind: 'activateUnit'; readonly lun: number; readonly bytes: number }
+  /** Answered when nothing touches the medium any more and it is flushed. */
+  | { readonly kind: 'standbyUnit'; readonly lun: number }
   | { readonly kind: 'inject'; readonly lun: number; readonly rules: readonly InjectRule[] }
   | { readonly kind: 'listen'; readonly path: string }
   | { readonly kind: 'guests' }

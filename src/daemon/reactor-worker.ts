@@ -113,6 +113,12 @@ class ReactorWorker {
           answer({ ok: true });
         });
         return;
+      case 'standbyUnit':
+        this.#inventory.standBy(request.lun, (flushed) => {
+          if (flushed) answer({ ok: true });
+          else answer({ ok: false, code: 'ERR_FLUSH', message: `Cannot flush LUN ${request.lun}` });
+        });
+        return;
       case 'guests':
         answer({ ok: true, value: this.#guests.status() });
         return;
@@ -141,7 +147,7 @@ class ReactorWorker {
   #change(
     request: Exclude<
       ReactorRequest,
-      { readonly kind: 'removeUnit' | 'guests' | 'stats' | 'shutdown' }
+      { readonly kind: 'removeUnit' | 'standbyUnit' | 'guests' | 'stats' | 'shutdown' }
     >,
   ): void {
     switch (request.kind) {
@@ -150,6 +156,9 @@ class ReactorWorker {
         return;
       case 'resizeUnit':
         this.#inventory.resize(request.lun, request.bytes);
+        return;
+      case 'activateUnit':
+        this.#inventory.activate(request.lun, request.bytes);
         return;
       case 'inject':
         this.#inventory.inject(request.lun, request.rules);

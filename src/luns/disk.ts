@@ -36,6 +36,8 @@ export interface DiskOptions {
   readonly savedPages: Uint8Array | null;
   /** Whether SP = 1 is accepted. */
   readonly savable: boolean;
+  /** It begins in standby: somebody else owns the image for now. */
+  readonly standby?: boolean;
 }
 
 /** The store of a backing. It owns the descriptor from here on. Throws SystemError when memory is short. */
@@ -90,7 +92,7 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     thin,
     bounce: parts.bounce,
   });
-  return new LogicalUnit({
+  const unit = new LogicalUnit({
     target,
     lun: options.lun,
     deviceType: diskType(thin),
@@ -98,4 +100,6 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     block,
     modePages: parts.modePages,
   });
+  unit.standby = options.standby === true;
+  return unit;
 }
