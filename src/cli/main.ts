@@ -33,6 +33,10 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
     'qemu-args',
     { summary: 'print how QEMU attaches a stock guest', load: () => import('./qemu-args.ts') },
   ],
+  [
+    'takeover',
+    { summary: 'move a guest from an emulated disk to a LUN', load: () => import('./takeover.ts') },
+  ],
 ]);
 
 function overview(): string {

@@ -1,7 +1,7 @@
 /** A disk the daemon has opened: its file and lock, its identity, and what the reactor is told about it. */
 import { Buffer } from 'node:buffer';
 import { fstatSync, statSync } from 'node:fs';
-import { blockDeviceBytes, close, duplicate } from '../libc.ts';
+import { blockDeviceBytes, close, dataSync, duplicate, errorName } from '../libc.ts';
 import { unlockImage } from '../luns/image-lock.ts';
 import {
   growFile,
@@ -170,6 +170,7 @@ export class AttachedDisk {
       throw new LunError(`${action}: "${file.path}" is another file now, remove and add the LUN`);
     }
     lockOpened(file.fd, openOptions(this.config, file.path, this.resizedBytes, true));
+    this.#settle(file.fd, action);
     const bytes = file.kind === 'block' ? blockDeviceBytes(file.fd) : fstatSync(file.fd).size;
     if (bytes < this.bytes) {
       unlockImage(file.fd);
@@ -178,6 +179,14 @@ export class AttachedDisk {
     const { blockBytes } = this.config;
     this.#setBytes(bytes - (bytes % blockBytes));
     this.standby = false;
+  }
+
+  /** Everything the last owner wrote reaches the medium, or it is not known what the image holds. */
+  #settle(fd: number, action: string): void {
+    const result = dataSync(fd);
+    if (result >= 0) return;
+    unlockImage(fd);
+    throw new LunError(`${action}: what its last owner wrote was lost (${errorName(-result)})`);
   }
 
   /** Gives the image back to whoever wants it. The reactor has put the unit into standby and flushed it. */

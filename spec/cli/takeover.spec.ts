@@ -1,0 +1,93 @@
+/** `ringscsi takeover` between a real QEMU and a real daemon. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LunStatus } from '../../src/daemon/attached-disk.ts';
+import { needsQemu, QemuProcess } from '../support/qemu-process.ts';
+import { ringscsi, ringscsiJson, Serving } from './command.ts';
+
+const real = needsQemu('ringscsi takeover');
+const TUR = ['--connect', 'srp:./a.sock', '--cdb', '000000000000'];
+
+describe(real.title, function () {
+  this.timeout(30_000);
+  let directory: string;
+  let serving: Serving | null = null;
+  let qemu: QemuProcess | null = null;
+  before(function () {
+    if (real.missing) this.skip();
+    directory = mkdtempSync(join(tmpdir(), 'ringscsi-cli-takeover-'));
+    writeFileSync(join(directory, 'a.img'), Buffer.alloc(1024 * 1024));
+  });
+  after(async () => {
+    await serving?.stop();
+    await qemu?.end(true);
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** What TEST UNIT READY answers. */
+  const ready = async (): Promise<string> => (await ringscsi(directory, 'exec', ...TUR)).out;
+  const state = async (): Promise<string | undefined> =>
+    (await ringscsiJson<LunStatus[]>(directory, 'lun', 'list', '--control', 'c.sock'))[0]?.state;
+  const takeover = (...words: readonly string[]): ReturnType<typeof ringscsi> =>
+    ringscsi(directory, 'takeover', '--control', 'c.sock', '--lun', '0', ...words);
+
+  it('fails with exit code 1 and the reason, then moves the guest, then has nothing left to move', async () => {
+    qemu = QemuProcess.start(
+      [
+        ...['-machine', 'q35', '-device', 'virtio-scsi-pci'],
+        ...['-drive', 'if=none,id=d0,format=raw,file=a.img', '-device', 'scsi-hd,id=emu0,drive=d0'],
+      ],
+      directory,
+    );
+    const monitor = await qemu.connect();
+    await monitor.execute('cont');
+    monitor.close();
+    const options = ['--listen', 'srp:./a.sock', '--control', 'c.sock'];
+    serving = new Serving(directory, ...options, '--lun', '0:disk,path=a.img,standby');
+    await serving.ready();
+    assert.match(await ready(), /NOT READY.*2\/04\/0B/);
+    const owned = await ringscsi(directory, 'lun', 'activate', '0', '--control', 'c.sock');
+    assert.equal(owned.code, 1);
+    assert.match(owned.err, /in use by a QEMU/);
+
+    const unknown = await takeover('--qmp', 'qmp.sock', '--device', 'emu1');
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.err, /no.*of this id; known are .*emu0.*keeps its emulated disk/);
+    const nobody = await takeover('--qmp', 'none.sock', '--device', 'emu0');
+    assert.equal(nobody.code, 1);
+    assert.match(nobody.err, /no QEMU listens/);
+    assert.equal(await state(), 'standby');
+
+    const { code, out, err } = await takeover('--qmp', 'qmp.sock', '--device', 'emu0');
+    assert.equal(code, 0, err);
+    assert.match(out, /LUN 0 has taken over from emu0, the guest was paused for \d+ ms/);
+    assert.match(err, /guest paused\n.*unplugged\nLUN 0 active\nguest resumed/);
+    assert.equal(await state(), 'attached');
+    assert.match(await ready(), /ASYMMETRIC ACCESS STATE CHANGED \(6\/2A\/06\)/);
+    assert.match(await ready(), /GOOD/);
+
+    const again = await takeover('--qmp', 'qmp.sock', '--device', 'emu0');
+    assert.equal(again.code, 1);
+    assert.match(again.err, /none of this id/);
+    const back = await ringscsi(directory, 'lun', 'standby', '0', '--control', 'c.sock');
+    assert.equal(back.code, 0, back.err);
+    assert.match(await ready(), /6\/2A\/06/);
+    assert.match(await ready(), /2\/04\/0B/);
+    const forth = await ringscsi(directory, 'lun', 'activate', '0', '--control', 'c.sock');
+    assert.equal(forth.code, 0, forth.err);
+    assert.match(await ready(), /6\/2A\/06/);
+    assert.match(await ready(), /GOOD/);
+  });
+
+  it('refuses wrong usage with exit code 2', async () => {
+    for (const words of [
+      ['--device', 'emu0'],
+      ['--qmp', 'q'],
+      ['--qmp', 'q', '--device', '/machine/x'],
+    ]) {
+      assert.equal((await takeover(...words)).code, 2, words.join(' '));
+    }
+  });
+});
