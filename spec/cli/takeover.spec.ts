@@ -81,6 +81,43 @@ describe(real.title, function () {
     assert.match(await ready(), /GOOD/);
   });
 
+  it('a driver that unplugs at ports 10h and 12h has the same done, and a guest started anew has it undone', async () => {
+    await serving?.stop();
+    await qemu?.end(true);
+    qemu = QemuProcess.start(
+      [
+        ...['-machine', 'q35', '-device', 'virtio-scsi-pci'],
+        ...['-drive', 'if=none,id=d0,format=raw,file=a.img', '-device', 'scsi-hd,id=emu0,drive=d0'],
+      ],
+      directory,
+    );
+    (await qemu.connect()).close();
+    const options = ['--listen', 'srp:./a.sock', '--control', 'c.sock'];
+    const map = ['--emulated', 'vm1/emu0,at=scsi,qmp=qmp.sock,lun=0'];
+    serving = new Serving(directory, ...options, ...map, '--lun', '0:disk,path=a.img,standby');
+    await serving.ready();
+    const linux = 'R.w 10=49d2; R.b 12=01; W.w 12=0003; W.l 10=00000001; R.w 10=49d2; W.w 10=0003';
+    const unplug = (...words: readonly string[]): ReturnType<typeof ringscsi> =>
+      ringscsi(directory, 'unplug', ...words, '--control', 'c.sock');
+    assert.equal((await unplug('play', 'vm1', 'R.w 10=d249')).code, 1);
+    const { code, out, err } = await unplug('play', 'vm1', linux);
+    assert.equal(code, 0, out + err);
+    assert.match(out, /R\.w 10=49d2 {2}-> 49d2/);
+    assert.match(out, /vm1 +emu0 +scsi +0 +gone/);
+    assert.equal(await state(), 'attached');
+    assert.equal((await unplug('restart', 'vm1')).code, 0);
+    assert.match((await unplug('list')).out, /emulated/);
+    assert.equal(await state(), 'standby');
+    for (const words of [
+      ['play', 'vm1', 'W.w 10'],
+      ['play', 'vm1'],
+      ['list', 'x'],
+    ]) {
+      assert.equal((await unplug(...words)).code, 2, words.join(' '));
+    }
+    assert.equal((await unplug('play', 'vm9', linux)).code, 1);
+  });
+
   it('refuses wrong usage with exit code 2', async () => {
     for (const words of [
       ['--device', 'emu0'],

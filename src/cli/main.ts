@@ -34,6 +34,10 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
     { summary: 'print how QEMU attaches a stock guest', load: () => import('./qemu-args.ts') },
   ],
   [
+    'unplug',
+    { summary: 'play what a guest driver does to unplug', load: () => import('./unplug.ts') },
+  ],
+  [
     'takeover',
     { summary: 'move a guest from an emulated disk to a LUN', load: () => import('./takeover.ts') },
   ],

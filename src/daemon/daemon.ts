@@ -19,6 +19,7 @@ import type {
 } from './reactor-messages.ts';
 import { type InventoryEntry, StateDirectory } from './state.ts';
 import { TraceFeed } from './trace-feed.ts';
+import { UnplugHouse } from './unplug-house.ts';
 import { executeVerb } from './verbs.ts';
 import { VERSION } from './version.ts';
 
@@ -109,10 +110,23 @@ export class Daemon {
   #end: (exitCode: number) => void = () => undefined;
   /** Resolves when the daemon has stopped, with the exit code of its process. */
   readonly ended: Promise<number>;
+  /** Guests that unplug emulated devices. */
+  readonly unplug: UnplugHouse;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
+    const { emulated, driverBlacklist } = options.config;
+    this.unplug = new UnplugHouse({
+      emulated: emulated ?? [],
+      blacklist: driverBlacklist ?? null,
+      log: options.log,
+      luns: {
+        luns: () => Promise.resolve(this.luns()),
+        activate: async (lun) => void (await this.activateLun(lun)),
+        standBy: async (lun) => void (await this.standByLun(lun)),
+      },
+    });
     this.#name = options.name ?? DEFAULT_NAME;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;

@@ -3,6 +3,7 @@ import type { QmpClient } from '../qmp/client.ts';
 import type { BlockBackend, BlockNode, DeviceProperty } from '../qmp/messages.ts';
 import { imagePath, isSameFile } from './image-path.ts';
 import { TakeoverError } from './takeover-error.ts';
+import { deviceExists, deviceIds } from './unplug-device.ts';
 
 const PERIPHERAL = '/machine/peripheral';
 const PROTOCOL_DRIVERS: readonly string[] = ['file', 'host_device'];
@@ -33,16 +34,6 @@ function isOf(backend: BlockBackend, id: string): boolean {
   const path = `${PERIPHERAL}/${id}`;
   const { qdev = '' } = backend;
   return qdev === id || qdev === path || qdev.startsWith(`${path}/`);
-}
-
-/** Ids of the devices that were given one. */
-async function deviceIds(qmp: QmpClient): Promise<string[]> {
-  const children = await qmp.execute('qom-list', { path: PERIPHERAL });
-  return children.filter(({ type }) => type.startsWith('child<')).map(({ name }) => name);
-}
-
-export async function deviceExists(qmp: QmpClient, id: string): Promise<boolean> {
-  return (await deviceIds(qmp)).includes(id);
 }
 
 async function insertedNode(qmp: QmpClient, id: string): Promise<BlockNode> {

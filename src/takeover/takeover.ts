@@ -15,7 +15,6 @@
 import { type QmpClient, QmpError } from '../qmp/client.ts';
 import {
   closeNodes,
-  deviceExists,
   type EmulatedDisk,
   findEmulatedDisk,
   nodesOfImage,
@@ -23,6 +22,7 @@ import {
 } from './emulated-disk.ts';
 import { isSameFile } from './image-path.ts';
 import { type GuestOutcome, TakeoverError, type TakeoverErrorCode } from './takeover-error.ts';
+import { deviceExists, UnplugRefusedError, unplugDevice } from './unplug-device.ts';
 
 const DEFAULT_UNPLUG_MS = 15_000;
 
@@ -177,28 +177,15 @@ class Takeover {
     return Math.round(performance.now() - this.#pausedAtMs);
   }
 
-  async #unplug(disk: EmulatedDisk): Promise<void> {
-    const { device, unplugMs = DEFAULT_UNPLUG_MS } = this.#options;
-    const qmp = this.#qmp;
-    const ofDevice = (event: { readonly data: Readonly<Record<string, unknown>> }): boolean =>
-      event.data['device'] === device;
-    const deleted = qmp.waitFor('DEVICE_DELETED', ofDevice, unplugMs);
-    const refused = qmp.waitFor('DEVICE_UNPLUG_GUEST_ERROR', ofDevice, unplugMs).then(
-      () => this.#fail('ERR_TAKEOVER_REFUSED', 'the guest refuses to let go of it'),
-      // No refusal is what is hoped for; the other wait tells how it went.
-      () => deleted,
-    );
-    refused.catch(() => undefined);
-    await qmp.execute('device_del', { id: device });
+  async #unplug({ id, asksGuest }: EmulatedDisk): Promise<void> {
     try {
-      await Promise.race([deleted, refused]);
+      await unplugDevice(this.#qmp, id, this.#options.unplugMs ?? DEFAULT_UNPLUG_MS);
     } catch (error) {
-      if (!(error instanceof QmpError) || error.code !== 'ERR_QMP_TIMEOUT') throw error;
-      if (!(await deviceExists(qmp, device))) return;
-      const later = disk.asksGuest
+      if (!(error instanceof UnplugRefusedError)) throw error;
+      const later = asksGuest
         ? '; it has been asked and may still do so: then ringscsi lun activate makes the LUN usable'
         : '';
-      this.#fail('ERR_TAKEOVER_REFUSED', `the guest kept it for ${unplugMs} ms${later}`);
+      this.#fail('ERR_TAKEOVER_REFUSED', `${error.message}${later}`);
     }
   }
 
