@@ -7,6 +7,7 @@ const MODULES = [
   'virtio_pci',
   'virtio_console',
   'virtio_scsi',
+  'virtio_blk',
   'crct10dif_pclmul',
   'crc32c_generic',
   'sd_mod',
