@@ -27,6 +27,12 @@ const HOT = [
   'src/transport/ring/queue-pair.ts',
   'src/transport/srp/descriptors.ts',
   'src/transport/srp/response.ts',
+  'src/transport/vhost/chain-reader.ts',
+  'src/transport/vhost/dirty-log.ts',
+  'src/transport/vhost/guest-memory.ts',
+  'src/transport/vhost/response.ts',
+  'src/transport/vhost/scsi-device.ts',
+  'src/transport/vhost/virtqueue.ts',
   'src/scsi/task.ts',
   'src/scsi/gates.ts',
   'src/scsi/device-server.ts',
@@ -34,6 +40,8 @@ const HOT = [
   'src/scsi/sbc/read.ts',
   'src/scsi/sbc/write.ts',
   'src/luns/store/file.ts',
+  'src/luns/store/io-queue.ts',
+  'src/reactor/io-uring.ts',
 ];
 
 const sources = filesBelow('src', '.ts').filter((path) => !path.endsWith('.d.ts'));

@@ -6,8 +6,19 @@ const lib = koffi.load(null);
 
 /** Data path. Arguments stay small integers where they can: a double argument costs one heap number per call. */
 const preadv = lib.func('intptr_t preadv(int fd, intptr_t iov, int count, int64_t offset)');
+const preadv2 = lib.func(
+  'intptr_t preadv2(int fd, intptr_t iov, int count, int64_t offset, int flags)',
+);
 const pwritev2 = lib.func(
   'intptr_t pwritev2(int fd, intptr_t iov, int count, int64_t offset, int flags)',
+);
+/** syscall(2) in the shapes of the three io_uring calls, which the C library has no functions for. */
+const setupCall = lib.func('intptr_t syscall(long number, unsigned int entries, intptr_t params)');
+const enterCall = lib.func(
+  'intptr_t syscall(long number, int fd, unsigned int submit, unsigned int complete, unsigned int flags, intptr_t sig, size_t n)',
+);
+const registerCall = lib.func(
+  'intptr_t syscall(long number, int fd, unsigned int operation, intptr_t argument, unsigned int count)',
 );
 const c = {
   mmap: lib.func(
@@ -28,7 +39,6 @@ const c = {
   dup: lib.func('int dup(int fd)'),
   eventfd: lib.func('int eventfd(unsigned int value, int flags)'),
   read: lib.func('intptr_t read(int fd, void *buf, size_t n)'),
-  preadv2: lib.func('intptr_t preadv2(int fd, intptr_t iov, int count, int64_t offset, int flags)'),
   write: lib.func('intptr_t write(int fd, const void *buf, size_t n)'),
   epollCreate: lib.func('int epoll_create1(int flags)'),
   epollCtl: lib.func('int epoll_ctl(int ep, int op, int fd, void *event)'),
@@ -91,15 +101,15 @@ export interface Mapping {
   readonly buffer: ArrayBuffer;
 }
 
-function map(bytes: number, flags: number, fd: number): Mapping {
-  const address = Number(c.mmap(0, bytes, PROT_READ_WRITE, flags, fd, 0));
+function map(bytes: number, flags: number, fd: number, offset = 0): Mapping {
+  const address = Number(c.mmap(0, bytes, PROT_READ_WRITE, flags, fd, offset));
   if (address === -1) throw new SystemError('mmap', koffi.errno());
   return { address, bytes, buffer: koffi.view(address, bytes) };
 }
 
-/** Maps `bytes` (at most 2 GiB) of a file shared, readable and writable. Throws SystemError. */
-export function mapShared(fd: number, bytes: number): Mapping {
-  return map(bytes, MAP_SHARED, fd);
+/** Maps `bytes` (at most 2 GiB) of a file from a whole page on, shared, readable and writable. Throws SystemError. */
+export function mapShared(fd: number, bytes: number, offset = 0): Mapping {
+  return map(bytes, MAP_SHARED, fd, offset);
 }
 
 /** Maps zero pages of this process; they cost memory when first touched. Throws SystemError. */
@@ -158,6 +168,19 @@ export function readVector(fd: number, iovAddress: number, count: number, offset
     const errno = koffi.errno();
     if (errno !== EINTR) return -errno;
   }
+}
+
+const RWF_NOWAIT = 8;
+
+/** `readVector` that takes what is in memory and does not wait for a device: -EAGAIN, or -EOPNOTSUPP where it cannot tell. */
+export function readVectorNow(
+  fd: number,
+  iovAddress: number,
+  count: number,
+  offset: number,
+): number {
+  const got = preadv2(fd, iovAddress, count, offset, RWF_NOWAIT) as number;
+  return got < 0 ? -koffi.errno() : got;
 }
 
 const RWF_DSYNC = 2;
@@ -304,7 +327,6 @@ function counterVector(): { readonly address: number; readonly memory: Buffer } 
 }
 
 const counterIov = counterVector();
-const RWF_NOWAIT = 8;
 const CURRENT_POSITION = -1;
 
 /** Adds one to an eventfd: 0 or -errno (EAGAIN: it is already signalled to the brim). */
@@ -317,9 +339,15 @@ export function signalEventFd(fd: number): number {
  * descriptor made it blocking (Linux 5.8 on; before that the read relies on O_NONBLOCK).
  */
 export function drainEventFd(fd: number): boolean {
-  const got = c.preadv2(fd, counterIov.address, 1, CURRENT_POSITION, RWF_NOWAIT) as number;
+  const got = preadv2(fd, counterIov.address, 1, CURRENT_POSITION, RWF_NOWAIT) as number;
   if (got < 0 && koffi.errno() === EOPNOTSUPP) return c.read(fd, counter, 8) === 8;
   return got === 8;
+}
+
+/** Whether `readVectorNow` works on a file: whether it can say that a read would have to wait. Reads nothing of it. */
+export function canReadNow(fd: number): boolean {
+  const got = preadv2(fd, counterIov.address, 1, Number.MAX_SAFE_INTEGER, RWF_NOWAIT) as number;
+  return got >= 0 || koffi.errno() !== EOPNOTSUPP;
 }
 
 const EPOLL_CLOEXEC = 0x80000;
@@ -372,7 +400,10 @@ export class Poller {
 }
 
 const AF_UNIX = 1;
-const SOCK_SEQPACKET_CLOEXEC = 5 | 0x80000;
+const SOCK_CLOEXEC = 0x80000;
+/** Kinds of unix sockets: bytes, or messages that stay whole. */
+export const SOCK_STREAM = 1;
+export const SOCK_SEQPACKET = 5;
 const SOCK_CLOEXEC_NONBLOCK = 0x80000 | O_NONBLOCK;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
@@ -400,10 +431,10 @@ function unixAddress(path: string): Buffer {
   return address;
 }
 
-/** Binds and listens on a unix SOCK_SEQPACKET socket, non-blocking. The path must not exist. Throws SystemError. */
-export function listenUnix(path: string, backlog: number): number {
+/** Binds and listens on a unix socket, non-blocking. The path must not exist. Throws SystemError. */
+export function listenUnix(path: string, backlog: number, kind = SOCK_SEQPACKET): number {
   const address = unixAddress(path);
-  const fd = checked('socket', c.socket(AF_UNIX, SOCK_SEQPACKET_CLOEXEC | O_NONBLOCK, 0));
+  const fd = checked('socket', c.socket(AF_UNIX, kind | SOCK_CLOEXEC | O_NONBLOCK, 0));
   if (c.bind(fd, address, address.length) < 0 || c.listen(fd, backlog) < 0) {
     const errno = koffi.errno();
     c.close(fd);
@@ -413,12 +444,12 @@ export function listenUnix(path: string, backlog: number): number {
 }
 
 /**
- * Connects to a unix SOCK_SEQPACKET socket; the descriptor blocks unless `nonBlocking`, and then a full backlog is EAGAIN.
+ * Connects to a unix socket; the descriptor blocks unless `nonBlocking`, and then a full backlog is EAGAIN.
  * Throws SystemError.
  */
-export function connectUnix(path: string, nonBlocking = false): number {
+export function connectUnix(path: string, nonBlocking = false, kind = SOCK_SEQPACKET): number {
   const address = unixAddress(path);
-  const type = SOCK_SEQPACKET_CLOEXEC | (nonBlocking ? O_NONBLOCK : 0);
+  const type = kind | SOCK_CLOEXEC | (nonBlocking ? O_NONBLOCK : 0);
   const fd = checked('socket', c.socket(AF_UNIX, type, 0));
   if (c.connect(fd, address, address.length) < 0) {
     const errno = koffi.errno();
@@ -531,4 +562,36 @@ export function receiveMessage(fd: number, maxBytes: number): ReceivedMessage | 
       truncated: (flags & (MSG_TRUNC | MSG_CTRUNC)) !== 0,
     };
   }
+}
+
+const SYS_IO_URING_SETUP = 425;
+const SYS_IO_URING_ENTER = 426;
+const SYS_IO_URING_REGISTER = 427;
+
+/** io_uring_setup(2) with the struct io_uring_params at a raw address: descriptor or -errno. */
+export function ioUringSetup(entries: number, paramsAddress: number): number {
+  const fd = setupCall(SYS_IO_URING_SETUP, entries, paramsAddress) as number;
+  return fd < 0 ? -koffi.errno() : fd;
+}
+
+/** io_uring_enter(2): requests taken, or -errno. */
+export function ioUringEnter(
+  fd: number,
+  toSubmit: number,
+  minComplete: number,
+  flags: number,
+): number {
+  const taken = enterCall(SYS_IO_URING_ENTER, fd, toSubmit, minComplete, flags, 0, 0) as number;
+  return taken < 0 ? -koffi.errno() : taken;
+}
+
+/** io_uring_register(2) with its argument at a raw address: 0 or more, or -errno. */
+export function ioUringRegister(
+  fd: number,
+  operation: number,
+  argumentAddress: number,
+  count: number,
+): number {
+  const done = registerCall(SYS_IO_URING_REGISTER, fd, operation, argumentAddress, count) as number;
+  return done < 0 ? -koffi.errno() : done;
 }

@@ -11,6 +11,8 @@ import {
   signalEventFd,
 } from '../../src/libc.ts';
 import { FileStore } from '../../src/luns/store/file.ts';
+import { IoQueue } from '../../src/luns/store/io-queue.ts';
+import { IoUring } from '../../src/reactor/io-uring.ts';
 import { Reactor, type Source } from '../../src/reactor/reactor.ts';
 import { Segments } from '../../src/scsi/segments.ts';
 import { GuestMemory, MemoryRegion } from '../../src/transport/memory.ts';
@@ -20,6 +22,7 @@ import { GrantTable } from './grant-table.ts';
 import { MAX_SEGMENTS, SECTOR_BYTES } from './request.ts';
 import { ServerRing } from './ring.ts';
 
+const RING_ENTRIES = 256;
 const REGION_HANDLE = 0;
 
 class RingSource implements Source {
@@ -68,7 +71,9 @@ function waitForConnection(listener: number): number {
 /** Serves `file` to the first client that connects to `socketPath`, until it disconnects. */
 export function serve(socketPath: string, file: string): void {
   const fd = openSync(file, 'r+');
-  const store = new FileStore({ fd, bytes: fstatSync(fd).size, readOnly: false });
+  const fileRing = IoUring.open(RING_ENTRIES);
+  const queue = fileRing === null ? null : new IoQueue(fileRing);
+  const store = new FileStore({ fd, bytes: fstatSync(fd).size, readOnly: false, queue });
   const listener = listenUnix(socketPath, 1);
   process.send?.('listening');
   const socket = waitForConnection(listener);
@@ -97,6 +102,10 @@ export function serve(socketPath: string, file: string): void {
   );
   const reactor = new Reactor(availableParallelism());
   reactor.onTurn = () => store.turn();
+  if (queue !== null) {
+    reactor.settle = () => queue.settle();
+    reactor.watch(queue.fd, () => undefined);
+  }
   reactor.add(new RingSource(ring, backend, guest));
   reactor.watch(socket, () => reactor.stop());
   announce(socket, store.bytes / SECTOR_BYTES, false);

@@ -167,10 +167,23 @@ describe('configuration: ports', () => {
   it('reads srp:PATH', () => {
     assert.deepEqual(parseListenSpec('srp:./a.sock', '/vm'), { kind: 'srp', path: '/vm/a.sock' });
   });
+  it('reads vhost-user:PATH', () => {
+    const expected = { kind: 'vhost-user', path: '/vm/a.sock' };
+    assert.deepEqual(parseListenSpec('vhost-user:./a.sock', '/vm'), expected);
+  });
   const bad: readonly (readonly [string, string])[] = [
-    ['a.sock', 'Cannot read port "a.sock": srp:SOCKET is needed, for example srp:./a.sock'],
-    ['spr:a', 'Cannot read port "spr:a": unknown port "spr", did you mean "srp"? Known: srp'],
-    ['vhost-user:a', 'Cannot read port "vhost-user:a": unknown port "vhost-user". Known: srp'],
+    [
+      'a.sock',
+      'Cannot read port "a.sock": srp:SOCKET or vhost-user:SOCKET is needed, for example srp:./a.sock',
+    ],
+    [
+      'spr:a',
+      'Cannot read port "spr:a": unknown port "spr", did you mean "srp"? Known: srp, vhost-user',
+    ],
+    [
+      'vhost-scsi:a',
+      'Cannot read port "vhost-scsi:a": unknown port "vhost-scsi". Known: srp, vhost-user',
+    ],
     ['srp:', 'Cannot read port "srp:": path is "", a text is needed'],
   ];
   for (const [spec, message] of bad) {

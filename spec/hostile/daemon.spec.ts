@@ -51,6 +51,8 @@ describe('daemon and hostile guests', function () {
   });
   after(() => daemon.end());
   beforeEach(async () => {
+    // A test that failed in the middle may have left its rules.
+    await daemon.call('inject.clear', { lun: 0 });
     // The guest of the last test has said goodbye; counts are taken once the daemon has let go of it.
     await eventually('the last guest is gone', () => daemon.guestMappings() === 0);
     await daemon.call('guest.list');
@@ -58,7 +60,10 @@ describe('daemon and hostile guests', function () {
 
   it('F3: memory of a guest killed with writes under way is kept until the last one ends, then let go', async () => {
     const descriptors = daemon.descriptors();
-    await daemon.call('inject.set', { lun: 0, rules: [{ operation: 'write', delayMs: 700 }] });
+    await daemon.call('inject.set', {
+      lun: 0,
+      rules: [{ operation: 'write', delayMs: 700, held: true }],
+    });
     const guest = await start('writing-process.js', daemon.connect, '100000');
     await sleep(200);
     assert.equal(daemon.guestMappings(), 1);

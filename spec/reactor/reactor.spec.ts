@@ -63,6 +63,49 @@ describe('reactor', () => {
     reactor.close();
   });
 
+  it('tidies after timers, before the next block', () => {
+    const reactor = new Reactor(1);
+    const sleepsAt: number[] = [];
+    let due = false;
+    reactor.timers.after(5, () => {
+      due = true;
+      sleepsAt.push(reactor.sleeps);
+      // Not by stopping in the timer: the loop must come to the tidying by itself.
+      reactor.timers.after(200, () => reactor.stop());
+    });
+    reactor.onTurn = () => {
+      if (due && sleepsAt.length === 1) sleepsAt.push(reactor.sleeps);
+    };
+    reactor.run();
+    assert.deepEqual(sleepsAt[1], sleepsAt[0]);
+    reactor.close();
+  });
+
+  it('settles after a source was polled and before it is flushed, and flushes every source for what came late', () => {
+    const reactor = new Reactor(1);
+    const [first, second] = [new Queue(), new Queue()];
+    const order: string[] = [];
+    first.entries = 1;
+    first.onHandled = () => order.push('polled');
+    reactor.settle = () => {
+      if (order.length === 1) order.push(`settled, ${first.flushes} flushes`);
+      return true;
+    };
+    reactor.onTurn = () => {
+      if (first.handled > 0) reactor.stop();
+    };
+    reactor.add(first);
+    reactor.add(second);
+    reactor.run();
+    assert.deepEqual(order, ['polled', 'settled, 0 flushes']);
+    assert.ok(first.flushes >= 1 && second.flushes >= 1);
+    for (const queue of [first, second]) {
+      reactor.remove(queue);
+      close(queue.doorbellFd);
+    }
+    reactor.close();
+  });
+
   it('goes on when an entry came between the last look and arming', () => {
     const reactor = new Reactor(1);
     const queue = new Queue();

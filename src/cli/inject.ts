@@ -9,15 +9,16 @@ import { DONE, readAction, UsageError, type Verb } from './verb.ts';
 const HELP = `ringscsi inject set --lun N --rule RULE [--rule RULE]...   replace the rules of a disk
 ringscsi inject clear --lun N                              end them
 
-RULE is OPERATION[,fault=FAULT][,delay=MS][,lba=FIRST[-LAST]][,count=N], for example
+RULE is OPERATION[,fault=FAULT][,delay=MS[,held]][,lba=FIRST[-LAST]][,count=N], for example
   read,fault=medium,lba=100-199     write,fault=full,count=3     flush,delay=2000
 OPERATION is read, write, flush, discard or any; FAULT is medium, full, gone or read-only.
+An abort ends a delay at once, unless it is held: then it lasts, as work of a device would, and the abort waits for it.
 
 ${CONTROL_HELP}
   --json           one object`;
 
 const ACTIONS = ['clear', 'set'] as const;
-const KEYS = ['fault', 'delay', 'lba', 'count'] as const;
+const KEYS = ['fault', 'delay', 'held', 'lba', 'count'] as const;
 
 function number(rule: string, key: string, text: string): number {
   if (/^\d{1,16}$/.test(text)) return Number(text);
@@ -33,6 +34,7 @@ export function parseRule(rule: string): InjectRule {
     checkKeys(`Cannot read rule "${rule}"`, { [key]: value }, KEYS);
     if (key === 'fault') raw['fault'] = value;
     else if (key === 'delay') raw['delayMs'] = number(rule, key, value);
+    else if (key === 'held' && option === 'held') raw['held'] = true;
     else if (key === 'count') raw['count'] = number(rule, key, value);
     else {
       const [first = '', last = first] = value.split('-', 2);

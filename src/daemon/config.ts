@@ -25,8 +25,10 @@ export interface DiskConfig {
   readonly standby: boolean;
 }
 
+export type ListenKind = 'srp' | 'vhost-user';
+
 export interface ListenConfig {
-  readonly kind: 'srp';
+  readonly kind: ListenKind;
   /** Unix socket at which guests attach, absolute. */
   readonly path: string;
 }
@@ -83,7 +85,7 @@ export const CONFIG_KEYS = [
 ] as const;
 export const EMULATED_KEYS = ['guest', 'device', 'at', 'qmp', 'lun'] as const;
 const DEVICE_TYPES = ['disk'] as const;
-const LISTEN_KINDS = ['srp'] as const;
+const LISTEN_KINDS = ['srp', 'vhost-user'] as const;
 const CACHE_MODES = ['writeback', 'writethrough'] as const;
 
 const UNITS: ReadonlyMap<string, number> = new Map(
@@ -302,11 +304,15 @@ export function parseEmulatedSpec(spec: string, directory: string): EmulatedConf
   return readEmulated(raw, directory);
 }
 
-/** Reads `srp:PATH`. Relative paths start at `directory`. Throws ConfigError. */
+/** Reads `srp:PATH` or `vhost-user:PATH`. Relative paths start at `directory`. Throws ConfigError. */
 export function parseListenSpec(spec: string, directory: string): ListenConfig {
   const action = `Cannot read port "${spec}"`;
   const colon = spec.indexOf(':');
-  if (colon < 0) throw new ConfigError(`${action}: srp:SOCKET is needed, for example srp:./a.sock`);
+  if (colon < 0) {
+    throw new ConfigError(
+      `${action}: srp:SOCKET or vhost-user:SOCKET is needed, for example srp:./a.sock`,
+    );
+  }
   const kind = parseWord(action, 'port', spec.slice(0, colon), LISTEN_KINDS);
   const path = resolve(directory, parseText(action, 'path', spec.slice(colon + 1)));
   return { kind, path };

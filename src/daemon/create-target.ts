@@ -26,7 +26,7 @@ const SILENT: Log = { write: () => undefined };
 
 /**
  * Opens the logical units, starts the reactor thread and listens. Resolves with the running target; `stop()` ends it
- * orderly. Rejects with ConfigError (a spec), DiskFileError or LunError (a disk), RingListenError (a socket).
+ * orderly. Rejects with ConfigError (a spec), DiskFileError or LunError (a disk), ListenError (a socket).
  * Relative paths start at the working directory.
  */
 export async function createTarget(options: TargetOptions): Promise<Daemon> {

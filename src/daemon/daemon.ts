@@ -433,7 +433,7 @@ export class Daemon {
     reactor.ended.then((code) => this.#reactorEnded(code)).catch(() => this.#reactorEnded(1));
     await Promise.all([...this.#disks.values()].map((disk) => this.#addToReactor(disk)));
     const { listen } = this.#options.config;
-    await Promise.all(listen.map(({ path }) => this.#ask({ kind: 'listen', path })));
+    await Promise.all(listen.map((port) => this.#ask({ kind: 'listen', listen: port })));
   }
 
   #reactorEnded(code: number): void {

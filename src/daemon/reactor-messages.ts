@@ -3,6 +3,7 @@ import type { DiskOptions } from '../luns/disk.ts';
 import type { UnitStatistics } from '../luns/inventory.ts';
 import type { FaultRule } from '../luns/store/fault.ts';
 import type { DrainedEntry } from '../trace.ts';
+import type { ListenConfig, ListenKind } from './config.ts';
 
 /** Everything a reactor needs to serve one disk. The main thread has opened, checked and locked the file. */
 export type DiskSpec = DiskOptions;
@@ -19,7 +20,7 @@ export type ReactorRequest =
   /** Answered when nothing touches the medium any more and it is flushed. */
   | { readonly kind: 'standbyUnit'; readonly lun: number }
   | { readonly kind: 'inject'; readonly lun: number; readonly rules: readonly InjectRule[] }
-  | { readonly kind: 'listen'; readonly path: string }
+  | { readonly kind: 'listen'; readonly listen: ListenConfig }
   | { readonly kind: 'guests' }
   | { readonly kind: 'kickGuest'; readonly id: number }
   | { readonly kind: 'stats' }
@@ -31,9 +32,12 @@ export type ReactorRequest =
 export interface GuestStatus {
   readonly id: number;
   readonly name: string;
+  readonly transport: ListenKind;
   readonly processId: number;
   readonly listener: string;
+  /** Queue pairs, or rings that are served. */
   readonly queuePairs: number;
+  /** Bytes of its memory that are mapped here. */
   readonly regionBytes: number;
   /** Initiator port identifiers (32 hex digits) of the nexuses that are logged in. */
   readonly initiatorPorts: readonly string[];

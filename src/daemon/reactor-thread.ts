@@ -1,7 +1,7 @@
 /** The main thread's end of a reactor thread: requests by message and control eventfd, replies and events by message. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { close, createEventFd, signalEventFd } from '../libc.ts';
-import { DoorbellWatchdog } from '../transport/ring/doorbell-watchdog.ts';
+import { DoorbellWatchdog } from '../transport/doorbell-watchdog.ts';
 import type {
   ReactorEvent,
   ReactorHandle,

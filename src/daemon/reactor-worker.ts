@@ -4,16 +4,20 @@ import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { drainEventFd } from '../libc.ts';
 import { Inventory } from '../luns/inventory.ts';
+import { IoQueue } from '../luns/store/io-queue.ts';
+import { IoUring } from '../reactor/io-uring.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { DONE, MEDIUM_WRITE, type ParameterStore, PENDING } from '../scsi/contracts.ts';
 import { Target } from '../scsi/target.ts';
 import type { Task } from '../scsi/task.ts';
 import { TraceRing } from '../trace.ts';
-import { doorbellWords } from '../transport/ring/doorbell.ts';
+import { doorbellWords } from '../transport/doorbell.ts';
 import { GuestHouse } from './guest-house.ts';
 import type { ReactorEvent, ReactorReply, ReactorRequest } from './reactor-messages.ts';
 import type { ReactorMessage, ReactorWorkerData } from './reactor-thread.ts';
 
+/** Requests that can be under way at a time in one reactor; more are done at once. */
+const RING_ENTRIES = 256;
 const TRACE_ENTRIES = 16_384;
 const TRACE_DRAIN_MS = 50;
 /** How often an orderly end looks whether the last commands have ended. */
@@ -49,7 +53,8 @@ class ReactorWorker {
       save: (task, lun, pages) => this.#savePages(task, lun, pages),
     };
     const { timers } = this.#reactor;
-    this.#inventory = new Inventory({ target: this.#target, timers, parameters });
+    const queue = this.#openQueue();
+    this.#inventory = new Inventory({ target: this.#target, timers, parameters, queue });
     this.#guests = new GuestHouse({
       reactor: this.#reactor,
       target: this.#target,
@@ -61,6 +66,20 @@ class ReactorWorker {
       this.#guests.tidy();
     };
     this.#reactor.watch(this.#controlFd, () => this.#control());
+  }
+
+  /** Reads and syncs are done together by an io_uring; where the kernel refuses one, each by its own system call. */
+  #openQueue(): IoQueue | null {
+    const ring = IoUring.open(RING_ENTRIES);
+    if (ring === null) {
+      this.#log('info', 'io_uring is not to be had here: a slow disk delays every guest');
+      return null;
+    }
+    const queue = new IoQueue(ring);
+    this.#reactor.settle = () => queue.settle();
+    // What woke the reactor is settled with everything else of that look.
+    this.#reactor.watch(ring.fd, () => undefined);
+    return queue;
   }
 
   run(): void {
@@ -95,8 +114,13 @@ class ReactorWorker {
 
   /** Answers a request: now, or when what it asks for has happened. */
   #serve(request: ReactorRequest, answer: (reply: ReactorReply) => void): void {
+    this.#answering(answer, () => this.#act(request, answer));
+  }
+
+  /** Does `work`; what it throws is the answer. */
+  #answering(answer: (reply: ReactorReply) => void, work: () => void): void {
     try {
-      this.#act(request, answer);
+      work();
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'ERR_INTERNAL';
       const message = error instanceof Error ? error.message : String(error);
@@ -104,14 +128,20 @@ class ReactorWorker {
     }
   }
 
+  /** Takes a disk away; may be called from a timer, so what it throws is answered. */
+  #remove(lun: number, answer: (reply: ReactorReply) => void): void {
+    this.#answering(answer, () =>
+      this.#inventory.remove(lun, (flushed) => {
+        if (!flushed) this.#log('error', `LUN ${lun}: its last writes could not be flushed`);
+        answer({ ok: true });
+      }),
+    );
+  }
+
   #act(request: ReactorRequest, answer: (reply: ReactorReply) => void): void {
     switch (request.kind) {
       case 'removeUnit':
-        this.#inventory.remove(request.lun, (flushed) => {
-          if (!flushed)
-            this.#log('error', `LUN ${request.lun}: its last writes could not be flushed`);
-          answer({ ok: true });
-        });
+        this.#guests.unitLeaving(request.lun, () => this.#remove(request.lun, answer));
         return;
       case 'standbyUnit':
         this.#inventory.standBy(request.lun, (flushed) => {
@@ -153,9 +183,11 @@ class ReactorWorker {
     switch (request.kind) {
       case 'addDisk':
         this.#inventory.add(request.disk);
+        this.#guests.unitAdded(request.disk.lun);
         return;
       case 'resizeUnit':
         this.#inventory.resize(request.lun, request.bytes);
+        this.#guests.capacityChanged(request.lun);
         return;
       case 'activateUnit':
         this.#inventory.activate(request.lun, request.bytes);
@@ -164,7 +196,7 @@ class ReactorWorker {
         this.#inventory.inject(request.lun, request.rules);
         return;
       case 'listen':
-        this.#guests.listen(request.path);
+        this.#guests.listen(request.listen.kind, request.listen.path);
         return;
       case 'kickGuest':
         this.#guests.kick(request.id);

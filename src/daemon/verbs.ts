@@ -14,7 +14,15 @@ type Verb = (daemon: Daemon, args: Args, session: ControlSession) => unknown;
 
 const OPERATIONS = ['read', 'write', 'flush', 'discard', 'any'] as const;
 const FAULTS = ['medium', 'full', 'gone', 'read-only'] as const;
-const RULE_KEYS = ['operation', 'firstLba', 'lastLba', 'fault', 'delayMs', 'count'] as const;
+const RULE_KEYS = [
+  'operation',
+  'firstLba',
+  'lastLba',
+  'fault',
+  'delayMs',
+  'held',
+  'count',
+] as const;
 const DIRECTIONS = ['read', 'write'] as const;
 const WINDOWS = ['fixed', 'legacy'] as const;
 const WIDTHS = ['b', 'w', 'l'] as const;
@@ -57,17 +65,21 @@ export function readRule(value: unknown): InjectRule {
   const raw: Args = { ...value };
   checkKeys(action, raw, RULE_KEYS);
   const last = Number.MAX_SAFE_INTEGER;
-  const { firstLba, lastLba, fault, delayMs, count } = raw;
+  const { firstLba, lastLba, fault, delayMs, held, count } = raw;
   const rule = {
     operation: word(action, 'operation', raw['operation'], OPERATIONS),
     ...(firstLba == null ? {} : { firstLba: whole(action, 'firstLba', firstLba, 0, last) }),
     ...(lastLba == null ? {} : { lastLba: whole(action, 'lastLba', lastLba, 0, last) }),
     ...(fault == null ? {} : { fault: word(action, 'fault', fault, FAULTS) }),
     ...(delayMs == null ? {} : { delayMs: whole(action, 'delayMs', delayMs, 0, MAX_DELAY_MS) }),
+    ...(held === true ? { held } : {}),
     ...(count == null ? {} : { count: whole(action, 'count', count, 1, last) }),
   };
   if (rule.fault === undefined && rule.delayMs === undefined) {
     throw new ConfigError(`${action}: a rule needs a fault, a delay, or both`);
+  }
+  if (held != null && (held !== true || rule.delayMs === undefined)) {
+    throw new ConfigError(`${action}: "held" is true and goes with a delay, it is ${held}`);
   }
   if ((rule.firstLba ?? 0) > (rule.lastLba ?? last)) {
     throw new ConfigError(

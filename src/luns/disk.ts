@@ -12,6 +12,7 @@ import { diskIdentity } from './identity.ts';
 import { DeviceStore } from './store/block.ts';
 import type { DiskStore } from './store/disk-store.ts';
 import { FileStore } from './store/file.ts';
+import type { IoQueue } from './store/io-queue.ts';
 import { MemoryStore } from './store/memory.ts';
 
 const BOUNCE_BUFFERS = 4;
@@ -40,12 +41,12 @@ export interface DiskOptions {
   readonly standby?: boolean;
 }
 
-/** The store of a backing. It owns the descriptor from here on. Throws SystemError when memory is short. */
-export function openStore(options: DiskOptions): DiskStore {
+/** The store of a backing, its reads and syncs queued where that pays. It owns the descriptor. Throws SystemError. */
+export function openStore(options: DiskOptions, queue: IoQueue | null): DiskStore {
   const { backing, readOnly } = options;
   if (backing.kind === 'memory') return MemoryStore.create(backing.bytes, readOnly);
   const { fd, bytes } = backing;
-  const fileOptions = { fd, bytes, readOnly };
+  const fileOptions = { fd, bytes, readOnly, queue };
   return backing.kind === 'block' ? new DeviceStore(fileOptions) : new FileStore(fileOptions);
 }
 

@@ -9,6 +9,7 @@ import { CAPACITY_DATA_HAS_CHANGED } from '../scsi/sense-codes.ts';
 import type { Target } from '../scsi/target.ts';
 import { createDisk, type DiskOptions, mapBouncePool, openModePages, openStore } from './disk.ts';
 import { type FaultRule, FaultStore, type Timers } from './store/fault.ts';
+import type { IoQueue } from './store/io-queue.ts';
 
 export type InventoryErrorCode =
   | 'ERR_LUN_IN_USE'
@@ -34,6 +35,8 @@ export interface InventoryOptions {
   readonly timers: Timers;
   /** Where savable mode pages go; null: there is no such place. */
   readonly parameters: ParameterStore | null;
+  /** Where requests to files are queued; null or absent: each is done at once. */
+  readonly queue?: IoQueue | null;
 }
 
 export interface UnitStatistics {
@@ -65,6 +68,7 @@ export class Inventory {
   readonly #target: Target;
   readonly #timers: Timers;
   readonly #parameters: ParameterStore | null;
+  readonly #queue: IoQueue | null;
   readonly #disks = new Map<number, Disk>();
   /** Stores of every disk, those included whose last commands are still ending. */
   #stores: FaultStore[] = [];
@@ -75,6 +79,7 @@ export class Inventory {
     this.#target = options.target;
     this.#timers = options.timers;
     this.#parameters = options.parameters;
+    this.#queue = options.queue ?? null;
   }
 
   /**
@@ -91,7 +96,7 @@ export class Inventory {
         `Cannot add LUN ${options.lun}: its saved mode pages are of another layout, remove them`,
       );
     }
-    const inner = openStore(options);
+    const inner = openStore(options, this.#queue);
     const store = new FaultStore(inner, { timers: this.#timers, blockBytes: options.blockBytes });
     const bounce = this.#spare.pop() ?? mapBouncePool();
     const unit = createDisk(this.#target, options, { store, bounce, modePages });

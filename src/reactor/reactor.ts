@@ -11,8 +11,11 @@ import { drainEventFd, Poller } from '../libc.ts';
 import { SpinBudget } from './spin-budget.ts';
 import { Timers } from './timers.ts';
 
-/** Entries taken from one source in one turn: the share a guest gets before the next one's turn. */
-export const BUDGET = 32;
+/**
+ * Entries taken from one source in one turn: the share a guest gets before the next one's turn, and what is settled
+ * together. With more, both ends of a full ring fall into lock-step: one waits for the batch the other works on.
+ */
+export const BUDGET = 16;
 /** Turns between two looks at sockets, control and timers while sources keep the loop busy. */
 const TURNS_PER_LOOK = 64;
 /** Empty turns, in a loop that others keep busy, after which a source is armed and left alone. */
@@ -53,8 +56,13 @@ export class Reactor {
   #stopping = false;
   /** Turns and blocks so far; typed, because a plain number that outgrows 31 bits costs a deoptimization. */
   readonly #sums = new Float64Array(2);
-  /** Called at the start of every turn that follows work. */
+  /** Called after every turn in which something happened. */
   onTurn: () => void = () => undefined;
+  /**
+   * Ends what the entries just handled have left to be done together, before their source is flushed. True: something of
+   * other sources may have ended, too.
+   */
+  settle: () => boolean = () => false;
 
   constructor(cores: number) {
     this.#spin = new SpinBudget(cores);
@@ -143,7 +151,8 @@ export class Reactor {
       if (took > 0) {
         handled += took;
         entry.emptyTurns = 0;
-        entry.source.flush();
+        if (this.settle()) this.#flushAll();
+        else entry.source.flush();
       } else if (this.#busy) {
         entry.emptyTurns += 1;
         if (entry.emptyTurns >= EMPTY_TURNS) this.#deactivate(entry);
@@ -213,8 +222,10 @@ export class Reactor {
         this.#watched.get(fd)?.();
       }
     }
+    const ran = this.timers.run();
+    this.settle();
+    if (ran > 0 || ready > 0) this.#flushAll();
     this.onTurn();
-    if (this.timers.run() > 0 || ready > 0) this.#flushAll();
   }
 
   #flushAll(): void {

@@ -88,6 +88,9 @@ export class LogicalUnit {
   /** Commands that ended, and what they did. */
   readonly counters: UnitCounters = new UnitCounters();
 
+  /** Told of each SYNCHRONIZE CACHE that ended GOOD, by the index of its nexus. */
+  onFlushed: (nexusIndex: number) => void = () => undefined;
+
   /** Control mode page (0Ah) fields that the core acts on; `ModePages` keeps them true. */
   descriptorSense = false;
   taskAbortedStatus = true;

@@ -30,8 +30,8 @@ export class Segments {
   readonly memory: SegmentMemory[] = [];
   readonly offset: number[] = [];
   readonly length: number[] = [];
-  /** struct iovec[capacity], little-endian hosts only (x86-64, arm64). */
-  readonly #iov: Uint32Array;
+  /** struct iovec[capacity] as words (address low, high, length, 0), little-endian hosts only (x86-64, arm64). */
+  readonly iovecs: Uint32Array;
   /** Raw address of the iovec array. */
   readonly iovAddress: number;
   readonly capacity: number;
@@ -40,7 +40,7 @@ export class Segments {
     const capacity = iovecs.words.length / 4;
     assert(Number.isInteger(capacity) && capacity > 0, 'iovec memory holds whole entries');
     this.capacity = capacity;
-    this.#iov = iovecs.words;
+    this.iovecs = iovecs.words;
     this.iovAddress = iovecs.address;
   }
 
@@ -67,10 +67,10 @@ export class Segments {
     // The address is made here and not handed in: a double that crosses a call costs a heap number.
     const address = memory.address + offset;
     const high = Math.floor(address / TWO_32);
-    this.#iov[i * 4] = address - high * TWO_32;
-    this.#iov[i * 4 + 1] = high;
-    this.#iov[i * 4 + 2] = length;
-    this.#iov[i * 4 + 3] = 0;
+    this.iovecs[i * 4] = address - high * TWO_32;
+    this.iovecs[i * 4 + 1] = high;
+    this.iovecs[i * 4 + 2] = length;
+    this.iovecs[i * 4 + 3] = 0;
     this.count = i + 1;
     this.bytes += length;
     return true;
@@ -87,7 +87,7 @@ export class Segments {
     while (left > 0) {
       const whole = this.length[i] as number;
       const used = Math.min(whole, left);
-      this.#iov[i * 4 + 2] = used;
+      this.iovecs[i * 4 + 2] = used;
       left -= used;
       i += 1;
     }

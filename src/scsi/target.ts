@@ -5,7 +5,7 @@ import type { LogicalUnit } from './logical-unit.ts';
 import { REPORT_LUNS_WLUN } from './lun.ts';
 import type { Nexus } from './nexus.ts';
 import { NexusTable } from './nexus-table.ts';
-
+import { I_T_NEXUS_RESET } from './sam.ts';
 import {
   I_T_NEXUS_LOSS_OCCURRED,
   POWER_ON_OCCURRED,
@@ -13,7 +13,7 @@ import {
 } from './sense-codes.ts';
 import { missingUnit, reportLunsUnit } from './spc/well-known-unit.ts';
 import type { Task } from './task.ts';
-import { manage } from './task-manager.ts';
+import { manage, resetNexus } from './task-manager.ts';
 
 export interface TargetOptions {
   /** Text for people, what ADAPTER_INFO calls this end. */
@@ -62,6 +62,10 @@ export class Target {
 
   /** A task management function has arrived. Answered when every task it affects has really stopped. */
   receiveManagement(task: Task): void {
+    if (task.managementFunction === I_T_NEXUS_RESET) {
+      resetNexus(task, [...this.#units.values()], [this.#missing, this.#reportLuns]);
+      return;
+    }
     const wellKnown = task.lun === REPORT_LUNS_WLUN ? this.#reportLuns : null;
     manage(task, this.#units.get(task.lun) ?? wellKnown);
   }

@@ -213,12 +213,13 @@ export class TaskSet {
 
   /**
    * Aborts the tasks that `which` selects. Dormant ones end now; for enabled ones the store is asked to hurry, and they
-   * end when it says so. `withStatus`: answer TASK ABORTED; a function decides per task. Returns the selected tasks,
-   * those included that an earlier abort is still waiting for.
+   * end when it says so. `withStatus`: answer TASK ABORTED; a function decides per task. `by`: the task management
+   * function that asks. Returns the selected tasks, those included that an earlier abort is still waiting for.
    */
   abort(
     which: (task: Task) => boolean,
     withStatus: boolean | ((task: Task) => boolean),
+    by = 0,
   ): ReadonlySet<Task> {
     const victims = new Set<Task>();
     for (let task = this.#head; task !== null; task = task.next) if (which(task)) victims.add(task);
@@ -228,6 +229,7 @@ export class TaskSet {
     for (const task of victims) {
       if (task.aborting) continue;
       task.aborting = true;
+      task.abortedBy = by;
       task.abortedStatus = typeof withStatus === 'boolean' ? withStatus : withStatus(task);
       if (task.state === DORMANT) this.#endDormant(task);
     }
@@ -279,6 +281,12 @@ export class TaskSet {
   /** The logical unit goes away: whoever waits is told TASK ABORTED. */
   abortAll(): void {
     this.abort(() => true, true);
+  }
+
+  /** Whether a task of the set is the one that `which` looks for. */
+  holds(which: (task: Task) => boolean): boolean {
+    for (let task = this.#head; task !== null; task = task.next) if (which(task)) return true;
+    return false;
   }
 
   /** Tasks of one nexus in the set. */

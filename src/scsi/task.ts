@@ -47,6 +47,8 @@ export class Task {
   tagHigh = 0;
   tagLow = 0;
   attribute: number = SIMPLE;
+  /** Command priority, 1 (highest) to 15, 0: none given (SAM-5 8.7). Carried; nothing is ordered by it. */
+  priority = 0;
   /** When it was received, monotonic microseconds; 0 when nobody traces. Set by the port. */
   startedUs = 0;
   /** Arrival number in the logical unit's task set. */
@@ -83,6 +85,8 @@ export class Task {
   aborting = false;
   /** The aborted task is answered with TASK ABORTED instead of silence (Control mode page TAS). */
   abortedStatus = false;
+  /** The task management function that aborted it, 0 when something else did. */
+  abortedBy = 0;
 
   /** Task management. */
   managementFunction = 0;
@@ -132,6 +136,7 @@ export class Task {
     this.continuation = null;
     this.aborting = false;
     this.abortedStatus = false;
+    this.abortedBy = 0;
     this.managementOutcome = 0;
     this.abortedCount = 0;
     this.startedUs = 0;

@@ -177,6 +177,18 @@ describe('luns/store/fault', () => {
     assert.equal(timers.waiting.length, 0);
   });
 
+  it('F9: cancel does not end a delay that is held', () => {
+    s.setRules([{ operation: 'write', delayMs: 700, held: true }]);
+    const out = new StoreRequest(4096).fill(6);
+    out.await(s.write(out.task, 0, 4096, out.segments, false));
+    s.cancel(out.task);
+    timers.advance(699);
+    assert.deepEqual(out.late, []);
+    timers.advance(1);
+    assert.deepEqual(out.late, [DONE]);
+    assert.deepEqual(content(0, 4096), out.bytes);
+  });
+
   it('F9: cancelling twice, or a request that is not delayed, does nothing more', () => {
     s.setRules([{ operation: 'flush', delayMs: 50 }]);
     const out = new StoreRequest(512);

@@ -256,17 +256,30 @@ class Machine {
   }
 }
 
+/** Something whose every step can be tried. States are plain data: equal ones have equal JSON. */
+export interface Searched<S> {
+  readonly wrongBodies: number;
+  start(): S;
+  /** Every state one step away. */
+  next(state: S): S[];
+  isGoodEnd(state: S): boolean;
+}
+
 /** Searches every reachable state of a queue of `slots`, a producer that sends `batches`, and one consumer. */
 export function explore(slots: number, batches: readonly number[], variant: Variant = {}): Verdict {
-  const machine = new Machine(slots, batches, variant);
+  return search(new Machine(slots, batches, variant));
+}
+
+/** Searches every reachable state. */
+export function search<S>(machine: Searched<S>): Verdict {
   const first = machine.start();
   const known = new Map<string, number>([[JSON.stringify(first), 0]]);
-  const queue: State[] = [first];
+  const queue: S[] = [first];
   const before: number[][] = [[]];
   const good: number[] = [];
   let lostWakeUps = 0;
   for (let i = 0; i < queue.length; i += 1) {
-    const state = queue[i] as State;
+    const state = queue[i] as S;
     const successors = machine.next(state);
     if (machine.isGoodEnd(state)) good.push(i);
     else if (successors.length === 0) lostWakeUps += 1;

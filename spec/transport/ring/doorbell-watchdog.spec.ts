@@ -7,8 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import koffi from 'koffi';
 import { close, createEventFd, drainEventFd } from '../../../src/libc.ts';
-import { doorbellWords, ringDoorbell } from '../../../src/transport/ring/doorbell.ts';
-import { DoorbellWatchdog } from '../../../src/transport/ring/doorbell-watchdog.ts';
+import { doorbellWords, ringDoorbell } from '../../../src/transport/doorbell.ts';
+import { DoorbellWatchdog } from '../../../src/transport/doorbell-watchdog.ts';
 
 const SCRIPT = new URL('./hostile-doorbell.js', import.meta.url);
 const F_SETFL = 4;

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { doorbellWords, ringDoorbell } from '../../../src/transport/ring/doorbell.ts';
+import { doorbellWords, ringDoorbell } from '../../../src/transport/doorbell.ts';
 
 interface Orders {
   readonly kind: 'ring' | 'refill';

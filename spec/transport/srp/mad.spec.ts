@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { LogLimiter } from '../../../src/transport/srp/log-limiter.ts';
+import { LogLimiter } from '../../../src/transport/log-limiter.ts';
 import { disk } from '../../support/target.ts';
 import { bytes, command, hex, patched, type RawChannel, RawGuest, vector } from './raw-guest.ts';
 

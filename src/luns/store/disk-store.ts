@@ -1,5 +1,7 @@
 /** What every store of this folder offers beyond the contract of the core: growth, counters, an end. */
 import type { BlockStore, StoreReply } from '../../scsi/contracts.ts';
+import type { Segments } from '../../scsi/segments.ts';
+import type { Task } from '../../scsi/task.ts';
 
 /** Requests a store has done. Sums live in one typed array: counting allocates nothing, however large they get. */
 export class StoreCounters {
@@ -48,6 +50,8 @@ export interface DiskStore extends BlockStore {
   readonly counters: StoreCounters;
   /** A new turn of the reactor: what was found out about the backing before may have changed. */
   turn(): void;
+  /** `read` that is never PENDING: it blocks until it has ended. */
+  readNow(task: Task, position: number, length: number, into: Segments): StoreReply;
   /** Takes over a larger capacity in bytes. What is behind the store has been extended already, where it is a file. */
   grow(bytes: number): void;
   /** What `flush` does, outside any task: for an orderly end. Blocks. DONE or a fault. */

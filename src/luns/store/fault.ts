@@ -32,6 +32,8 @@ export interface FaultRule {
   readonly fault?: 'medium' | 'full' | 'gone' | 'read-only';
   /** How long the request takes before it is performed. */
   readonly delayMs?: number;
+  /** An abort does not end the delay, as it does not end what a device works on. */
+  readonly held?: boolean;
   /** Requests it acts on before it goes away; absent: all, until the rules are replaced. */
   readonly count?: number;
 }
@@ -164,6 +166,10 @@ export class FaultStore implements DiskStore {
     });
   }
 
+  readNow(task: Task, position: number, length: number, into: Segments): StoreReply {
+    return this.#inner.readNow(task, position, length, into);
+  }
+
   write(
     task: Task,
     position: number,
@@ -204,13 +210,17 @@ export class FaultStore implements DiskStore {
     return this.#meet({ task, operation: 'zero', position, length, segments: null, durable });
   }
 
-  /** A delayed request of the task ends soon, unperformed; one that has reached the inner store is that store's to end. */
+  /**
+   * A delayed request of the task ends soon, unperformed, unless its rule holds it; one that has reached the inner store is
+   * that store's to end.
+   */
   cancel(task: Task): void {
     const delayed = this.#delayed.find((d) => d.task === task);
     if (delayed === undefined) {
       this.#inner.cancel(task);
       return;
     }
+    if (delayed.rule.rule.held === true) return;
     if (delayed.timer !== null) this.#timers.cancel(delayed.timer);
     // Not from here: whoever aborts is in the middle of walking its tasks.
     delayed.timer = this.#timers.after(0, () => {
@@ -252,8 +262,9 @@ export class FaultStore implements DiskStore {
     if (fault === undefined) return this.#perform(request, request.length);
     const good = Math.max(0, active.first - request.position);
     if (good > 0) {
-      const reply = this.#perform(request, good);
-      assert(reply !== PENDING, 'faults are injected in front of a store that answers at once');
+      // Not durable: the command fails anyway, and only a durable write would be answered later.
+      const reply = this.#perform({ ...request, durable: false }, good);
+      assert(reply !== PENDING, 'the good part of a request is done at once');
       if (reply !== DONE) return reply;
     }
     request.task.storedBytes = good;
@@ -272,7 +283,7 @@ export class FaultStore implements DiskStore {
       default:
         assert(segments !== null, 'a transfer has segments');
         return operation === 'read'
-          ? this.#inner.read(task, position, length, segments)
+          ? this.#inner.readNow(task, position, length, segments)
           : this.#inner.write(task, position, length, segments, durable);
     }
   }

@@ -1,4 +1,4 @@
-/** The store over an open file: synchronous positional I/O, and every way a file can fail told apart. */
+/** The store over an open file: positional I/O, reads and syncs queued where that pays, and every way a file can fail told apart. */
 import { fstatSync } from 'node:fs';
 import { assert } from '../../assert.ts';
 import {
@@ -10,12 +10,20 @@ import {
   type FileState,
   mapAnonymous,
 } from '../../libc.ts';
-import { DONE, GONE, MEDIUM_WRITE, READ_ONLY, type StoreReply } from '../../scsi/contracts.ts';
+import {
+  DONE,
+  GONE,
+  MEDIUM_WRITE,
+  PENDING,
+  READ_ONLY,
+  type StoreReply,
+} from '../../scsi/contracts.ts';
 import { Segments } from '../../scsi/segments.ts';
 import type { Task } from '../../scsi/task.ts';
 import { type DiskStore, StoreCounters } from './disk-store.ts';
 import { isFull, isUnsupported, isWriteRefused, readFault, writeFault } from './errno-fault.ts';
 import { type IoEngine, systemCalls } from './io-engine.ts';
+import type { IoOwner, IoQueue } from './io-queue.ts';
 import { zeroSegments } from './zeros.ts';
 
 /** The kernel takes at most this many iovecs in one call (UIO_MAXIOV). */
@@ -47,6 +55,8 @@ export interface FileStoreOptions {
   readonly readOnly: boolean;
   /** The system calls; tests give others. */
   readonly engine?: IoEngine;
+  /** Where reads and syncs are queued; absent: each is done at once. */
+  readonly queue?: IoQueue | null;
 }
 
 /** What the kinds of file stores differ in. */
@@ -79,14 +89,16 @@ export function probeTraits(options: FileStoreOptions): FileTraits {
  *   flushFailed  the kernel could not write dirty pages back. It has dropped them and reports that once (fsync(2)), so
  *                the next fdatasync would succeed with data lost: every later flush and durable write fails instead.
  */
-export class FileStore implements DiskStore {
+export class FileStore implements DiskStore, IoOwner {
   readonly readOnly: boolean;
   readonly canDiscard: boolean;
   readonly discardBytes: number;
   readonly volatileCache = true;
   readonly counters: StoreCounters = new StoreCounters();
+  readonly fd: number;
+  readonly ringFile: number;
   #bytes: number;
-  readonly #fd: number;
+  readonly #queue: IoQueue | null;
   readonly #engine: IoEngine;
   readonly #watched: boolean;
   readonly #state: FileState = { links: 0, bytes: 0 };
@@ -94,18 +106,24 @@ export class FileStore implements DiskStore {
   #stale = true;
   #gone = false;
   #flushFailed = false;
+  /** Tasks whose sync is under way, and those that came since it started. */
+  #syncing: Task[] = [];
+  #waiting: Task[] = [];
   /** Whether the file can write durably in one call (RWF_DSYNC), and zero ranges; true until it refuses. */
   #durableWrites = true;
   #zeroRanges = true;
 
   constructor(options: FileStoreOptions, traits: FileTraits = probeTraits(options)) {
-    this.#fd = options.fd;
+    this.fd = options.fd;
     this.#bytes = options.bytes;
     this.#engine = options.engine ?? systemCalls;
     this.readOnly = options.readOnly;
     this.canDiscard = traits.canDiscard;
     this.discardBytes = traits.discardBytes;
     this.#watched = traits.watched;
+    const queue = options.queue ?? null;
+    this.ringFile = queue === null ? -1 : queue.attach(options.fd);
+    this.#queue = this.ringFile < 0 ? null : queue;
   }
 
   get bytes(): number {
@@ -123,15 +141,35 @@ export class FileStore implements DiskStore {
   }
 
   close(): void {
-    close(this.#fd);
+    this.#queue?.detach(this.ringFile);
+    close(this.fd);
   }
 
   read(task: Task, position: number, length: number, into: Segments): StoreReply {
+    const queue = this.#queue;
+    if (queue !== null && !this.#gone && queue.read(this, task, position, length, into)) {
+      return PENDING;
+    }
+    return this.readNow(task, position, length, into);
+  }
+
+  readDone(task: Task, position: number, length: number, into: Segments, got: number): void {
+    let reply: StoreReply = DONE;
+    if (got !== length) reply = this.#readRest(task, position, length, into, got);
+    if (reply === DONE) this.counters.countRead(length);
+    task.stored(reply);
+  }
+
+  readUndone(task: Task, position: number, length: number, into: Segments): void {
+    task.stored(this.readNow(task, position, length, into));
+  }
+
+  readNow(task: Task, position: number, length: number, into: Segments): StoreReply {
     if (this.#gone) return this.#fail(task, 0, GONE);
     const count = into.iovecsFor(length);
     const got =
       count <= MAX_IOVECS
-        ? this.#engine.read(this.#fd, into.iovAddress, count, position)
+        ? this.#engine.read(this.fd, into.iovAddress, count, position)
         : this.#readPart(into, 0, length, position);
     if (got !== length) {
       const reply = this.#readRest(task, position, length, into, got);
@@ -150,24 +188,78 @@ export class FileStore implements DiskStore {
   ): StoreReply {
     const refusal = this.#refusal(task, durable);
     if (refusal !== DONE) return refusal;
+    // With a queue a durable write is a plain one and its share of a sync that nobody waits for in a system call.
+    const atOnce = durable && this.#queue === null;
     const count = from.iovecsFor(length);
     const put =
       count <= MAX_IOVECS
-        ? this.#put(from.iovAddress, count, position, durable)
-        : this.#writePart(from, 0, length, position, durable);
+        ? this.#put(from.iovAddress, count, position, atOnce)
+        : this.#writePart(from, 0, length, position, atOnce);
     if (put !== length) {
-      const reply = this.#writeRest(task, position, length, from, durable, put);
+      const reply = this.#writeRest(task, position, length, from, atOnce, put);
       if (reply !== DONE) return reply;
     }
     this.counters.countWrite(length);
-    return DONE;
+    return durable && !atOnce ? this.#syncLater(task) : DONE;
   }
 
   flush(task: Task): StoreReply {
     task.storedBytes = 0;
-    const reply = this.syncNow();
-    if (reply === DONE) this.counters.countFlush();
-    return reply;
+    if (this.#queue === null) {
+      const reply = this.syncNow();
+      if (reply === DONE) this.counters.countFlush();
+      return reply;
+    }
+    this.#stale = true;
+    if (this.#isGone()) return GONE;
+    if (this.#flushFailed) return MEDIUM_WRITE;
+    this.counters.countFlush();
+    return this.#syncLater(task);
+  }
+
+  /**
+   * The task ends with a sync that starts after this call: all that come while one is under way share the next one.
+   *
+   *   idle --flush--> UNDER WAY (serves who waited when it started) --done--> idle, or UNDER WAY for who came meanwhile
+   */
+  #syncLater(task: Task): StoreReply {
+    task.storedBytes = 0;
+    this.#waiting.push(task);
+    if (this.#syncing.length > 0) return PENDING;
+    if (this.#startSync()) return PENDING;
+    this.#waiting.length = 0;
+    return this.syncNow();
+  }
+
+  #startSync(): boolean {
+    if (this.#queue === null || !this.#queue.sync(this)) return false;
+    const served = this.#waiting;
+    this.#waiting = this.#syncing;
+    this.#syncing = served;
+    return true;
+  }
+
+  syncDone(result: number): void {
+    if (result < 0) this.#flushFailed = true;
+    const served = this.#syncing;
+    this.#syncing = [];
+    this.#answerSynced(served);
+    if (this.#waiting.length === 0 || this.#syncing.length > 0) return;
+    if (!this.#flushFailed && this.#startSync()) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (!this.#flushFailed) this.#sync();
+    this.#answerSynced(waiting);
+  }
+
+  syncUndone(): void {
+    this.syncDone(this.#sync());
+  }
+
+  /** A sync that failed fails for everyone it served: nobody knows whose pages the kernel dropped. */
+  #answerSynced(served: readonly Task[]): void {
+    const reply = this.#flushFailed ? MEDIUM_WRITE : DONE;
+    for (const task of served) task.stored(reply);
   }
 
   syncNow(): StoreReply {
@@ -207,7 +299,7 @@ export class FileStore implements DiskStore {
     if (this.#gone || !this.#watched || !this.#stale) return this.#gone;
     this.#stale = false;
     const state = this.#state;
-    if (this.#engine.state(this.#fd, state) < 0) return false;
+    if (this.#engine.state(this.fd, state) < 0) return false;
     this.#gone = state.links === 0 || state.bytes < this.#bytes;
     return this.#gone;
   }
@@ -220,7 +312,7 @@ export class FileStore implements DiskStore {
   }
 
   #sync(): number {
-    const result = this.#engine.sync(this.#fd);
+    const result = this.#engine.sync(this.fd);
     if (result < 0) this.#flushFailed = true;
     return result;
   }
@@ -229,7 +321,7 @@ export class FileStore implements DiskStore {
     const rest = restSegments();
     const bytes = into.partInto(done, length - done, rest);
     const count = rest.iovecsFor(bytes);
-    const got = this.#engine.read(this.#fd, rest.iovAddress, count, position + done);
+    const got = this.#engine.read(this.fd, rest.iovAddress, count, position + done);
     rest.clear();
     return got;
   }
@@ -256,14 +348,14 @@ export class FileStore implements DiskStore {
   /** One write; durable in one call where the file can, else followed by a sync. */
   #put(iovAddress: number, count: number, position: number, durable: boolean): number {
     const engine = this.#engine;
-    if (!durable) return engine.write(this.#fd, iovAddress, count, position, false);
+    if (!durable) return engine.write(this.fd, iovAddress, count, position, false);
     if (this.#durableWrites) {
-      const put = engine.write(this.#fd, iovAddress, count, position, true);
+      const put = engine.write(this.fd, iovAddress, count, position, true);
       if (put >= 0) return put;
       if (put !== -EOPNOTSUPP) return this.#durableFailure(put, iovAddress, count, position);
       this.#durableWrites = false;
     }
-    const put = engine.write(this.#fd, iovAddress, count, position, false);
+    const put = engine.write(this.fd, iovAddress, count, position, false);
     if (put <= 0) return put;
     const synced = this.#sync();
     return synced < 0 ? -EIO : put;
@@ -277,7 +369,7 @@ export class FileStore implements DiskStore {
     const errno = -failure;
     if (errno === EFAULT || errno === EINVAL || isWriteRefused(errno)) return failure;
     if (isFull(errno)) {
-      const again = this.#engine.write(this.#fd, iovAddress, count, position, false);
+      const again = this.#engine.write(this.fd, iovAddress, count, position, false);
       if (again < 0) return again;
     }
     this.#flushFailed = true;
@@ -320,7 +412,7 @@ export class FileStore implements DiskStore {
   /** Punches the range; what cannot be punched at its alignment, or at all, is zeroed. */
   #discard(task: Task, position: number, length: number): StoreReply {
     if (!this.canDiscard || length === 0) return this.#zero(task, position, length, false);
-    const result = this.#engine.discard(this.#fd, position, length);
+    const result = this.#engine.discard(this.fd, position, length);
     if (result === 0) return DONE;
     if (!isUnsupported(-result)) return this.#fail(task, 0, writeFault(-result));
     const granule = this.discardBytes;
@@ -328,7 +420,7 @@ export class FileStore implements DiskStore {
     const first = Math.ceil(position / granule) * granule;
     const last = Math.floor(end / granule) * granule;
     const whole = first === position && last === end;
-    if (whole || last <= first || this.#engine.discard(this.#fd, first, last - first) !== 0) {
+    if (whole || last <= first || this.#engine.discard(this.fd, first, last - first) !== 0) {
       return this.#zero(task, position, length, false);
     }
     const head = this.#zero(task, position, first - position, false);
@@ -341,7 +433,7 @@ export class FileStore implements DiskStore {
   #zero(task: Task, position: number, length: number, durable: boolean): StoreReply {
     if (length === 0) return DONE;
     if (this.#zeroRanges) {
-      const result = this.#engine.zero(this.#fd, position, length);
+      const result = this.#engine.zero(this.fd, position, length);
       if (result === 0) return this.#syncedZero(task, durable);
       if (!isUnsupported(-result)) return this.#fail(task, 0, writeFault(-result));
       // EINVAL speaks of this range only (its alignment); the others of the file.

@@ -2,7 +2,7 @@
 import { bits, u } from '../cdb.ts';
 import { command, TOUCHES_NOTHING } from '../command-table.ts';
 import { DONE, type StoreReply } from '../contracts.ts';
-import { unitOf } from '../parameter-data.ts';
+import { nexusIndexOf, unitOf } from '../parameter-data.ts';
 import type { Task } from '../task.ts';
 import { blockDeviceOf, refuseRange } from './access.ts';
 import { checkFlushFault } from './store-fault.ts';
@@ -45,6 +45,8 @@ export function synchronizeCache(task: Task): void {
 }
 
 function flushed(task: Task, reply: StoreReply): void {
-  if (reply !== DONE) checkFlushFault(task, reply);
-  unitOf(task).finish(task);
+  const unit = unitOf(task);
+  if (reply === DONE) unit.onFlushed(nexusIndexOf(task));
+  else checkFlushFault(task, reply);
+  unit.finish(task);
 }

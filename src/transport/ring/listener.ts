@@ -1,20 +1,7 @@
 /** The target's listening socket: greets whoever connects, refuses whom it cannot serve (docs/srp-ring.md section 3). */
-import { chmodSync, fstatSync, lstatSync, unlinkSync } from 'node:fs';
-import {
-  acceptUnix,
-  close,
-  connectUnix,
-  createMemoryFile,
-  duplicate,
-  EADDRINUSE,
-  EAGAIN,
-  ECONNREFUSED,
-  EMFILE,
-  listenUnix,
-  peerProcess,
-  SystemError,
-  sendMessage,
-} from '../../libc.ts';
+import { fstatSync } from 'node:fs';
+import { close, createMemoryFile, peerProcess, SOCK_SEQPACKET, sendMessage } from '../../libc.ts';
+import { ListenError, ListeningSocket } from '../listening-socket.ts';
 import { MAX_REGION_BYTES } from '../memory.ts';
 import {
   encodeHello,
@@ -27,10 +14,6 @@ import {
 } from './attach-message.ts';
 import { type AttachmentTerms, RingAttachment } from './attachment.ts';
 
-const ENFILE = 23;
-const BACKLOG = 64;
-/** Newcomers refused in one call of `accept`, so that a storm of them cannot hold its caller. */
-const REFUSALS_PER_CALL = 16;
 const MAX_REGIONS = 8;
 const MAX_QUEUE_PAIRS = 16;
 const MAX_ENTRIES = 4096;
@@ -52,37 +35,6 @@ export interface RingListenerOptions {
   readonly greetingMs?: number;
 }
 
-/** A listener could not be opened. */
-export class RingListenError extends Error {
-  readonly code = 'ERR_LISTEN';
-}
-
-function isSocket(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
-}
-
-/** Whether the socket at `path` was left by a process that is no more. */
-function isStale(path: string): boolean {
-  if (!isSocket(path)) return false;
-  try {
-    close(connectUnix(path, true));
-    return false;
-  } catch (error) {
-    return error instanceof SystemError && error.errno === ECONNREFUSED;
-  }
-}
-
-function listen(path: string): number {
-  try {
-    return listenUnix(path, BACKLOG);
-  } catch (error) {
-    if (!(error instanceof SystemError) || error.errno !== EADDRINUSE || !isStale(path))
-      throw error;
-  }
-  unlinkSync(path);
-  return listenUnix(path, BACKLOG);
-}
-
 function memoryFileDevice(): number {
   const fd = createMemoryFile('ringscsi-probe', 0);
   try {
@@ -96,23 +48,18 @@ export class RingListener {
   /** The listening socket, non-blocking. Wait for it to become readable, then call `accept` until it returns null. */
   readonly fd: number;
   readonly path: string;
-  /** Newcomers refused for want of descriptors or room. */
-  refusals = 0;
+  readonly #socket: ListeningSocket;
   readonly #options: Required<Omit<RingListenerOptions, 'mode'>>;
   readonly #limits: RingLimits;
   readonly #terms: AttachmentTerms;
   readonly #attachments = new Set<RingAttachment>();
-  readonly #inode: number;
-  /** Kept so that a newcomer can be accepted and refused when no descriptor is left; -1 when it is itself lacking. */
-  #spareFd: number;
   #lastId = 0;
-  #closed = false;
 
-  /** Throws RingListenError. A socket left behind by a dead process is replaced. */
+  /** Throws ListenError. A socket left behind by a dead process is replaced. */
   constructor(options: RingListenerOptions) {
     const { path, name } = options;
     if (!isName(name)) {
-      throw new RingListenError(
+      throw new ListenError(
         `Cannot listen on "${path}": target name "${name}" is not 1 to ${NAME_BYTES} bytes of printable text`,
       );
     }
@@ -125,24 +72,19 @@ export class RingListener {
       maxRequestBytes: options.maxRequestBytes,
       maxResponseBytes: options.maxResponseBytes,
     };
+    this.#terms = {
+      limits: this.#limits,
+      memoryDevice: memoryFileDevice(),
+      released: (attachment) => this.#attachments.delete(attachment),
+    };
+    this.#socket = new ListeningSocket({
+      path,
+      kind: SOCK_SEQPACKET,
+      ...(options.mode === undefined ? {} : { mode: options.mode }),
+      refuse: (fd, why) => sendMessage(fd, encodeRefused(new Refusal(REFUSED_BUSY, why)), []),
+    });
+    this.fd = this.#socket.fd;
     this.path = path;
-    let fd = -1;
-    try {
-      this.#terms = {
-        limits: this.#limits,
-        memoryDevice: memoryFileDevice(),
-        released: (attachment) => this.#attachments.delete(attachment),
-      };
-      fd = listen(path);
-      chmodSync(path, options.mode ?? 0o600);
-      this.fd = fd;
-      this.#inode = lstatSync(path).ino;
-      this.#spareFd = duplicate(fd);
-    } catch (error) {
-      if (fd >= 0) close(fd);
-      const why = error instanceof Error ? error.message : String(error);
-      throw new RingListenError(`Cannot listen on "${path}": ${why}`, { cause: error });
-    }
   }
 
   /** Connections that are open now, attached or not. */
@@ -150,24 +92,19 @@ export class RingListener {
     return this.#attachments.size;
   }
 
+  /** Newcomers refused for want of descriptors or room. */
+  get refusals(): number {
+    return this.#socket.refusals;
+  }
+
   /** Next newcomer, greeted, or null when none waits or those that did were refused. */
   accept(): RingAttachment | null {
-    for (let refused = 0; refused < REFUSALS_PER_CALL; refused += 1) {
-      const fd = acceptUnix(this.fd);
-      if (fd === -EAGAIN) return null;
-      if (fd === -EMFILE || fd === -ENFILE) {
-        this.#refuseWithSpare();
-        continue;
-      }
-      if (fd < 0) continue;
-      const full = this.#roomLacking();
-      if (full !== null) this.#refuse(fd, full);
-      else {
-        const attachment = this.#greet(fd);
-        if (attachment !== null) return attachment;
-      }
+    for (;;) {
+      const fd = this.#socket.accept(() => this.#roomLacking());
+      if (fd < 0) return null;
+      const attachment = this.#greet(fd);
+      if (attachment !== null) return attachment;
     }
-    return null;
   }
 
   /** A connection that took too long to attach, declared gone, or null. Its owner closes it; call until null. */
@@ -185,11 +122,7 @@ export class RingListener {
 
   /** Stops listening and removes the socket file. Attachments stay. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    close(this.fd);
-    if (this.#spareFd >= 0) close(this.#spareFd);
-    if (lstatSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.path);
+    this.#socket.close();
   }
 
   #roomLacking(): string | null {
@@ -213,26 +146,5 @@ export class RingListener {
     const attachment = new RingAttachment(fd, this.#lastId, peerProcess(fd), this.#terms);
     this.#attachments.add(attachment);
     return attachment;
-  }
-
-  #refuse(fd: number, text: string): void {
-    this.refusals += 1;
-    sendMessage(fd, encodeRefused(new Refusal(REFUSED_BUSY, text)), []);
-    close(fd);
-  }
-
-  #refuseWithSpare(): void {
-    if (this.#spareFd >= 0) {
-      close(this.#spareFd);
-      this.#spareFd = -1;
-      const fd = acceptUnix(this.fd);
-      if (fd >= 0) this.#refuse(fd, 'free descriptors are 0; the target has too many open files');
-    }
-    try {
-      this.#spareFd = duplicate(this.fd);
-    } catch (error) {
-      // Another thread took the slot; the next call tries again.
-      if (!(error instanceof SystemError)) throw error;
-    }
   }
 }

@@ -1,8 +1,8 @@
 /** A queue pair as either end sees it: the queue it sends on, the queue it takes from, and who sleeps (docs/srp-ring.md section 6). */
 import { assert } from '../../assert.ts';
+import { ringDoorbell } from '../doorbell.ts';
 import type { GuestMemory, MemoryRegion } from '../memory.ts';
 import type { Channel, CrqElement } from '../srp/channel.ts';
-import { ringDoorbell } from './doorbell.ts';
 import { QueueConsumer, QueueProducer } from './queue.ts';
 
 export const CONTROL_BLOCK_BYTES = 128;

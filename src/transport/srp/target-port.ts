@@ -19,7 +19,9 @@ import { INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT } from '../../scsi/sense-code
 import type { Target } from '../../scsi/target.ts';
 import { DORMANT, ENDED, type Task } from '../../scsi/task.ts';
 import { isTaskAttribute } from '../../scsi/task-set.ts';
+import { LogLimiter } from '../log-limiter.ts';
 import type { MemoryRegion } from '../memory.ts';
+import { PortCounters } from '../port-counters.ts';
 import {
   type Channel,
   CRQ_COMMAND,
@@ -61,7 +63,6 @@ import {
   SRP_TSK_MGMT,
   TASK_ATTRIBUTE_MASK,
 } from './iu.ts';
-import { LogLimiter } from './log-limiter.ts';
 import {
   encodeLoginReject,
   encodeLoginResponse,
@@ -71,7 +72,6 @@ import {
 } from './login.ts';
 import { MAD_HELD, MadServer } from './mad.ts';
 import { MAD_HEADER } from './mad-codec.ts';
-import { PortCounters } from './port-counters.ts';
 import { RequestLimit } from './request-limit.ts';
 import {
   CMD_ATTRIBUTE,

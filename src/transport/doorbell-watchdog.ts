@@ -1,5 +1,5 @@
 /** Unblocks a reactor thread that hangs in a write to a doorbell which a hostile initiator filled (docs/srp-ring.md section 7). */
-import { drainEventFd } from '../../libc.ts';
+import { drainEventFd } from '../libc.ts';
 import {
   CLAIMED,
   DOORBELL_BUSY,

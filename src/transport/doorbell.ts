@@ -10,7 +10,7 @@
  *                                      CLAIMED: the writer waits before it goes on, so the descriptor cannot be
  *                                               closed and used again while the watchdog reads it
  */
-import { signalEventFd } from '../../libc.ts';
+import { signalEventFd } from '../libc.ts';
 
 /** Index of the busy word: 0, or (fd + 1) << 1, plus CLAIMED while the watchdog works on it. */
 export const DOORBELL_BUSY = 0;

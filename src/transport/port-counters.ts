@@ -1,5 +1,5 @@
 /** What a target port has answered. Sums live in one typed array: a plain number that outgrows 31 bits costs a deoptimization. */
-import type { Task } from '../../scsi/task.ts';
+import type { Task } from '../scsi/task.ts';
 
 export class PortCounters {
   readonly #sums = new Float64Array(3);
