@@ -10,7 +10,7 @@ import { Guest } from './support/guest.ts';
 const IMAGE_MIB = 256;
 /** How often in a row the takeover is done, each time with a fresh guest and image. */
 const ROUNDS = Number(process.env['RINGSCSI_TAKEOVER_ROUNDS'] ?? 1);
-const WRITE_MS = 2000;
+const WRITE_MS = 1000;
 
 /**
  * What the scripts share. `path VENDOR` prints the disk of a vendor; `writer` writes files and notes their checksums until
@@ -188,9 +188,12 @@ describe('takeover', () => {
     await stage.begin(SCSI_DISK);
     const size = await stage.sh('cat /sys/block/$(path RINGSCSI)/size');
     assert.equal(Number(size), IMAGE_MIB * 2048);
-    await stage.sh('! dd if=/dev/$(path RINGSCSI) of=/dev/null bs=4k count=1');
-    await stage.sh('! dd if=/dev/zero of=/dev/$(path RINGSCSI) bs=4k count=1 oflag=direct');
-    await stage.sh('sg_turs $(sg 0) || true; sg_requests $(sg 0)');
+    await stage.sh(`
+      disk=/dev/$(path RINGSCSI)
+      if dd if=$disk of=/dev/null bs=4k count=1; then exit 1; fi
+      if dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct; then exit 1; fi`);
+    const sense = await stage.sh('sg_requests /dev/$(path RINGSCSI)');
+    assert.match(sense, /target port in standby state/i);
   });
 
   for (const [name, words, reason] of [

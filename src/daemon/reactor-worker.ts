@@ -191,6 +191,8 @@ class ReactorWorker {
         return;
       case 'activateUnit':
         this.#inventory.activate(request.lun, request.bytes);
+        // Linux looks at the disk again when it hears this, and it may have grown.
+        this.#guests.capacityChanged(request.lun);
         return;
       case 'inject':
         this.#inventory.inject(request.lun, request.rules);
