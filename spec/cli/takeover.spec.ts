@@ -1,9 +1,10 @@
 /** `ringscsi takeover` between a real QEMU and a real daemon. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LunStatus } from '../../src/daemon/attached-disk.ts';
+import { openInitiator } from '../../src/index.ts';
 import { needsQemu, QemuProcess } from '../support/qemu-process.ts';
 import { ringscsi, ringscsiJson, Serving } from './command.ts';
 
@@ -116,6 +117,41 @@ describe(real.title, function () {
       assert.equal((await unplug(...words)).code, 2, words.join(' '));
     }
     assert.equal((await unplug('play', 'vm9', linux)).code, 1);
+  });
+
+  it('a guest with a blacklisted driver cannot log in at our HBA either, until it is started anew', async () => {
+    await serving?.stop();
+    await qemu?.end(true);
+    qemu = null;
+    mkdirSync(join(directory, 'bl', 'xensource-windows'), { recursive: true });
+    writeFileSync(join(directory, 'bl', 'xensource-windows', '4660'), '');
+    const options = [
+      '--listen',
+      'srp:./a.sock',
+      '--control',
+      'c.sock',
+      '--lun',
+      '0:disk,memory=1M',
+    ];
+    const map = ['--emulated', 'vm1/emu0,at=scsi,qmp=qmp.sock,lun=0', '--driver-blacklist', 'bl'];
+    serving = new Serving(directory, ...options, ...map);
+    await serving.ready();
+    const login = async (name: string): Promise<void> =>
+      await (await openInitiator({ connect: `srp:${join(directory, 'a.sock')}`, name })).close();
+    await login('vm1');
+    // T2 of spec/vectors/unplug.json.
+    const listed = 'R.w 10=49d2; R.b 12=01; W.w 12=0001; W.l 10=00001234; R.w 10=d249';
+    const unplug = (...words: readonly string[]): ReturnType<typeof ringscsi> =>
+      ringscsi(directory, 'unplug', ...words, '--control', 'c.sock');
+    assert.equal((await unplug('play', 'vm1', listed)).code, 0);
+    await assert.rejects(login('vm1'), /the driver is not welcome/);
+    await login('vm2');
+    assert.match(
+      serving.err,
+      /build 4660 is blacklisted[\s\S]*login of .* rejected, reason 10003h/,
+    );
+    assert.equal((await unplug('restart', 'vm1')).code, 0);
+    await login('vm1');
   });
 
   it('refuses wrong usage with exit code 2', async () => {

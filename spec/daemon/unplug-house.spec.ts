@@ -71,6 +71,7 @@ describe(real.title, function () {
   let lines: string[];
   let active: number[];
   let facts: LunFacts[];
+  const barred = new Set<string>();
 
   before(function () {
     if (real.missing) this.skip();
@@ -104,6 +105,7 @@ describe(real.title, function () {
       emulated: rows.map((row) => parseEmulatedSpec(row, directory)),
       blacklist,
       luns,
+      admit: (guest, admitted) => void (admitted ? barred.delete(guest) : barred.add(guest)),
       log: { write: (level, text) => void lines.push(`${level} ${text}`) },
       unplugMs: 300,
     });
@@ -226,7 +228,9 @@ describe(real.title, function () {
       chmodSync(join(product, '5'), 0);
       assert.deepEqual(build(5), [0x49d2]);
     }
+    assert.deepEqual([...barred], []);
     assert.deepEqual(build(1), [0xd249]);
+    assert.deepEqual([...barred], ['vm1']);
     assert.ok(lines.some((line) => /linux, build 1 is blacklisted/.test(line)));
   });
 

@@ -35,6 +35,7 @@ class Domain {
       throttled,
       host: {
         blacklisted: (product, build) => blacklist?.includes(`${product}/${build}`) === true,
+        refused: () => undefined,
         unplug: (mask) => {
           this.left = this.left.filter((place) => !takes(mask, place, dialect));
         },

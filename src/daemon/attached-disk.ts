@@ -246,6 +246,8 @@ export class AttachedDisk {
   /** Gives the file back. The reactor has removed the disk, refused it, or ended. */
   close(): void {
     if (this.#file === null) return;
+    // Explicitly: what io_uring holds of a file ends some time after the last descriptor and even the process.
+    if (!this.standby) unlockImage(this.#file.fd);
     if (this.#reactorFd >= 0 && this.#isOpenHere(this.#reactorFd)) close(this.#reactorFd);
     close(this.#file.fd);
   }

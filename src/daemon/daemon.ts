@@ -121,6 +121,7 @@ export class Daemon {
       emulated: emulated ?? [],
       blacklist: driverBlacklist ?? null,
       log: options.log,
+      admit: (name, admitted) => void this.#admit(name, admitted),
       luns: {
         luns: () => Promise.resolve(this.luns()),
         activate: async (lun) => void (await this.activateLun(lun)),
@@ -320,6 +321,14 @@ export class Daemon {
 
   stopTrace(session: ControlSession): Promise<void> {
     return this.#trace.stop(session);
+  }
+
+  async #admit(name: string, admitted: boolean): Promise<void> {
+    try {
+      await this.#ask({ kind: 'admitGuest', name, admitted });
+    } catch (error) {
+      this.#log.write('warn', `guest "${name}" at the door: ${messageOf(error)}`);
+    }
   }
 
   #change<T>(work: () => Promise<T>): Promise<T> {

@@ -22,6 +22,8 @@ export type ReactorRequest =
   | { readonly kind: 'inject'; readonly lun: number; readonly rules: readonly InjectRule[] }
   | { readonly kind: 'listen'; readonly listen: ListenConfig }
   | { readonly kind: 'guests' }
+  /** Whether initiators of this name may log in (SRP; virtio has no names). */
+  | { readonly kind: 'admitGuest'; readonly name: string; readonly admitted: boolean }
   | { readonly kind: 'kickGuest'; readonly id: number }
   | { readonly kind: 'stats' }
   | { readonly kind: 'trace'; readonly on: boolean }

@@ -40,11 +40,14 @@ class ReactorWorker {
   /** MODE SELECT commands that wait until the main thread has saved their pages. */
   readonly #saving = new Map<number, Task>();
   #lastTicket = 0;
+  /** Initiators that run a driver which must not be used. */
+  readonly #refusedNames = new Set<string>();
 
   constructor(data: ReactorWorkerData) {
     this.#port = data.port;
     this.#controlFd = data.controlFd;
     this.#target = new Target({ name: data.name });
+    this.#target.admits = (name) => !this.#refusedNames.has(name);
     this.#target.onInternalError = (error) => {
       const text = error instanceof Error ? error.stack : String(error);
       this.#log('error', `internal target failure: ${text}`);
@@ -199,6 +202,10 @@ class ReactorWorker {
         return;
       case 'listen':
         this.#guests.listen(request.listen.kind, request.listen.path);
+        return;
+      case 'admitGuest':
+        if (request.admitted) this.#refusedNames.delete(request.name);
+        else this.#refusedNames.add(request.name);
         return;
       case 'kickGuest':
         this.#guests.kick(request.id);

@@ -68,6 +68,8 @@ export interface UnplugHouseOptions {
   readonly emulated: readonly EmulatedConfig[];
   readonly blacklist: string | null;
   readonly luns: UnplugLuns;
+  /** Whether a guest of this name may log in at our HBA: not with a blacklisted driver. */
+  readonly admit: (guest: string, admitted: boolean) => void;
   readonly log: Log;
   readonly unplugMs?: number;
 }
@@ -145,6 +147,7 @@ export class UnplugHouse {
       gone.map(({ config: { lun } }) => (lun === null ? null : this.#options.luns.standBy(lun))),
     );
     guest.responder = this.#responder(name);
+    this.#options.admit(name, true);
     for (const device of guest.devices) Object.assign(device, { state: 'emulated', why: null });
   }
 
@@ -163,6 +166,7 @@ export class UnplugHouse {
       host: {
         blacklisted: (product, build) =>
           blacklist !== null && isReadable(join(blacklist, product, build)),
+        refused: () => this.#options.admit(name, false),
         unplug: (mask) => this.#unplug(name, mask),
         guestLine: (line) => log.write('info', `guest "${name}" says: ${line}`),
         note: (text) => log.write('info', `guest "${name}": ${text}`),

@@ -70,6 +70,22 @@ export interface OpenedFile {
   readonly created: boolean;
 }
 
+/** The kernel ends the io_uring of a process that was killed some time after the process: its locks stay until then. */
+const GHOST_LOCK_MS = 2000;
+const GHOST_LOOK_MS = 20;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
+/** Whether a lock's holder has ended. */
+function isDead(processId: number): boolean {
+  if (processId === 0) return false;
+  try {
+    process.kill(processId, 0);
+    return false;
+  } catch (error) {
+    return errnoCode(error) === 'ESRCH';
+  }
+}
+
 function errnoCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
@@ -196,7 +212,13 @@ class Opening {
   }
 
   lock(fd: number): void {
-    const result = lockImage(fd, this.#options.readOnly);
+    const { readOnly } = this.#options;
+    const until = performance.now() + GHOST_LOCK_MS;
+    let result = lockImage(fd, readOnly);
+    while (result === 'daemon' && performance.now() < until && isDead(lockHolder(fd).processId)) {
+      Atomics.wait(NEVER, 0, 0, GHOST_LOOK_MS);
+      result = lockImage(fd, readOnly);
+    }
     if (result === 'daemon') this.#locked(fd);
     if (result === 'qemu') {
       const remedy = 'detach it there, or attach it standby and use ringscsi takeover';

@@ -39,6 +39,8 @@ const LEGACY_UNPLUG = 8;
 export interface UnplugHost {
   /** Whether `/mh/driver-blacklist/<product>/<build>` exists and can be read; its content does not matter. */
   blacklisted(product: string, build: string): boolean;
+  /** The driver is blacklisted from now on. */
+  refused(): void;
   /** The guest wants emulated devices gone: the known bits of its mask. */
   unplug(mask: number): void;
   /** A line from the guest's driver. */
@@ -169,6 +171,7 @@ export class UnplugResponder {
     this.#host.note(`driver ${name}, build ${build}`);
     if (!this.#isListed(name, build)) return;
     this.#blacklisted = true;
+    this.#host.refused();
     this.#host.note(`driver ${name}, build ${build} is blacklisted`);
   }
 
