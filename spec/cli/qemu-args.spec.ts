@@ -78,6 +78,48 @@ describe('ringscsi qemu-args', function () {
     assert.equal(await serving.stop(), 0);
   });
 
+  it('asks which socket when the daemon listens at several', async () => {
+    const ports = ['--listen', 'vhost-user:./1.sock', '--listen', 'vhost-user:./2.sock'];
+    const serving = new Serving(directory, ...ports, '--control', './several.sock');
+    await serving.ready();
+    const outcome = await ringscsi(directory, 'qemu-args', '--control', './several.sock');
+    assert.equal(outcome.code, 2);
+    assert.match(outcome.err, /1\.sock, .*2\.sock: choose one of them with --socket/);
+    assert.equal(await serving.stop(), 0);
+  });
+
+  const attached = needsQemu(
+    'QEMU attaches to the daemon with the line it prints, taken apart by a shell',
+  );
+  it(attached.title, async function () {
+    if (attached.missing) this.skip();
+    const ports = ['--listen', 'vhost-user:./vu.sock', '--control', './q.sock'];
+    const serving = new Serving(directory, ...ports, '--lun', '0:disk,memory=16M');
+    await serving.ready();
+    const words = ['qemu-args', '--control', './q.sock', '--memory', '256M', '--cpus', '2'];
+    const { out } = await ringscsi(directory, ...words);
+    const qemu = QemuProcess.start(['-machine', 'q35', ...out.trim().split(' ')]);
+    try {
+      const client = await qemu.connect();
+      const devices = await client.execute('qom-list', { path: '/machine/peripheral' });
+      assert.ok(devices.some(({ type }) => type === 'child<vhost-user-scsi-pci>'));
+      const queues = { path: '/machine/peripheral/ringscsi', property: 'num_queues' };
+      assert.equal(await client.execute('qom-get', queues), 2);
+      const guests = await ringscsiJson<unknown[]>(
+        directory,
+        'guest',
+        'list',
+        '--control',
+        './q.sock',
+      );
+      assert.equal(guests.length, 1);
+      client.close();
+    } finally {
+      await qemu.end();
+      await serving.stop();
+    }
+  });
+
   const real = needsQemu('QEMU knows every option it prints');
   it(real.title, async function () {
     if (real.missing) this.skip();
