@@ -32,6 +32,8 @@ const c = {
   fdatasync: lib.func('int fdatasync(int fd)'),
   statx: lib.func('int statx(int fd, const char *path, int flags, unsigned int mask, void *buf)'),
   fcntl: lib.func('int fcntl(int fd, int cmd, intptr_t arg)'),
+  /** The same function with a pointer, for the commands that take a struct flock. */
+  fcntlLock: lib.func('fcntl', 'int', ['int', 'int', 'void *']),
   flock: lib.func('int flock(int fd, int op)'),
   ioctl: lib.func('int ioctl(int fd, unsigned long request, void *arg)'),
   close: lib.func('int close(int fd)'),
@@ -272,6 +274,45 @@ export function tryLock(fd: number, shared: boolean): boolean {
   const errno = koffi.errno();
   if (errno === EAGAIN) return false;
   throw new SystemError('flock', errno);
+}
+
+const LOCK_UN = 8;
+
+/** Gives the advisory lock of the open file back. */
+export function unlock(fd: number): void {
+  checked('flock', c.flock(fd, LOCK_UN));
+}
+
+const F_OFD_GETLK = 36;
+const F_OFD_SETLK = 37;
+const F_RDLCK = 0;
+const F_WRLCK = 1;
+const F_UNLCK = 2;
+
+/** struct flock on 64-bit Linux, counted from the start of the file. */
+function byteLock(type: number, first: number, bytes: number): Buffer {
+  const lock = Buffer.alloc(32);
+  lock.writeInt16LE(type, 0);
+  lock.writeBigInt64LE(BigInt(first), 8);
+  lock.writeBigInt64LE(BigInt(bytes), 16);
+  return lock;
+}
+
+/** Takes a shared lock of a byte range for the open file description (fcntl(2), F_OFD_SETLK): 0 or -errno. */
+export function lockBytesShared(fd: number, first: number, bytes: number): number {
+  return c.fcntlLock(fd, F_OFD_SETLK, byteLock(F_RDLCK, first, bytes)) < 0 ? -koffi.errno() : 0;
+}
+
+/** Gives byte locks of the open file description back. */
+export function unlockBytes(fd: number, first: number, bytes: number): void {
+  c.fcntlLock(fd, F_OFD_SETLK, byteLock(F_UNLCK, first, bytes));
+}
+
+/** Whether another open file description holds a lock on any byte of the range. False when the file system has none. */
+export function bytesLockedElsewhere(fd: number, first: number, bytes: number): boolean {
+  const lock = byteLock(F_WRLCK, first, bytes);
+  if (c.fcntlLock(fd, F_OFD_GETLK, lock) < 0) return false;
+  return lock.readInt16LE(0) !== F_UNLCK;
 }
 
 const F_GETFL = 3;

@@ -31,7 +31,17 @@ interface Line {
 }
 
 async function demo(...args: readonly string[]): Promise<{ exitCode: number; output: string }> {
-  const child = spawn(process.execPath, [DEMO, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return await run(args, process.env);
+}
+
+async function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ exitCode: number; output: string }> {
+  const child = spawn(process.execPath, [DEMO, ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
@@ -69,6 +79,13 @@ describe('demo', function () {
       if (processId === undefined) continue;
       assert.throws(() => process.kill(processId, 0), { code: 'ESRCH' });
     }
+  });
+
+  it('--qemu says what is missing, with the line that installs it', async () => {
+    const { exitCode, output } = await run(['--qemu'], { ...process.env, PATH: '/nonexistent' });
+    assert.equal(exitCode, 1);
+    if (process.arch !== 'x64') assert.match(output, /needs Linux on x86-64/);
+    else assert.match(output, /apt-get install --no-install-recommends .*qemu-system-x86/);
   });
 
   it('wrong usage is exit code 2 and says how', async () => {

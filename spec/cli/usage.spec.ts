@@ -62,7 +62,7 @@ describe('command: usage', function () {
       ['exec', '--connect', 'srp:x', '--cdb', '000000000000', '--attribute', 'fast'],
       /--attribute is "fast", one of simple, ordered, head, aca is needed/,
     ],
-    [['lun'], /one of add, list, remove, resize is missing/],
+    [['lun'], /one of activate, add, list, remove, resize, standby is missing/],
     [['lun', 'lst'], /unknown action "lst", did you mean "list"\?/],
     [['lun', 'list'], /--control SOCK is missing, and RINGSCSI_CONTROL is not set/],
     [['lun', 'add', '--control', 'c'], /SPEC is missing/],

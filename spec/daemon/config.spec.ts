@@ -9,6 +9,7 @@ import {
   type DaemonConfig,
   DISK_KEYS,
   type DiskConfig,
+  EMULATED_KEYS,
   lunObject,
   mergeConfig,
   parseConfig,
@@ -19,6 +20,7 @@ import {
   readLun,
 } from '../../src/daemon/config.ts';
 import { editDistance, nearest } from '../../src/daemon/known-keys.ts';
+import { PLACES } from '../../src/unplug/selection.ts';
 
 const PLAIN: DiskConfig = {
   lun: 0,
@@ -31,6 +33,7 @@ const PLAIN: DiskConfig = {
   serial: null,
   cache: 'writeback',
   thin: null,
+  standby: false,
 };
 
 describe('configuration: sizes', () => {
@@ -120,7 +123,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:disk,pth=a',
-      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, memory, size, ro, block, serial, cache, thin',
+      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, memory, size, ro, block, serial, cache, thin, standby',
     ],
     ['0:disk', 'Cannot configure LUN 0: a disk needs either path=FILE or memory=SIZE'],
     [
@@ -206,6 +209,8 @@ describe('configuration: the file', () => {
         parseLunSpec('0:disk,path=a.img,size=1G,ro', '/vm'),
         parseLunSpec('1:disk,memory=1M,thin=no,block=4096', '/vm'),
       ],
+      emulated: [],
+      driverBlacklist: null,
     });
   });
 
@@ -214,7 +219,7 @@ describe('configuration: the file', () => {
     ['[]', /: \[\] is there, an object is needed$/],
     [
       '{"lun":[]}',
-      /: unknown key "lun", did you mean "luns"\? Known: \$schema, state, control, listen, luns$/,
+      /: unknown key "lun", did you mean "luns"\? Known: \$schema, state, control, listen, luns, emulated, driverBlacklist$/,
     ],
     ['{"contrl":"c"}', /unknown key "contrl", did you mean "control"\?/],
     ['{"control":5}', /: control is 5, a text is needed$/],
@@ -274,8 +279,10 @@ describe('configuration: the file', () => {
         { kind: 'srp', path: '/b' },
       ],
       luns: [PLAIN, { ...PLAIN, lun: 1 }],
+      emulated: [],
+      driverBlacklist: null,
     });
-    assert.deepEqual(mergeConfig(null, none), none);
+    assert.deepEqual(mergeConfig(null, none), { ...none, emulated: [], driverBlacklist: null });
   });
 
   it('and the options together have no LUN and no port twice', () => {
@@ -294,6 +301,11 @@ describe('configuration: the file', () => {
     const schema = JSON.parse(readFileSync(path, 'utf8'));
     assert.deepEqual(Object.keys(schema.properties).sort(), [...CONFIG_KEYS].sort());
     assert.deepEqual(Object.keys(schema.$defs.disk.properties).sort(), [...DISK_KEYS].sort());
+    assert.deepEqual(
+      Object.keys(schema.$defs.emulated.properties).sort(),
+      [...EMULATED_KEYS].sort(),
+    );
+    assert.deepEqual([...schema.$defs.emulated.properties.at.enum].sort(), [...PLACES].sort());
     assert.equal(schema.additionalProperties, false);
     assert.equal(schema.$defs.disk.additionalProperties, false);
   });

@@ -22,18 +22,20 @@ const INVENTORY: Inventory = {
   luns: [
     {
       disk: parseLunSpec(
-        '0:disk,path=a.img,size=1G,ro,block=4096,serial=X1,cache=writethrough,thin',
+        '0:disk,path=a.img,size=1G,ro,block=4096,serial=X1,cache=writethrough,thin,standby',
         '/vm',
       ),
       resizedBytes: 2 ** 31,
       serial: 'X1',
       naa: Uint8Array.of(0x31, 2, 3, 4, 5, 6, 7, 8),
+      active: true,
     },
     {
       disk: parseLunSpec('300:disk,memory=64M', '/vm'),
       resizedBytes: null,
       serial: '0123456789abcdef0123',
       naa: Uint8Array.of(0x3f, 2, 3, 4, 5, 6, 7, 9),
+      active: false,
     },
   ],
 };

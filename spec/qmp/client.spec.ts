@@ -198,6 +198,31 @@ describe('QMP client with a scripted socket', () => {
     client.close();
   });
 
+  it('keeps 64-bit numbers exact in both directions, and strings that look like them', async () => {
+    let asked = '';
+    const listening = createServer((socket) => {
+      sockets.add(socket);
+      socket.write(GREETING);
+      socket.setEncoding('utf8');
+      socket.on('data', (text: string) => {
+        const { execute, id } = JSON.parse(text);
+        if (agree({ execute, id }, socket)) return;
+        asked = text;
+        socket.write(
+          `{"return": [3540750043037027823, -1, "3540750043037027823", 9007199254740991, 1e300], "id": ${id}}\r\n`,
+        );
+      });
+    });
+    server = listening;
+    await new Promise<void>((resolve) => listening.listen(path, resolve));
+    const client = await QmpClient.connect({ path });
+    const wwn = 3540750043037027823n;
+    const answer = await client.execute('device_add', { driver: 'scsi-hd', wwn, serial: '17' });
+    assert.deepEqual(answer, [wwn, -1, '3540750043037027823', Number.MAX_SAFE_INTEGER, 1e300]);
+    assert.match(asked, /"wwn":3540750043037027823,"serial":"17"/);
+    client.close();
+  });
+
   it('rejects every command when the connection ends under them', async () => {
     await script(GREETING, (command, socket) => {
       if (!agree(command, socket)) socket.destroy();

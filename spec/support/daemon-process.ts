@@ -41,6 +41,10 @@ export class DaemonProcess {
   get socket(): string {
     return join(this.directory, 'a.sock');
   }
+  /** Path of something in its directory. */
+  path(name: string): string {
+    return join(this.directory, name);
+  }
   get processId(): number {
     assert(this.#child?.pid, 'the daemon runs');
     return this.#child.pid;

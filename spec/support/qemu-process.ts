@@ -56,10 +56,11 @@ export class QemuProcess {
       try {
         return await QmpClient.connect({ ...options, path: this.socket });
       } catch (error) {
-        const early = error instanceof QmpError && error.code === 'ERR_QMP_ADDRESS';
+        // Not there yet, or the socket of an earlier QEMU.
+        const early = error instanceof QmpError && error.code !== 'ERR_QMP_REFUSED';
+        if (this.#child.exitCode !== null) throw new Error(`QEMU ended: ${this.errors}`);
         if (!early || Date.now() > until) throw error;
       }
-      if (this.#child.exitCode !== null) throw new Error(`QEMU ended: ${this.errors}`);
       await sleep(LOOK_MS);
     }
   }

@@ -88,9 +88,9 @@ export class Cast {
   }
 
   /** Starts the daemon with these LUNs; resolves when it says that it is ready. */
-  async startDaemon(luns: readonly string[]): Promise<void> {
+  async startDaemon(luns: readonly string[], listen: string = this.connect): Promise<void> {
     const control = join(this.directory, 'control.sock');
-    const args = ['serve', '--listen', this.connect, '--control', control, '--name', 'demo'];
+    const args = ['serve', '--listen', listen, '--control', control, '--name', 'demo'];
     for (const lun of luns) args.push('--lun', lun);
     const daemon = spawn(process.execPath, [script('./main.js'), ...args], {
       cwd: this.directory,

@@ -3,6 +3,7 @@ import type { TargetIdentity } from '../initiator/initiator.ts';
 import { senseText } from '../scsi/sense-text.ts';
 import type { Cast, GuestProcess } from './demo-cast.ts';
 import type { OrderedOutcome, UnitDescription } from './demo-guest.ts';
+import { check, type Shown, type Step } from './demo-step.ts';
 
 const MIB = 2 ** 20;
 const DISK_BYTES = 256 * MIB;
@@ -18,18 +19,6 @@ const HANG_MS = 20_000;
 const RUNNING_MS = 5000;
 const LOOK_MS = 5;
 
-/** Numbers and words of a step, for people and for scripts. */
-export interface Shown {
-  /** One line for the terminal. */
-  readonly text: string;
-  readonly facts: Readonly<Record<string, unknown>>;
-}
-
-export interface Step {
-  readonly name: string;
-  readonly run: (stage: Stage) => Promise<Shown>;
-}
-
 interface Stats {
   readonly reactor: {
     readonly commands: number;
@@ -43,15 +32,6 @@ interface Stats {
     }[];
     readonly guests: readonly { readonly name: string }[];
   };
-}
-
-/** Something the demo shows is not so. */
-export class DemoError extends Error {
-  readonly code = 'ERR_DEMO';
-}
-
-function check(condition: boolean, otherwise: string): asserts condition {
-  if (!condition) throw new DemoError(otherwise);
 }
 
 export class Stage {
@@ -257,7 +237,7 @@ async function stop({ cast, first, second }: Stage): Promise<Shown> {
   };
 }
 
-export const STEPS: readonly Step[] = [
+export const STEPS: readonly Step<Stage>[] = [
   { name: 'daemon', run: daemon },
   { name: 'login', run: login },
   { name: 'adapter info', run: adapterInfo },

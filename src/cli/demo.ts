@@ -1,23 +1,29 @@
 /** `npm run demo`: a daemon with two disks and guests in processes of their own, everything that is shown checked. */
 import { parseArgs } from 'node:util';
 import { Cast } from './demo-cast.ts';
-import { STEPS, Stage, type Step } from './demo-steps.ts';
+import { missingForMachine } from './demo-machine.ts';
+import { QEMU_STEPS, QemuStage } from './demo-qemu.ts';
+import type { Step } from './demo-step.ts';
+import { STEPS, Stage } from './demo-steps.ts';
 
-const HELP = `npm run demo [-- --json]
+const HELP = `npm run demo [-- --json] [-- --qemu]
 
 Starts a daemon with two disks and guests in processes of their own, shows what they do, and checks it.
 Exit code 0 when everything held, 1 when not, 2 for wrong usage.
 
+  --qemu   the guest is a stock Linux in a stock QEMU (fetches Debian's kernel with apt the first time)
   --json   one JSON object per step`;
 
 const FAILED = 1;
 const WRONG_USAGE = 2;
-const NAME_WIDTH = Math.max(...STEPS.map(({ name }) => name.length));
+const NAME_WIDTH = Math.max(...[...STEPS, ...QEMU_STEPS].map(({ name }) => name.length));
+
+type Name = Pick<Step<never>, 'name'>;
 
 interface Teller {
-  told(step: Step, text: string, facts: Readonly<Record<string, unknown>>, ms: number): void;
-  failed(step: Step, message: string): void;
-  ended(ms: number): void;
+  told(step: Name, text: string, facts: Readonly<Record<string, unknown>>, ms: number): void;
+  failed(step: Name, message: string): void;
+  ended(steps: number, ms: number): void;
 }
 
 const forScripts: Teller = {
@@ -34,12 +40,17 @@ const forPeople: Teller = {
     console.log(`  ok  ${step.name.padEnd(NAME_WIDTH)}  ${time.padStart(7)}  ${text}`);
   },
   failed: (step, error) => console.log(`FAIL  ${step.name.padEnd(NAME_WIDTH)}           ${error}`),
-  ended: (ms) => console.log(`${STEPS.length} steps, all checked, ${(ms / 1000).toFixed(1)} s`),
+  ended: (steps, ms) => console.log(`${steps} steps, all checked, ${(ms / 1000).toFixed(1)} s`),
 };
 
 /** Runs the steps from `at` on. False at the first that fails. */
-async function play(stage: Stage, teller: Teller, at = 0): Promise<boolean> {
-  const step = STEPS[at];
+async function play<S>(
+  steps: readonly Step<S>[],
+  stage: S,
+  teller: Teller,
+  at = 0,
+): Promise<boolean> {
+  const step = steps[at];
   if (step === undefined) return true;
   const startedMs = performance.now();
   try {
@@ -49,18 +60,66 @@ async function play(stage: Stage, teller: Teller, at = 0): Promise<boolean> {
     teller.failed(step, error instanceof Error ? error.message : String(error));
     return false;
   }
-  return play(stage, teller, at + 1);
+  return play(steps, stage, teller, at + 1);
 }
 
-function readArguments(): { readonly json: boolean; readonly help: boolean } {
+interface Options {
+  readonly json: boolean;
+  readonly qemu: boolean;
+  readonly help: boolean;
+}
+
+function readArguments(): Options {
   const { values } = parseArgs({
-    options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      json: { type: 'boolean' },
+      qemu: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
-  return { json: values.json ?? false, help: values.help ?? false };
+  const { json = false, qemu = false, help = false } = values;
+  return { json, qemu, help };
+}
+
+/** Plays a demo to its end, whatever that is, and leaves nothing behind. */
+async function show<S>(
+  steps: readonly Step<S>[],
+  stage: S,
+  teller: Teller,
+  end: () => void,
+): Promise<number> {
+  const startedMs = performance.now();
+  const interrupted = (): void => {
+    end();
+    process.exit(FAILED);
+  };
+  process.on('SIGINT', interrupted);
+  process.on('SIGTERM', interrupted);
+  try {
+    if (!(await play(steps, stage, teller))) return FAILED;
+    teller.ended(steps.length, performance.now() - startedMs);
+    return 0;
+  } finally {
+    end();
+  }
+}
+
+function showQemu(teller: Teller): Promise<number> {
+  const missing = missingForMachine();
+  if (missing !== null) {
+    console.error(missing);
+    return Promise.resolve(FAILED);
+  }
+  const cast = new Cast();
+  const stage = new QemuStage(cast);
+  return show(QEMU_STEPS, stage, teller, () => {
+    stage.end();
+    cast.end();
+  });
 }
 
 async function main(): Promise<number> {
-  let options: ReturnType<typeof readArguments>;
+  let options: Options;
   try {
     options = readArguments();
   } catch (error) {
@@ -71,22 +130,10 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const startedMs = performance.now();
   const teller = options.json ? forScripts : forPeople;
+  if (options.qemu) return await showQemu(teller);
   const cast = new Cast();
-  const interrupted = (): void => {
-    cast.end();
-    process.exit(FAILED);
-  };
-  process.on('SIGINT', interrupted);
-  process.on('SIGTERM', interrupted);
-  try {
-    if (!(await play(new Stage(cast), teller))) return FAILED;
-    teller.ended(performance.now() - startedMs);
-    return 0;
-  } finally {
-    cast.end();
-  }
+  return await show(STEPS, new Stage(cast), teller, () => cast.end());
 }
 
 process.exitCode = await main();

@@ -10,6 +10,9 @@ const HELP = `ringscsi lun list                 every LUN
 ringscsi lun add SPEC             attach one; SPEC as for serve --lun, for example 2:disk,memory=64M
 ringscsi lun remove N             detach one when its last command has ended
 ringscsi lun resize N SIZE        grow one; guests are told that the capacity changed
+ringscsi lun activate N           take one out of standby: its image is locked and used from now on
+ringscsi lun standby N            flush one and give its image back: commands that touch the medium
+                                  end with NOT READY until it is activated; see ringscsi takeover
 
 With --state the daemon remembers added and resized LUNs. A LUN that its command line or
 configuration file names comes back with the next start, removed or not.
@@ -17,7 +20,7 @@ configuration file names comes back with the next start, removed or not.
 ${CONTROL_HELP}
   --json           one object or list`;
 
-const ACTIONS = ['add', 'list', 'remove', 'resize'] as const;
+const ACTIONS = ['activate', 'add', 'list', 'remove', 'resize', 'standby'] as const;
 
 const COLUMNS = [
   { title: 'LUN', align: 'right' },
@@ -32,6 +35,7 @@ const COLUMNS = [
 function flags(lun: LunStatus): string {
   const words = [lun.readOnly ? 'ro' : 'rw', lun.cache];
   if (lun.thin) words.push('thin');
+  if (lun.state === 'standby') words.push('standby');
   return words.join(',');
 }
 
@@ -44,7 +48,7 @@ function lunTable(luns: readonly LunStatus[]): string {
     String(lun.blockBytes),
     flags(lun),
     lun.serial,
-    lun.state === 'attached' ? (lun.path ?? 'memory') : `unavailable: ${lun.why}`,
+    lun.state === 'unavailable' ? `unavailable: ${lun.why}` : (lun.path ?? 'memory'),
   ]);
   return table(COLUMNS, rows);
 }
@@ -68,6 +72,18 @@ async function remove(args: Arguments, output: Output): Promise<void> {
   output.result({ lun, removed: true }, `LUN ${lun} removed`);
 }
 
+async function activate(args: Arguments, output: Output): Promise<void> {
+  const lun = parseLun('Cannot activate a LUN', args.operands(1, 'N')[0]);
+  const status = await withDaemon(args, (daemon) => daemon.call('lun.activate', { lun }));
+  output.result(status, `LUN ${lun} active`);
+}
+
+async function standby(args: Arguments, output: Output): Promise<void> {
+  const lun = parseLun('Cannot put a LUN into standby', args.operands(1, 'N')[0]);
+  const status = await withDaemon(args, (daemon) => daemon.call('lun.standby', { lun }));
+  output.result(status, `LUN ${lun} in standby, its image is free`);
+}
+
 async function resize(args: Arguments, output: Output): Promise<void> {
   const action = 'Cannot resize a LUN';
   const [number, text] = args.operands(1, 'N', 'SIZE');
@@ -78,7 +94,7 @@ async function resize(args: Arguments, output: Output): Promise<void> {
   output.result(status, `LUN ${lun} resized: ${sizeText(status.bytes)}`);
 }
 
-const RUN = { add, list, remove, resize } as const;
+const RUN = { activate, add, list, remove, resize, standby } as const;
 
 export const verb: Verb = {
   help: HELP,

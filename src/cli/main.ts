@@ -29,10 +29,22 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
   ['stats', { summary: 'show what the daemon has done', load: () => import('./stats.ts') }],
   ['trace', { summary: 'follow, save and show commands', load: () => import('./trace.ts') }],
   ['inject', { summary: 'make a disk fail or wait', load: () => import('./inject.ts') }],
+  [
+    'qemu-args',
+    { summary: 'print how QEMU attaches a stock guest', load: () => import('./qemu-args.ts') },
+  ],
+  [
+    'unplug',
+    { summary: 'play what a guest driver does to unplug', load: () => import('./unplug.ts') },
+  ],
+  [
+    'takeover',
+    { summary: 'move a guest from an emulated disk to a LUN', load: () => import('./takeover.ts') },
+  ],
 ]);
 
 function overview(): string {
-  const lines = [...VERBS].map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
+  const lines = [...VERBS].map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
   return [
     'ringscsi VERB [ARGUMENTS]    a SCSI target for virtual machines',
     '',

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import {
   type DaemonConfig,
   mergeConfig,
+  parseEmulatedSpec,
   parseListenSpec,
   parseLunSpec,
   readConfigFile,
@@ -19,14 +20,20 @@ Serves disks to guests until SIGTERM or SIGINT; a second signal ends it at once.
 Prints one line on standard output when it is ready; the log goes to standard error.
 
   --lun SPEC       N:disk,path=FILE[,size=1G][,ro][,block=512|4096][,serial=TEXT]
-                     [,cache=writeback|writethrough][,thin[=no]]
+                     [,cache=writeback|writethrough][,thin[=no]][,standby]
                    N:disk,memory=256M
-                   a comma in a value is doubled; size creates the image when it is missing
+                   a comma in a value is doubled; size creates the image when it is missing;
+                   standby: a QEMU owns the image at first, see ringscsi takeover
   --listen PORT    srp:SOCK: guests attach at this unix socket by the SRP ring (docs/srp-ring.md)
                    vhost-user:SOCK: QEMU attaches here, its guests use their own virtio-scsi driver
   --control SOCK   socket the other verbs talk to
   --state DIR      keep LUNs added at run time, sizes and saved mode pages over restarts
   --config FILE    JSON with the same keys; see docs/config.schema.json
+  --emulated GUEST/DEVICE,at=PLACE,qmp=SOCK[,lun=N]
+                   a device QEMU emulates for a guest and the LUN that takes over from it when the
+                   guest's driver unplugs it; see ringscsi unplug
+  --driver-blacklist DIR
+                   drivers that must not load: a file DIR/PRODUCT/BUILD for each
   --name TEXT      what initiators are told is at this end (ringscsi)
   --grace SECONDS  how long running commands may take at the end (5)
   --log FORMAT     text or json
@@ -44,6 +51,8 @@ function readConfig(args: Arguments): DaemonConfig {
     control: place('control'),
     listen: args.texts('listen').map((spec) => parseListenSpec(spec, directory)),
     luns: args.texts('lun').map((spec) => parseLunSpec(spec, directory)),
+    emulated: args.texts('emulated').map((spec) => parseEmulatedSpec(spec, directory)),
+    driverBlacklist: place('driver-blacklist'),
   };
   const config = mergeConfig(file === null ? null : readConfigFile(file), options);
   if (config.listen.length === 0 && config.control === null) {
@@ -89,6 +98,8 @@ export const verb: Verb = {
     control: { type: 'string' },
     lun: { type: 'string', multiple: true },
     listen: { type: 'string', multiple: true },
+    emulated: { type: 'string', multiple: true },
+    'driver-blacklist': { type: 'string' },
     name: { type: 'string' },
     grace: { type: 'string' },
     log: { type: 'string' },

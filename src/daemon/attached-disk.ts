@@ -1,8 +1,15 @@
 /** A disk the daemon has opened: its file and lock, its identity, and what the reactor is told about it. */
 import { Buffer } from 'node:buffer';
 import { fstatSync, statSync } from 'node:fs';
-import { blockDeviceBytes, close, duplicate } from '../libc.ts';
-import { growFile, type OpenedFile, openDiskFile } from '../luns/open.ts';
+import { blockDeviceBytes, close, dataSync, duplicate, errorName } from '../libc.ts';
+import { unlockImage } from '../luns/image-lock.ts';
+import {
+  growFile,
+  lockOpened,
+  type OpenedFile,
+  type OpenOptions,
+  openDiskFile,
+} from '../luns/open.ts';
 import type { DiskConfig } from './config.ts';
 import type { DiskSpec } from './reactor-messages.ts';
 
@@ -23,8 +30,11 @@ export interface DiskIdentity {
 export interface LunStatus {
   readonly lun: number;
   readonly type: 'disk';
-  /** `unavailable`: remembered from an earlier run, but it cannot be opened; `why` says so. */
-  readonly state: 'attached' | 'unavailable';
+  /**
+   * `standby`: guests see it, but its image belongs to somebody else and no command touches it. `unavailable`: remembered from
+   * an earlier run, but it cannot be opened; `why` says so.
+   */
+  readonly state: 'attached' | 'standby' | 'unavailable';
   readonly backing: 'file' | 'block' | 'memory' | null;
   readonly path: string | null;
   readonly bytes: number;
@@ -52,26 +62,37 @@ function conflict(
   return null;
 }
 
-function openFile(
+function openOptions(
   config: DiskConfig,
   path: string,
   resizedBytes: number | null,
-  others: Iterable<AttachedDisk>,
-): OpenedFile {
+  standby: boolean,
+): OpenOptions {
+  const sizeBytes = config.sizeBytes === null ? null : (resizedBytes ?? config.sizeBytes);
+  return {
+    lun: config.lun,
+    path,
+    blockBytes: config.blockBytes,
+    readOnly: config.readOnly,
+    standby,
+    ...(sizeBytes === null ? {} : { sizeBytes }),
+  };
+}
+
+function refuseConflict(config: DiskConfig, path: string, others: Iterable<AttachedDisk>): void {
   const other = conflict(path, config.readOnly, others);
   if (other !== null) {
     throw new LunError(
       `Cannot attach LUN ${config.lun}: "${path}" is LUN ${other.config.lun} of this daemon; remove that one first, or attach both with ro`,
     );
   }
-  const sizeBytes = config.sizeBytes === null ? null : (resizedBytes ?? config.sizeBytes);
-  return openDiskFile({
-    lun: config.lun,
-    path,
-    blockBytes: config.blockBytes,
-    readOnly: config.readOnly,
-    ...(sizeBytes === null ? {} : { sizeBytes }),
-  });
+}
+
+export interface DiskBeginning {
+  /** Size it was given in an earlier run, or null. */
+  readonly resizedBytes: number | null;
+  /** Whether it begins in standby: the image is not locked. */
+  readonly standby: boolean;
 }
 
 export class AttachedDisk {
@@ -80,6 +101,8 @@ export class AttachedDisk {
   /** Size `lun resize` gave it, when that differs from how it is configured. */
   resizedBytes: number | null;
   bytes: number;
+  /** The image belongs to somebody else for now. */
+  standby: boolean;
   readonly #file: OpenedFile | null;
   /** Descriptor that was made for the reactor, or -1. */
   #reactorFd = -1;
@@ -91,13 +114,17 @@ export class AttachedDisk {
   constructor(
     config: DiskConfig,
     identity: DiskIdentity,
-    resizedBytes: number | null,
+    { resizedBytes, standby }: DiskBeginning,
     others: Iterable<AttachedDisk>,
   ) {
     this.config = config;
     this.identity = identity;
     this.resizedBytes = resizedBytes;
-    this.#file = config.path === null ? null : openFile(config, config.path, resizedBytes, others);
+    this.standby = standby;
+    const { path } = config;
+    if (path !== null) refuseConflict(config, path, others);
+    this.#file =
+      path === null ? null : openDiskFile(openOptions(config, path, resizedBytes, standby));
     this.bytes = this.#file?.bytes ?? resizedBytes ?? config.memoryBytes ?? 0;
   }
 
@@ -125,7 +152,47 @@ export class AttachedDisk {
       naa: this.identity.naa,
       savedPages,
       savable,
+      standby: this.standby,
     };
+  }
+
+  /**
+   * Takes the lock of an image that was opened in standby and looks at it again: it may have grown. The reactor has to be told
+   * (`activateUnit`) before anybody can use it. Throws DiskFileError or LunError; the disk is in standby as before then.
+   */
+  activate(): void {
+    const file = this.#file;
+    if (file === null || !this.standby) return;
+    const { lun } = this.config;
+    const action = `Cannot activate LUN ${lun}`;
+    const open = fstatSync(file.fd);
+    if (!this.isFile(open.dev, open.ino)) {
+      throw new LunError(`${action}: "${file.path}" is another file now, remove and add the LUN`);
+    }
+    lockOpened(file.fd, openOptions(this.config, file.path, this.resizedBytes, true));
+    this.#settle(file.fd, action);
+    const bytes = file.kind === 'block' ? blockDeviceBytes(file.fd) : fstatSync(file.fd).size;
+    if (bytes < this.bytes) {
+      unlockImage(file.fd);
+      throw new LunError(`${action}: "${file.path}" has shrunk from ${this.bytes} to ${bytes}`);
+    }
+    const { blockBytes } = this.config;
+    this.#setBytes(bytes - (bytes % blockBytes));
+    this.standby = false;
+  }
+
+  /** Everything the last owner wrote reaches the medium, or it is not known what the image holds. */
+  #settle(fd: number, action: string): void {
+    const result = dataSync(fd);
+    if (result >= 0) return;
+    unlockImage(fd);
+    throw new LunError(`${action}: what its last owner wrote was lost (${errorName(-result)})`);
+  }
+
+  /** Gives the image back to whoever wants it. The reactor has put the unit into standby and flushed it. */
+  release(): void {
+    this.standby = true;
+    if (this.#file !== null) unlockImage(this.#file.fd);
   }
 
   /** Extends what is behind the disk to `bytes`. Throws LunError or DiskFileError. */
@@ -133,6 +200,7 @@ export class AttachedDisk {
     const { lun, blockBytes, readOnly } = this.config;
     const action = `Cannot resize LUN ${lun} to ${bytes} bytes`;
     if (readOnly) throw new LunError(`${action}: it is read-only`);
+    if (this.standby) throw new LunError(`${action}: it is in standby, its image is not ours`);
     if (bytes % blockBytes !== 0) {
       throw new LunError(`${action}: a multiple of its block of ${blockBytes} bytes is needed`);
     }
@@ -146,6 +214,11 @@ export class AttachedDisk {
     } else if (this.#file !== null) {
       growFile(this.#file.fd, bytes);
     }
+    this.#setBytes(bytes);
+  }
+
+  #setBytes(bytes: number): void {
+    if (bytes === this.bytes) return;
     this.bytes = bytes;
     const configured = this.config.memoryBytes ?? this.config.sizeBytes;
     this.resizedBytes = bytes === configured ? null : bytes;
@@ -156,7 +229,7 @@ export class AttachedDisk {
     return {
       lun,
       type,
-      state: 'attached',
+      state: this.standby ? 'standby' : 'attached',
       backing: this.#file?.kind ?? 'memory',
       path: this.#file?.path ?? null,
       bytes: this.bytes,
@@ -173,6 +246,8 @@ export class AttachedDisk {
   /** Gives the file back. The reactor has removed the disk, refused it, or ended. */
   close(): void {
     if (this.#file === null) return;
+    // Explicitly: what io_uring holds of a file ends some time after the last descriptor and even the process.
+    if (!this.standby) unlockImage(this.#file.fd);
     if (this.#reactorFd >= 0 && this.#isOpenHere(this.#reactorFd)) close(this.#reactorFd);
     close(this.#file.fd);
   }

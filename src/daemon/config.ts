@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MAX_LUN } from '../scsi/lun.ts';
+import { PLACES, type Place } from '../unplug/selection.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
 
 export interface DiskConfig {
@@ -20,6 +21,8 @@ export interface DiskConfig {
   readonly cache: 'writeback' | 'writethrough';
   /** Whether space is given back; null: when the backing store can. */
   readonly thin: boolean | null;
+  /** Somebody else, a QEMU that emulates a disk, owns the image at first: `takeover` or `lun activate` ends that. */
+  readonly standby: boolean;
 }
 
 export type ListenKind = 'srp' | 'vhost-user';
@@ -30,6 +33,20 @@ export interface ListenConfig {
   readonly path: string;
 }
 
+/** One device that a QEMU emulates for a guest, and the LUN that takes over from it: a row of the path map. */
+export interface EmulatedConfig {
+  /** Whatever the hypervisor calls the guest. */
+  readonly guest: string;
+  /** Id of the device in QEMU. */
+  readonly device: string;
+  /** Where it sits, by which unplug masks select it. */
+  readonly at: Place;
+  /** Monitor of the guest's QEMU, absolute. */
+  readonly qmp: string;
+  /** LUN over the same image; null for a NIC or a CD drive. */
+  readonly lun: number | null;
+}
+
 export interface DaemonConfig {
   /** State directory; null: nothing is kept. */
   readonly state: string | null;
@@ -37,6 +54,10 @@ export interface DaemonConfig {
   readonly control: string | null;
   readonly listen: readonly ListenConfig[];
   readonly luns: readonly DiskConfig[];
+  /** Emulated devices of guests and what takes over from them; absent: none. */
+  readonly emulated?: readonly EmulatedConfig[];
+  /** Directory with a file PRODUCT/BUILD for each driver that must not load, absolute; null or absent: none. */
+  readonly driverBlacklist?: string | null;
 }
 
 /** Everything a LUN specification can say. The schema in docs/config.schema.json lists the same keys. */
@@ -51,8 +72,18 @@ export const DISK_KEYS = [
   'serial',
   'cache',
   'thin',
+  'standby',
 ] as const;
-export const CONFIG_KEYS = ['$schema', 'state', 'control', 'listen', 'luns'] as const;
+export const CONFIG_KEYS = [
+  '$schema',
+  'state',
+  'control',
+  'listen',
+  'luns',
+  'emulated',
+  'driverBlacklist',
+] as const;
+export const EMULATED_KEYS = ['guest', 'device', 'at', 'qmp', 'lun'] as const;
 const DEVICE_TYPES = ['disk'] as const;
 const LISTEN_KINDS = ['srp', 'vhost-user'] as const;
 const CACHE_MODES = ['writeback', 'writethrough'] as const;
@@ -157,7 +188,7 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
   const action = `Cannot configure LUN ${lun}`;
   const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
   checkKeys(action, raw, DISK_KEYS);
-  const { ro, block, serial, cache, thin } = raw;
+  const { ro, block, serial, cache, thin, standby } = raw;
   const disk: DiskConfig = {
     lun,
     type,
@@ -167,7 +198,13 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
     serial: serial === undefined ? null : parseSerial(action, serial),
     cache: cache === undefined ? 'writeback' : parseWord(action, 'cache mode', cache, CACHE_MODES),
     thin: thin === undefined ? null : parseFlag(action, 'thin', thin),
+    standby: standby === undefined ? false : parseFlag(action, 'standby', standby),
   };
+  if (disk.standby && disk.path === null) {
+    throw new ConfigError(
+      `${action}: a memory disk has no image that somebody else could own, standby does not go with it`,
+    );
+  }
   const bytes = disk.memoryBytes ?? disk.sizeBytes;
   if (bytes !== null && bytes % disk.blockBytes !== 0) {
     throw new ConfigError(
@@ -191,6 +228,7 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
   if (disk.sizeBytes !== null) raw['size'] = disk.sizeBytes;
   if (disk.serial !== null) raw['serial'] = disk.serial;
   if (disk.thin !== null) raw['thin'] = disk.thin;
+  if (disk.standby) raw['standby'] = true;
   return raw;
 }
 
@@ -220,6 +258,50 @@ export function parseLunSpec(spec: string, directory: string): DiskConfig {
     raw[key] = equals < 0 ? true : option.slice(equals + 1);
   }
   return readLun(raw, directory);
+}
+
+/** Reads the object form of a row of the path map. Relative paths start at `directory`. Throws ConfigError. */
+export function readEmulated(
+  raw: Readonly<Record<string, unknown>>,
+  directory: string,
+): EmulatedConfig {
+  const start = 'Cannot configure an emulated device';
+  const guest = parseText(start, 'guest', raw['guest']);
+  const device = parseText(start, 'device', raw['device']);
+  const action = `${start}: "${guest}/${device}"`;
+  checkKeys(action, raw, EMULATED_KEYS);
+  const at = parseWord(action, 'place', raw['at'], PLACES);
+  const withoutLun = at === 'nic' || at === 'cd' || at === 'scsi-cd';
+  if (withoutLun !== (raw['lun'] === undefined)) {
+    throw new ConfigError(
+      `${action}: ${withoutLun ? `at=${at} is never taken over, lun does not go with it` : 'lun=N is missing'}`,
+    );
+  }
+  const qmp = resolve(directory, parseText(action, 'qmp', raw['qmp']));
+  return { guest, device, at, qmp, lun: withoutLun ? null : parseLun(action, raw['lun']) };
+}
+
+/** Reads `GUEST/DEVICE,at=PLACE,qmp=SOCKET,lun=N`. Relative paths start at `directory`. Throws ConfigError. */
+export function parseEmulatedSpec(spec: string, directory: string): EmulatedConfig {
+  const action = `Cannot read emulated device "${spec}"`;
+  const [head = '', ...options] = splitCommas(spec);
+  const slash = head.lastIndexOf('/');
+  if (slash < 0) {
+    throw new ConfigError(
+      `${action}: it begins with GUEST/DEVICE, for example vm1/emu0,at=scsi,qmp=./vm1.qmp,lun=0`,
+    );
+  }
+  const raw: Record<string, unknown> = {
+    guest: head.slice(0, slash),
+    device: head.slice(slash + 1),
+  };
+  for (const option of options) {
+    const [key = '', value = ''] = option.split(/=(.*)/s, 2);
+    checkKeys(action, { [key]: true }, EMULATED_KEYS.slice(2));
+    if (key in raw) throw new ConfigError(`${action}: ${key} is there twice`);
+    raw[key] = value;
+  }
+  return readEmulated(raw, directory);
 }
 
 /** Reads `srp:PATH` or `vhost-user:PATH`. Relative paths start at `directory`. Throws ConfigError. */
@@ -270,6 +352,10 @@ export function parseConfig(text: string, path: string): DaemonConfig {
       parseListenSpec(parseText(action, 'listen', spec), directory),
     ),
     luns: list(action, 'luns', raw['luns']).map((lun) => readLun(object(action, lun), directory)),
+    emulated: list(action, 'emulated', raw['emulated']).map((one) =>
+      readEmulated(object(action, one), directory),
+    ),
+    driverBlacklist: place('driverBlacklist', raw['driverBlacklist']),
   };
 }
 
@@ -293,6 +379,8 @@ export function mergeConfig(file: DaemonConfig | null, options: DaemonConfig): D
     control: options.control ?? file?.control ?? null,
     listen: [...(file?.listen ?? []), ...options.listen],
     luns: [...(file?.luns ?? []), ...options.luns],
+    emulated: [...(file?.emulated ?? []), ...(options.emulated ?? [])],
+    driverBlacklist: options.driverBlacklist ?? file?.driverBlacklist ?? null,
   };
   checkTwice(
     merged.luns.map((lun) => lun.lun),
@@ -301,6 +389,10 @@ export function mergeConfig(file: DaemonConfig | null, options: DaemonConfig): D
   checkTwice(
     merged.listen.map((port) => port.path),
     (path) => `Cannot listen at "${path}": it is there twice`,
+  );
+  checkTwice(
+    (merged.emulated ?? []).map(({ guest, device }) => `${guest}/${device}`),
+    (device) => `Cannot configure an emulated device: "${device}" is there twice`,
   );
   return merged;
 }

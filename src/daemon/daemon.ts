@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { Mutex } from 'async-mutex';
 import { hostId, naaOf, serialOf } from '../luns/identity.ts';
+import { DiskFileError } from '../luns/open.ts';
 import { ControlServer, type ControlSession } from '../transport/control/server.ts';
 import { AttachedDisk, type DiskIdentity, LunError, type LunStatus } from './attached-disk.ts';
 import type { DaemonConfig, DiskConfig } from './config.ts';
@@ -18,6 +19,7 @@ import type {
 } from './reactor-messages.ts';
 import { type InventoryEntry, StateDirectory } from './state.ts';
 import { TraceFeed } from './trace-feed.ts';
+import { UnplugHouse } from './unplug-house.ts';
 import { executeVerb } from './verbs.ts';
 import { VERSION } from './version.ts';
 
@@ -108,10 +110,24 @@ export class Daemon {
   #end: (exitCode: number) => void = () => undefined;
   /** Resolves when the daemon has stopped, with the exit code of its process. */
   readonly ended: Promise<number>;
+  /** Guests that unplug emulated devices. */
+  readonly unplug: UnplugHouse;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
+    const { emulated, driverBlacklist } = options.config;
+    this.unplug = new UnplugHouse({
+      emulated: emulated ?? [],
+      blacklist: driverBlacklist ?? null,
+      log: options.log,
+      admit: (name, admitted) => void this.#admit(name, admitted),
+      luns: {
+        luns: () => Promise.resolve(this.luns()),
+        activate: async (lun) => void (await this.activateLun(lun)),
+        standBy: async (lun) => void (await this.standByLun(lun)),
+      },
+    });
     this.#name = options.name ?? DEFAULT_NAME;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -225,6 +241,50 @@ export class Daemon {
     });
   }
 
+  /**
+   * Takes a disk out of standby: locks its image and lets commands at it; guests are told 2A/06. A disk that is not in standby
+   * stays as it is. Throws LunError, DiskFileError: somebody else still has the image.
+   */
+  activateLun(lun: number): Promise<LunStatus> {
+    return this.#change(async () => {
+      const disk = this.#disks.get(lun) ?? this.#noLun('activate', lun);
+      if (!disk.standby) return disk.status();
+      disk.activate();
+      try {
+        // Remembered first: after a restart the image is ours as well.
+        this.#saveInventory();
+        await this.#ask({ kind: 'activateUnit', lun, bytes: disk.bytes });
+      } catch (error) {
+        disk.release();
+        this.#saveInventory();
+        throw error;
+      }
+      this.#log.write('info', `LUN ${lun} active, ${disk.bytes} bytes`);
+      return disk.status();
+    });
+  }
+
+  /**
+   * Puts a disk into standby: when no command touches its image any more and it is flushed, its lock is given back. Throws
+   * LunError, ReactorRefusedError (the flush failed; the lock is kept).
+   */
+  standByLun(lun: number): Promise<LunStatus> {
+    return this.#change(async () => {
+      const disk = this.#disks.get(lun) ?? this.#noLun('put into standby', lun);
+      if (disk.config.path === null) {
+        throw new LunError(
+          `Cannot put LUN ${lun} into standby: it is in memory, nobody else can have it`,
+        );
+      }
+      if (disk.standby) return disk.status();
+      await this.#ask({ kind: 'standbyUnit', lun });
+      disk.release();
+      this.#saveInventory();
+      this.#log.write('info', `LUN ${lun} in standby, its image is free`);
+      return disk.status();
+    });
+  }
+
   async guests(): Promise<readonly GuestStatus[]> {
     const value = await this.#ask({ kind: 'guests' });
     return Array.isArray(value) ? value : [];
@@ -261,6 +321,14 @@ export class Daemon {
 
   stopTrace(session: ControlSession): Promise<void> {
     return this.#trace.stop(session);
+  }
+
+  async #admit(name: string, admitted: boolean): Promise<void> {
+    try {
+      await this.#ask({ kind: 'admitGuest', name, admitted });
+    } catch (error) {
+      this.#log.write('warn', `guest "${name}" at the door: ${messageOf(error)}`);
+    }
   }
 
   #change<T>(work: () => Promise<T>): Promise<T> {
@@ -323,7 +391,17 @@ export class Daemon {
     }
     const resizedBytes = rememberedBytes(remembered, config);
     const identity = this.#identity(config, remembered);
-    return new AttachedDisk(config, identity, resizedBytes, this.#disks.values());
+    const open = (standby: boolean): AttachedDisk =>
+      new AttachedDisk(config, identity, { resizedBytes, standby }, this.#disks.values());
+    const wasActive = remembered?.active === true && remembered.disk.path === config.path;
+    if (!config.standby || !wasActive) return open(config.standby);
+    try {
+      return open(false);
+    } catch (error) {
+      if (!(error instanceof DiskFileError) || error.code !== 'ERR_IMAGE_LOCKED') throw error;
+      this.#log.write('warn', `LUN ${lun} is in standby again: ${error.message}`);
+      return open(true);
+    }
   }
 
   /** The identity of the last run, when the same thing is behind the LUN and no serial number is configured. */
@@ -348,6 +426,7 @@ export class Daemon {
         resizedBytes: disk.resizedBytes,
         serial: disk.identity.serial,
         naa: disk.identity.naa,
+        active: disk.config.standby && !disk.standby,
       }),
     );
     const gone = [...this.#unavailable.values()].map(({ entry }) => entry);

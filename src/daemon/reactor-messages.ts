@@ -15,9 +15,15 @@ export type ReactorRequest =
   | { readonly kind: 'addDisk'; readonly disk: DiskSpec }
   | { readonly kind: 'removeUnit'; readonly lun: number }
   | { readonly kind: 'resizeUnit'; readonly lun: number; readonly bytes: number }
+  /** The main thread owns the image from now on: the unit leaves standby with this size. */
+  | { readonly kind: 'activateUnit'; readonly lun: number; readonly bytes: number }
+  /** Answered when nothing touches the medium any more and it is flushed. */
+  | { readonly kind: 'standbyUnit'; readonly lun: number }
   | { readonly kind: 'inject'; readonly lun: number; readonly rules: readonly InjectRule[] }
   | { readonly kind: 'listen'; readonly listen: ListenConfig }
   | { readonly kind: 'guests' }
+  /** Whether initiators of this name may log in (SRP; virtio has no names). */
+  | { readonly kind: 'admitGuest'; readonly name: string; readonly admitted: boolean }
   | { readonly kind: 'kickGuest'; readonly id: number }
   | { readonly kind: 'stats' }
   | { readonly kind: 'trace'; readonly on: boolean }

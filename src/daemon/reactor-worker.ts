@@ -40,11 +40,14 @@ class ReactorWorker {
   /** MODE SELECT commands that wait until the main thread has saved their pages. */
   readonly #saving = new Map<number, Task>();
   #lastTicket = 0;
+  /** Initiators that run a driver which must not be used. */
+  readonly #refusedNames = new Set<string>();
 
   constructor(data: ReactorWorkerData) {
     this.#port = data.port;
     this.#controlFd = data.controlFd;
     this.#target = new Target({ name: data.name });
+    this.#target.admits = (name) => !this.#refusedNames.has(name);
     this.#target.onInternalError = (error) => {
       const text = error instanceof Error ? error.stack : String(error);
       this.#log('error', `internal target failure: ${text}`);
@@ -143,6 +146,12 @@ class ReactorWorker {
       case 'removeUnit':
         this.#guests.unitLeaving(request.lun, () => this.#remove(request.lun, answer));
         return;
+      case 'standbyUnit':
+        this.#inventory.standBy(request.lun, (flushed) => {
+          if (flushed) answer({ ok: true });
+          else answer({ ok: false, code: 'ERR_FLUSH', message: `Cannot flush LUN ${request.lun}` });
+        });
+        return;
       case 'guests':
         answer({ ok: true, value: this.#guests.status() });
         return;
@@ -171,7 +180,7 @@ class ReactorWorker {
   #change(
     request: Exclude<
       ReactorRequest,
-      { readonly kind: 'removeUnit' | 'guests' | 'stats' | 'shutdown' }
+      { readonly kind: 'removeUnit' | 'standbyUnit' | 'guests' | 'stats' | 'shutdown' }
     >,
   ): void {
     switch (request.kind) {
@@ -183,11 +192,20 @@ class ReactorWorker {
         this.#inventory.resize(request.lun, request.bytes);
         this.#guests.capacityChanged(request.lun);
         return;
+      case 'activateUnit':
+        this.#inventory.activate(request.lun, request.bytes);
+        // Linux looks at the disk again when it hears this, and it may have grown.
+        this.#guests.capacityChanged(request.lun);
+        return;
       case 'inject':
         this.#inventory.inject(request.lun, request.rules);
         return;
       case 'listen':
         this.#guests.listen(request.listen.kind, request.listen.path);
+        return;
+      case 'admitGuest':
+        if (request.admitted) this.#refusedNames.delete(request.name);
+        else this.#refusedNames.add(request.name);
         return;
       case 'kickGuest':
         this.#guests.kick(request.id);

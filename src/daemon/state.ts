@@ -44,6 +44,8 @@ export interface InventoryEntry {
   readonly resizedBytes: number | null;
   readonly serial: string;
   readonly naa: Uint8Array;
+  /** A standby LUN that had left standby: its image was this daemon's. */
+  readonly active: boolean;
 }
 
 export interface Inventory {
@@ -95,7 +97,7 @@ function refuse(path: string, why: string): never {
 
 function readEntry(path: string, value: unknown): InventoryEntry {
   if (!isMap(value) || !isMap(value['disk'])) refuse(path, 'an entry of it is no LUN');
-  const { serial, naa, resizedBytes } = value;
+  const { serial, naa, resizedBytes, active } = value;
   if (
     typeof serial !== 'string' ||
     !(naa instanceof Uint8Array) ||
@@ -108,7 +110,7 @@ function readEntry(path: string, value: unknown): InventoryEntry {
   }
   try {
     const disk = readLun(value['disk'], '/');
-    return { disk, resizedBytes, serial, naa: Uint8Array.from(naa) };
+    return { disk, resizedBytes, serial, naa: Uint8Array.from(naa), active: active === true };
   } catch (error) {
     return refuse(path, error instanceof Error ? error.message : 'an entry of it cannot be read');
   }

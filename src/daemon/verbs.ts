@@ -7,6 +7,7 @@ import { parseLun, parseSize, readLun } from './config.ts';
 import type { Daemon } from './daemon.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
 import type { InjectRule } from './reactor-messages.ts';
+import type { PortAccess } from './unplug-house.ts';
 
 type Args = Readonly<Record<string, unknown>>;
 type Verb = (daemon: Daemon, args: Args, session: ControlSession) => unknown;
@@ -22,6 +23,11 @@ const RULE_KEYS = [
   'held',
   'count',
 ] as const;
+const DIRECTIONS = ['read', 'write'] as const;
+const WINDOWS = ['fixed', 'legacy'] as const;
+const WIDTHS = ['b', 'w', 'l'] as const;
+const ACCESS_KEYS = ['direction', 'window', 'port', 'width', 'value'] as const;
+const MAX_ACCESSES = 8192;
 const MAX_RULES = 64;
 const MAX_DELAY_MS = 600_000;
 
@@ -112,6 +118,43 @@ function setRules(daemon: Daemon, args: Args): unknown {
   return daemon.inject(parseLun(action, lun), readRules(rules));
 }
 
+function readGuestName(what: string, args: Args): string {
+  const action = `Cannot ${what}`;
+  return text(action, 'guest', only(action, args, 'guest')['guest']);
+}
+
+function text(action: string, key: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new ConfigError(`${action}: ${key} is ${JSON.stringify(value)}, a text is needed`);
+}
+
+/** Checks one port access that came from outside. Throws ConfigError. */
+function readAccess(raw: unknown): PortAccess {
+  const action = 'Cannot access a port';
+  if (typeof raw !== 'object' || raw === null) {
+    throw new ConfigError(`${action}: ${JSON.stringify(raw)} is no access`);
+  }
+  const access: Args = { ...raw };
+  checkKeys(action, access, ACCESS_KEYS);
+  const { window = 'fixed', value = 0 } = access;
+  return {
+    direction: word(action, 'direction', access['direction'], DIRECTIONS),
+    window: word(action, 'window', window, WINDOWS),
+    port: whole(action, 'port', access['port'], 0, 0xffff),
+    width: word(action, 'width', access['width'], WIDTHS),
+    value: whole(action, 'value', value, 0, 0xffffffff),
+  };
+}
+
+function accessPorts(daemon: Daemon, args: Args): unknown {
+  const action = 'Cannot access a port';
+  const { guest, accesses } = only(action, args, 'guest', 'accesses');
+  if (!Array.isArray(accesses) || accesses.length > MAX_ACCESSES) {
+    throw new ConfigError(`${action}: a list of at most ${MAX_ACCESSES} accesses is needed`);
+  }
+  return daemon.unplug.access(text(action, 'guest', guest), accesses.map(readAccess));
+}
+
 const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['daemon.info', (daemon, args) => only('Cannot tell', args) && daemon.info()],
   [
@@ -126,12 +169,25 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['guest.list', (daemon) => daemon.guests()],
   ['inject.clear', (daemon, args) => daemon.inject(readOnlyLun('clear faults', args), [])],
   ['inject.set', setRules],
+  ['lun.activate', (daemon, args) => daemon.activateLun(readOnlyLun('activate a LUN', args))],
   ['lun.add', addLun],
   ['lun.list', (daemon) => daemon.luns()],
   ['lun.remove', (daemon, args) => daemon.removeLun(readOnlyLun('remove a LUN', args))],
   ['lun.resize', resizeLun],
+  ['lun.standby', (daemon, args) => daemon.standByLun(readOnlyLun('put a LUN into standby', args))],
   ['stats', (daemon) => daemon.stats()],
   ['trace.start', (daemon, _args, session) => daemon.startTrace(session)],
+  ['unplug.access', accessPorts],
+  ['unplug.list', (daemon) => daemon.unplug.status()],
+  ['unplug.reset', (daemon, args) => daemon.unplug.reset(readGuestName('reset a guest', args))],
+  [
+    'unplug.restart',
+    (daemon, args) => daemon.unplug.restart(readGuestName('restart a guest', args)),
+  ],
+  [
+    'unplug.settled',
+    (daemon, args) => daemon.unplug.settled(readGuestName('wait for a guest', args)),
+  ],
   ['trace.stop', (daemon, _args, session) => daemon.stopTrace(session)],
 ]);
 

@@ -37,6 +37,8 @@ export interface DiskOptions {
   readonly savedPages: Uint8Array | null;
   /** Whether SP = 1 is accepted. */
   readonly savable: boolean;
+  /** It begins in standby: somebody else owns the image for now. */
+  readonly standby?: boolean;
 }
 
 /** The store of a backing, its reads and syncs queued where that pays. It owns the descriptor. Throws SystemError. */
@@ -91,7 +93,7 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     thin,
     bounce: parts.bounce,
   });
-  return new LogicalUnit({
+  const unit = new LogicalUnit({
     target,
     lun: options.lun,
     deviceType: diskType(thin),
@@ -99,4 +101,6 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     block,
     modePages: parts.modePages,
   });
+  unit.standby = options.standby === true;
+  return unit;
 }

@@ -154,6 +154,22 @@ export class Inventory {
     unit.attentionForAll(CAPACITY_DATA_HAS_CHANGED);
   }
 
+  /**
+   * Lets a disk out of standby: whoever calls owns its image now (`lockImage`). `bytes` is the size it has found, which may
+   * have grown meanwhile. Throws InventoryError.
+   */
+  activate(lun: number, bytes: number): void {
+    const { unit } = this.#find(lun, 'activate');
+    this.resize(lun, bytes);
+    unit.activate();
+  }
+
+  /** Puts a disk into standby. When nothing touches its medium any more and its data is flushed `quiet` is called. */
+  standBy(lun: number, quiet: (flushed: boolean) => void): void {
+    const { unit, store } = this.#find(lun, 'put into standby');
+    unit.standBy(() => quiet(store.syncNow() === DONE));
+  }
+
   /** Replaces the fault-injection rules of a disk; an empty list ends them. Throws InventoryError. */
   inject(lun: number, rules: readonly FaultRule[]): void {
     this.#find(lun, 'inject faults into').store.setRules(rules);

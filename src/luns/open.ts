@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { blockDeviceBytes, tryLock } from '../libc.ts';
+import { lockImage } from './image-lock.ts';
 import { lockHolder } from './lock-holder.ts';
 import { deviceTraits } from './store/block.ts';
 import { probeTraits } from './store/file.ts';
@@ -52,10 +53,12 @@ export interface OpenOptions {
   readonly sizeBytes?: number;
   readonly blockBytes: number;
   readonly readOnly: boolean;
+  /** Somebody else owns the image for now: it has to exist and is not locked (`lockOpened` does that later). */
+  readonly standby?: boolean;
 }
 
 export interface OpenedFile {
-  /** Holds the lock; whoever closes it releases the image. */
+  /** Holds the lock, once it is taken; whoever closes it releases the image. */
   readonly fd: number;
   /** Without symbolic links. */
   readonly path: string;
@@ -65,6 +68,22 @@ export interface OpenedFile {
   readonly thinCapable: boolean;
   /** It was made by this call. */
   readonly created: boolean;
+}
+
+/** The kernel ends the io_uring of a process that was killed some time after the process: its locks stay until then. */
+const GHOST_LOCK_MS = 2000;
+const GHOST_LOOK_MS = 20;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
+/** Whether a lock's holder has ended. */
+function isDead(processId: number): boolean {
+  if (processId === 0) return false;
+  try {
+    process.kill(processId, 0);
+    return false;
+  } catch (error) {
+    return errnoCode(error) === 'ESRCH';
+  }
 }
 
 function errnoCode(error: unknown): string {
@@ -87,7 +106,7 @@ class Opening {
     const created = kind === 'missing';
     const fd = created ? this.#create() : this.#open(kind);
     try {
-      this.#lock(fd);
+      if (this.#options.standby !== true) this.lock(fd);
       if (created) this.#fill(fd);
       const isBlock = kind === 'block';
       const bytes = isBlock ? blockDeviceBytes(fd) : fstatSync(fd).size;
@@ -133,7 +152,8 @@ class Opening {
   }
 
   #create(): number {
-    const { path, readOnly, sizeBytes } = this.#options;
+    const { path, readOnly, sizeBytes, standby } = this.#options;
+    if (standby === true) this.#fail('ERR_IMAGE_MISSING', 'does not exist, a standby image has to');
     if (readOnly) this.#fail('ERR_IMAGE_MISSING', 'does not exist, a read-only image has to');
     if (sizeBytes === undefined) {
       this.#fail('ERR_IMAGE_MISSING', 'does not exist, add size= to have it created');
@@ -191,8 +211,19 @@ class Opening {
     this.#fail('ERR_IMAGE_LOCKED', 'is mounted or otherwise in use, unmount it first');
   }
 
-  #lock(fd: number): void {
-    if (!tryLock(fd, this.#options.readOnly)) this.#locked(fd);
+  lock(fd: number): void {
+    const { readOnly } = this.#options;
+    const until = performance.now() + GHOST_LOCK_MS;
+    let result = lockImage(fd, readOnly);
+    while (result === 'daemon' && performance.now() < until && isDead(lockHolder(fd).processId)) {
+      Atomics.wait(NEVER, 0, 0, GHOST_LOOK_MS);
+      result = lockImage(fd, readOnly);
+    }
+    if (result === 'daemon') this.#locked(fd);
+    if (result === 'qemu') {
+      const remedy = 'detach it there, or attach it standby and use ringscsi takeover';
+      this.#fail('ERR_IMAGE_LOCKED', `is in use by a QEMU, ${remedy}`);
+    }
   }
 
   #locked(fd: number): never {
@@ -245,6 +276,11 @@ class Opening {
  */
 export function openDiskFile(options: OpenOptions): OpenedFile {
   return new Opening(options).run();
+}
+
+/** Takes the lock of a file that was opened with `standby` and these options. Throws DiskFileError: somebody else has it. */
+export function lockOpened(fd: number, options: OpenOptions): void {
+  new Opening(options).lock(fd);
 }
 
 /** Extends an open regular file by a hole. Its new size is on stable storage afterwards. Throws DiskFileError. */

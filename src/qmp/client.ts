@@ -1,6 +1,7 @@
 /** A client of QEMU's machine protocol (QMP): commands as promises, events as calls and as waits that end in time. */
 import { connect, type Socket } from 'node:net';
 import {
+  encodeCommand,
   type QemuVersion,
   type QmpCommand,
   type QmpCommands,
@@ -118,7 +119,9 @@ export class QmpClient {
     });
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => this.#received(chunk));
-    socket.on('error', (error) => this.#fail('ERR_QMP_CLOSED', error.message));
+    socket.on('error', (error) => {
+      this.#fail('ERR_QMP_CLOSED', `QEMU closed the connection: ${error.message}`);
+    });
   }
 
   /** Connects, reads the greeting and leaves the negotiation mode. Throws QmpError. */
@@ -168,7 +171,7 @@ export class QmpClient {
         reject(new QmpError('ERR_QMP_TIMEOUT', text));
       }, timeoutMs);
       this.#commands.set(id, { command, resolve, reject, timer });
-      this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+      this.#socket.write(encodeCommand(command, args, id));
     });
   }
 

@@ -21,6 +21,11 @@ export interface BlockNode {
   readonly ro: boolean;
   readonly drv: string;
   readonly image: ImageInfo;
+  readonly cache: {
+    readonly writeback: boolean;
+    readonly direct: boolean;
+    readonly 'no-flush': boolean;
+  };
 }
 
 /** One block backend (`BlockInfo`), the fields used here. */
@@ -36,6 +41,11 @@ export interface BlockBackend {
 export interface ObjectProperty {
   readonly name: string;
   readonly type: string;
+}
+
+/** One property a device can be given (`ObjectPropertyInfo` of `device-list-properties`). */
+export interface DeviceProperty extends ObjectProperty {
+  readonly 'default-value'?: unknown;
 }
 
 /** One block job (`BlockJobInfo`), the fields used here. */
@@ -56,6 +66,14 @@ export interface QmpCommands {
     arguments: { readonly flat?: boolean };
     value: readonly BlockNode[];
   };
+  readonly 'query-block-exports': {
+    arguments: Nothing;
+    value: readonly { readonly id: string; readonly 'node-name': string }[];
+  };
+  readonly 'device-list-properties': {
+    arguments: { readonly typename: string };
+    value: readonly DeviceProperty[];
+  };
   readonly 'qom-list': {
     arguments: { readonly path: string };
     value: readonly ObjectProperty[];
@@ -70,6 +88,10 @@ export interface QmpCommands {
   readonly device_del: { arguments: { readonly id: string }; value: Nothing };
   readonly device_add: {
     arguments: { readonly driver: string; readonly id?: string; readonly [key: string]: unknown };
+    value: Nothing;
+  };
+  readonly 'blockdev-add': {
+    arguments: { readonly driver: string; readonly [key: string]: unknown };
     value: Nothing;
   };
   readonly 'blockdev-del': { arguments: { readonly 'node-name': string }; value: Nothing };
@@ -146,11 +168,34 @@ function readEvent(name: string, message: Fields): QmpEvent {
   };
 }
 
+/** Strings of a JSON text, and its whole numbers that a double may not hold. */
+const LONG_NUMBER = /"(?:[^"\\]|\\.)*"|-?\b\d{16,}\b(?![.eE])/g;
+/** Stands in front of the digits of such a number; QEMU sends no control characters in strings. */
+const MARK = '\u0001';
+
+/** JSON with 64-bit numbers (WWNs, offsets) exact: those a double cannot hold become bigints. */
+function parseExact(text: string): unknown {
+  const marked = text.replace(LONG_NUMBER, (match) =>
+    match.startsWith('"') || Number.isSafeInteger(Number(match)) ? match : `"\\u0001${match}"`,
+  );
+  return JSON.parse(marked, (_key, value: unknown) =>
+    typeof value === 'string' && value.startsWith(MARK) ? BigInt(value.slice(1)) : value,
+  );
+}
+
+/** One line of JSON; bigints are written as the numbers they are. */
+export function encodeCommand(command: string, args: Fields, id: number): string {
+  const text = JSON.stringify({ execute: command, arguments: args, id }, (_key, value: unknown) =>
+    typeof value === 'bigint' ? `${MARK}${value}` : value,
+  );
+  return `${text.replace(/"\\u0001(-?\d+)"/g, '$1')}\n`;
+}
+
 /** Reads one line of a QMP socket; null when it is no message of QEMU. */
 export function readQmpMessage(line: string): QmpMessage | null {
   let message: unknown;
   try {
-    message = JSON.parse(line);
+    message = parseExact(line);
   } catch {
     return null;
   }

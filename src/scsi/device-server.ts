@@ -7,7 +7,7 @@ import {
   TOUCHES_NOTHING,
   WRITES_UNIT,
 } from './command-table.ts';
-import { attentionGate, mediumGate, protectGate } from './gates.ts';
+import { attentionGate, mediumGate, protectGate, standbyGate } from './gates.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import { NO_LUN } from './lun.ts';
 import { cdbPointer, NONE } from './sense.ts';
@@ -83,7 +83,7 @@ function refuseCdb(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
 }
 
 function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
-  const sense = mediumGate(unit, row) || protectGate(unit, row);
+  const sense = standbyGate(unit, row) || mediumGate(unit, row) || protectGate(unit, row);
   if (sense === 0) return false;
   refuse(task, unit, sense, NONE);
   return true;

@@ -3,15 +3,17 @@
  *
  *   1. unit attention of this I_T nexus        6/xx
  *   2. command and CDB                         5/25/00, 5/20/00, 5/24/00    (device-server.ts)
- *   3. medium ready                            2/04/02
- *   4. write protection                        7/27/xx
+ *   3. standby state                           2/04/0B
+ *   4. medium ready                            2/04/02
+ *   5. write protection                        7/27/xx
  *
- * For commands that write, 3 and 4 come before the CDB's reserved bits: hosts and iscsi-test-cu expect DATA PROTECT on a
+ * For commands that write, 3 to 5 come before the CDB's reserved bits: hosts and iscsi-test-cu expect DATA PROTECT on a
  * read-only unit whatever else the CDB says.
  */
 import type { CommandRow } from './command-table.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import {
+  LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE,
   LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED,
   LOGICAL_UNIT_SOFTWARE_WRITE_PROTECTED,
   WRITE_PROTECTED,
@@ -26,6 +28,12 @@ export function attentionGate(
   if (unit.attention.pending[nexusIndex] === 0) return 0;
   if (row !== null && row.attention !== 'report') return 0;
   return unit.attention.take(nexusIndex);
+}
+
+/** NOT READY sense when the unit is in standby and the command is none of those served there, or 0. */
+export function standbyGate(unit: LogicalUnit, row: CommandRow): number {
+  if (!unit.standby || row.standby === true) return 0;
+  return LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE;
 }
 
 /** NOT READY sense when the command needs a medium that is not ready, or 0. */

@@ -3,7 +3,10 @@ import { type DeviceType, READS_EXTENT, WRITES_EXTENT } from './command-table.ts
 import type { ModePages } from './mode-page.ts';
 import { CHECK_CONDITION } from './sam.ts';
 import type { BlockDevice } from './sbc/block-device.ts';
-import { BUS_DEVICE_RESET_FUNCTION_OCCURRED } from './sense-codes.ts';
+import {
+  ASYMMETRIC_ACCESS_STATE_CHANGED,
+  BUS_DEVICE_RESET_FUNCTION_OCCURRED,
+} from './sense-codes.ts';
 import type { Target } from './target.ts';
 import type { Task } from './task.ts';
 import { TaskSet } from './task-set.ts';
@@ -92,6 +95,11 @@ export class LogicalUnit {
   descriptorSense = false;
   taskAbortedStatus = true;
   softwareWriteProtect = false;
+  /**
+   * Standby (SPC-4 5.15.2.4.4): who it is can be asked, the medium cannot be touched, because somebody else owns it. Left and
+   * entered by `activate` and `standBy`; a reset changes nothing about it.
+   */
+  standby = false;
   /** Caching mode page (08h) WCE. */
   writeCacheEnabled = true;
 
@@ -117,6 +125,22 @@ export class LogicalUnit {
   /** The running command has ended with the outcome in `task`: retires it, answers it, lets successors run. */
   finish(task: Task): void {
     this.taskSet.finish(task);
+  }
+
+  /** Leaves standby: the medium is this unit's now. Every nexus is told 2A/06. */
+  activate(): void {
+    if (!this.standby) return;
+    this.standby = false;
+    this.attentionForAll(ASYMMETRIC_ACCESS_STATE_CHANGED);
+  }
+
+  /** Enters standby: no further command touches the medium; `quiet` is called when the last one that does has ended. */
+  standBy(quiet: () => void): void {
+    if (!this.standby) {
+      this.standby = true;
+      this.attentionForAll(ASYMMETRIC_ACCESS_STATE_CHANGED);
+    }
+    this.taskSet.whenIdle(quiet);
   }
 
   /** Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data. */

@@ -34,6 +34,8 @@ export class Target {
    * initiators asked for it can say so at once (AER). The condition stays pending until it is reported.
    */
   onAttention: (lun: number, sense: number, exceptNexus: number) => void = () => undefined;
+  /** Whether an initiator of this name may log in: a transport that learns a name at login asks. */
+  admits: (name: string) => boolean = () => true;
   /** Commands received, by anyone. */
   commands = 0;
 

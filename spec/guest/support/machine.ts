@@ -5,8 +5,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BootFiles } from '../../../src/guest-image/initramfs.ts';
 import { QmpClient } from '../../../src/qmp/client.ts';
-import type { BootFiles } from './initramfs.ts';
 
 export interface MachineOptions {
   /** Kernel and initramfs; null: the firmware boots from a disk. */

@@ -14,6 +14,7 @@ const ALLOCATION_LENGTH = u(10, 4);
 const POLICY = {
   data: 'in',
   medium: 'required',
+  standby: true,
   attention: 'report',
   extent: TOUCHES_NOTHING,
 } as const;

@@ -17,6 +17,7 @@ export const INQUIRY = command(
   {
     data: 'in',
     medium: 'none',
+    standby: true,
     attention: 'ignore',
     extent: TOUCHES_NOTHING,
     clause: 'SPC-4 6.6',

@@ -31,7 +31,14 @@ import {
 } from './mode-parameters.ts';
 
 function policy(clause: string): CommandPolicy {
-  return { data: 'out', medium: 'none', attention: 'report', extent: TOUCHES_NOTHING, clause };
+  return {
+    data: 'out',
+    medium: 'none',
+    standby: true,
+    attention: 'report',
+    extent: TOUCHES_NOTHING,
+    clause,
+  };
 }
 
 const SELECT_FIELDS = { pf: bits(1, 4, 4), sp: bits(1, 0, 0) } as const;

@@ -15,7 +15,14 @@ import {
 } from './mode-parameters.ts';
 
 function policy(clause: string): CommandPolicy {
-  return { data: 'in', medium: 'none', attention: 'report', extent: TOUCHES_NOTHING, clause };
+  return {
+    data: 'in',
+    medium: 'none',
+    standby: true,
+    attention: 'report',
+    extent: TOUCHES_NOTHING,
+    clause,
+  };
 }
 
 const PAGE_FIELDS = {

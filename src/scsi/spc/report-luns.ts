@@ -14,6 +14,7 @@ export const REPORT_LUNS = command(
   {
     data: 'in',
     medium: 'none',
+    standby: true,
     attention: 'ignore',
     extent: TOUCHES_NOTHING,
     clause: 'SPC-4 6.33',

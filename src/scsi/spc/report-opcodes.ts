@@ -25,6 +25,7 @@ export const REPORT_SUPPORTED_OPERATION_CODES = command(
   {
     data: 'in',
     medium: 'none',
+    standby: true,
     attention: 'report',
     extent: TOUCHES_NOTHING,
     clause: 'SPC-4 6.35',

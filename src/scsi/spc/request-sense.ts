@@ -6,6 +6,7 @@ import { NO_LUN } from '../lun.ts';
 import { answer, nexusIndexOf, unitOf } from '../parameter-data.ts';
 import { encodeDescriptorSense, encodeFixedSense, MAX_SENSE_BYTES, NONE } from '../sense.ts';
 import {
+  LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE,
   LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED,
   LOGICAL_UNIT_NOT_SUPPORTED,
   NO_ADDITIONAL_SENSE_INFORMATION,
@@ -20,6 +21,7 @@ export const REQUEST_SENSE = command(
   {
     data: 'in',
     medium: 'none',
+    standby: true,
     attention: 'clear',
     extent: TOUCHES_NOTHING,
     clause: 'SPC-4 6.39',
@@ -30,6 +32,7 @@ function present(unit: LogicalUnit, nexusIndex: number): number {
   if (unit.lun === NO_LUN) return LOGICAL_UNIT_NOT_SUPPORTED;
   const attention = unit.attention.take(nexusIndex);
   if (attention !== 0) return attention;
+  if (unit.standby) return LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE;
   if (unit.block?.stopped === true) return LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED;
   return NO_ADDITIONAL_SENSE_INFORMATION;
 }

@@ -88,7 +88,8 @@ const REASONS: Readonly<Record<number, string>> = {
   [REJECT_NO_REASON]: 'the target gives no reason',
   [REJECT_NO_RESOURCES]: 'the target has no resources for another channel',
   [REJECT_IU_TOO_LARGE]: 'the requested IU length is too large',
-  [REJECT_UNASSOCIABLE]: 'the initiator port identifier is in use by another attachment',
+  [REJECT_UNASSOCIABLE]:
+    'the initiator port identifier is in use by another attachment, or the driver is not welcome',
   [REJECT_FORMATS]: 'a required buffer descriptor format is not supported',
   [REJECT_NO_MULTI_CHANNEL]: 'the target does not support several channels',
   [REJECT_CHANNEL_LIMIT]: 'the initiator has as many channels as the target allows',

@@ -77,6 +77,7 @@ export class SrpSession {
 
   /** Takes a channel into the nexus its login names. Returns it, or the LOGIN_REJ reason. */
   join(channel: SessionChannel, request: LoginRequest): SessionNexus | number {
+    if (!this.target.admits(this.name)) return REJECT_UNASSOCIABLE;
     const key = `${request.initiatorPort}:${request.targetPort}`;
     const existing = this.#nexuses.get(key);
     const single = request.multiChannelAction === MULTI_CHANNEL_SINGLE;

@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CACHE } from './places.ts';
 
 const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
 
@@ -32,8 +31,8 @@ function versionedKernel(): string {
 }
 
 /** Unpacks a package below the cache, once; a half-done attempt does not count. */
-function unpacked(name: string, packageName: () => string): string {
-  const folder = join(CACHE, name);
+function unpacked(cache: string, name: string, packageName: () => string): string {
+  const folder = join(cache, name);
   if (existsSync(folder)) return folder;
   const part = `${folder}.part`;
   rmSync(part, { recursive: true, force: true });
@@ -46,8 +45,8 @@ function unpacked(name: string, packageName: () => string): string {
   return folder;
 }
 
-export function guestKernel(): GuestKernel {
-  const folder = unpacked('kernel', versionedKernel);
+export function guestKernel(cache: string): GuestKernel {
+  const folder = unpacked(cache, 'kernel', versionedKernel);
   const versions = readdirSync(join(folder, 'lib', 'modules'));
   const version = versions[0] ?? '';
   return {
@@ -58,9 +57,9 @@ export function guestKernel(): GuestKernel {
 }
 
 /** The path of a busybox that needs no libraries. */
-export function staticBusybox(): string {
+export function staticBusybox(cache: string): string {
   return join(
-    unpacked('busybox', () => 'busybox-static'),
+    unpacked(cache, 'busybox', () => 'busybox-static'),
     'bin',
     'busybox',
   );
