@@ -183,6 +183,18 @@ class VhostRig {
   }
 }
 
+/**
+ * Runs until the code is optimized, and leaves no garbage behind. Twice: a collection takes what earlier specs left, and with
+ * it optimized code that knew of it.
+ */
+async function warmUp(run: () => void): Promise<void> {
+  for (let round = 0; round < 2; round += 1) {
+    run();
+    globalThis.gc?.();
+    await sleep(50);
+  }
+}
+
 async function collectionsDuring(run: () => void): Promise<number> {
   let collections = 0;
   const observer = new PerformanceObserver((list) => {
@@ -208,9 +220,7 @@ describe('hot path', function () {
     it(`a million ${name} of 4 KiB cause no garbage collection`, async () => {
       const rig = new Rig();
       const template = new Int32Array(bytes.buffer, 0, bytes.length / 4);
-      rig.repeat(template, 20_000);
-      globalThis.gc?.();
-      await sleep(50);
+      await warmUp(() => rig.repeat(template, 20_000));
       let good = 0;
       const collections = await collectionsDuring(() => {
         good = rig.repeat(template, READS);
@@ -227,9 +237,7 @@ describe('hot path', function () {
   ] as const) {
     it(`a million ${name} of 4 KiB by vhost cause no garbage collection`, async () => {
       const rig = new VhostRig(opcode, writes);
-      rig.repeat(20_000);
-      globalThis.gc?.();
-      await sleep(50);
+      await warmUp(() => rig.repeat(20_000));
       let good = 0;
       const collections = await collectionsDuring(() => {
         good = rig.repeat(READS);

@@ -28,6 +28,7 @@ const c = {
   memfdCreate: lib.func('int memfd_create(const char *name, unsigned int flags)'),
   ftruncate: lib.func('int ftruncate(int fd, int64_t n)'),
   fallocate: lib.func('int fallocate(int fd, int mode, int64_t offset, int64_t n)'),
+  lseek: lib.func('int64_t lseek(int fd, int64_t offset, int whence)'),
   fdatasync: lib.func('int fdatasync(int fd)'),
   statx: lib.func('int statx(int fd, const char *path, int flags, unsigned int mask, void *buf)'),
   fcntl: lib.func('int fcntl(int fd, int cmd, intptr_t arg)'),
@@ -213,6 +214,22 @@ export const FALLOC_ZERO_RANGE = 16;
 /** fallocate(2): 0 or -errno. */
 export function allocate(fd: number, mode: number, offset: number, bytes: number): number {
   return c.fallocate(fd, mode, offset, bytes) < 0 ? -koffi.errno() : 0;
+}
+
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+const ENXIO = 6;
+
+/**
+ * End of the run of data (positive) or of the hole (negated) that holds byte `position` of a file of `bytes` bytes. A file
+ * that cannot say is data. Moves the descriptor's offset, which positional I/O does not use.
+ */
+export function allocationEnd(fd: number, position: number, bytes: number): number {
+  const data = Number(c.lseek(fd, position, SEEK_DATA));
+  if (data < 0) return koffi.errno() === ENXIO ? -bytes : bytes;
+  if (data > position) return -Math.min(data, bytes);
+  const hole = Number(c.lseek(fd, position, SEEK_HOLE));
+  return hole < 0 ? bytes : Math.min(hole, bytes);
 }
 
 export function truncate(fd: number, bytes: number): void {

@@ -182,7 +182,7 @@ describe('configuration: ports', () => {
     ],
     [
       'vhost-scsi:a',
-      'Cannot read port "vhost-scsi:a": unknown port "vhost-scsi". Known: srp, vhost-user',
+      'Cannot read port "vhost-scsi:a": unknown port "vhost-scsi", did you mean "vhost-user"? Known: srp, vhost-user',
     ],
     ['srp:', 'Cannot read port "srp:": path is "", a text is needed'],
   ];

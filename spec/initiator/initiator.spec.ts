@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { ScsiError } from '../../src/initiator/errors.ts';
 import { openInitiator } from '../../src/initiator/initiator.ts';
-import { cdb, describeOnEveryPort, transfer10 } from '../support/ports.ts';
+import { cdb, describeOnSrpPorts, transfer10 } from '../support/ports.ts';
 
 describe('openInitiator', () => {
   it('names what is wrong with the address', async () => {
@@ -30,7 +30,7 @@ describe('openInitiator', () => {
   });
 });
 
-describeOnEveryPort('initiator', (bench) => {
+describeOnSrpPorts('initiator', (bench) => {
   it('knows who is at the other end', async () => {
     const lun = await bench().disk();
     const { initiator } = await bench().initiator(lun);

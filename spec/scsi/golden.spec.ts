@@ -1,8 +1,8 @@
-/** Whole answers of a disk against dumps kept in spec/golden: what an initiator sees changes only on purpose. */
+/** Whole answers of a disk against dumps kept in spec/golden: what an initiator sees changes only on purpose (GOLDEN=write). */
 import { strict as assert } from 'node:assert';
 import { hex } from '../support/direct-port.ts';
 import { disk } from '../support/target.ts';
-import { golden } from '../support/vectors.ts';
+import { golden, writeGolden } from '../support/vectors.ts';
 
 /** Golden file → CDB. Disk of 2048 blocks of 512 bytes, 4096-byte physical blocks. */
 const COMMANDS: Readonly<Record<string, string>> = {
@@ -36,6 +36,10 @@ function compare(thin: boolean, commands: Readonly<Record<string, string>>): voi
     it(name, () => {
       const r = a.run(cdb, { in: 4096 });
       assert.equal(r.status, 0);
+      if (process.env['GOLDEN'] === 'write') {
+        const what = thin ? 'thin disk' : 'disk';
+        writeGolden(name, `${what}, CDB ${cdb}`, r.dataIn, name.endsWith('opcodes-all') ? 8 : 16);
+      }
       assert.equal(hex(r.dataIn), hex(golden(name)));
     });
   }

@@ -8,9 +8,13 @@ const ABORT_TASK = 0x01;
 const ABORT_TASK_SET = 0x02;
 const CLEAR_TASK_SET = 0x04;
 const LOGICAL_UNIT_RESET = 0x08;
+const I_T_NEXUS_RESET = 0x100;
+const QUERY_TASK = 0x101;
+const QUERY_TASK_SET = 0x102;
 const COMPLETE = 0;
 const REJECTED = 1;
 const INCORRECT_LUN = 2;
+const SUCCEEDED = 3;
 
 const write = (n: TestNexus, lba: number, fill: number, tag: number): Pending =>
   n.start(`2a 00 ${lba.toString(16).padStart(8, '0')} 00 00 01 00`, {
@@ -255,5 +259,62 @@ describe('task management', () => {
     assert.equal(gone, true);
     assert.equal(running.result.status, 0x40);
     assert.equal(a.run('28 00 00 00 00 00 00 00 01 00', { in: BLOCK }).sense, '5/25/00');
+  });
+});
+
+describe('task management that SRP does not carry', () => {
+  it('QUERY TASK finds a task of the asker by its tag, QUERY TASK SET any of them; neither stops it', () => {
+    const { a, b, store } = held();
+    assert.equal(outcome(a.manage(QUERY_TASK_SET)), COMPLETE);
+    const slow = write(a, 1, 0xaa, 1);
+    const dormant = write(a, 1, 0xbb, 2);
+    assert.equal(outcome(a.manage(QUERY_TASK, 1)), SUCCEEDED);
+    assert.equal(outcome(a.manage(QUERY_TASK, 2)), SUCCEEDED);
+    assert.equal(outcome(a.manage(QUERY_TASK, 3)), COMPLETE);
+    assert.equal(outcome(a.manage(QUERY_TASK_SET)), SUCCEEDED);
+    assert.equal(outcome(b.manage(QUERY_TASK, 1)), COMPLETE);
+    assert.equal(outcome(b.manage(QUERY_TASK_SET)), COMPLETE);
+    assert.equal(outcome(a.manage(QUERY_TASK, 1, { lun: 9 })), INCORRECT_LUN);
+    store.releaseAll();
+    store.releaseAll();
+    assert.equal(slow.result.status, 0);
+    assert.equal(dormant.result.status, 0);
+  });
+
+  it('I_T NEXUS RESET ends the tasks of the asker at every unit, whatever LUN it names, and reports 29/07 there', () => {
+    const { bed, a, b, store } = held();
+    bed.add({ lun: 1 });
+    a.clear();
+    b.clear();
+    const other = bed.stores.get(1);
+    assert.ok(other);
+    other.hold = true;
+    const slow = write(a, 1, 0xaa, 1);
+    const dormant = write(a, 1, 0xbb, 2);
+    const elsewhere = a.start('2a 00 00000001 00 00 01 00', {
+      out: new Uint8Array(BLOCK),
+      tag: 3,
+      lun: 1,
+    });
+    const theirs = write(b, 9, 0xcc, 1);
+    const reset = a.manage(I_T_NEXUS_RESET, 0, { lun: 77 });
+    assert.equal(dormant.result.dropped, true);
+    assert.equal(reset.done, false);
+    store.release();
+    assert.equal(reset.done, false);
+    other.releaseAll();
+    assert.equal(outcome(reset), COMPLETE);
+    assert.equal(slow.result.dropped, true);
+    assert.equal(elsewhere.result.dropped, true);
+    assert.equal(theirs.done, false);
+    store.releaseAll();
+    assert.equal(theirs.result.status, 0);
+    assert.deepEqual([a.attentions(0), a.attentions(1)], [['6/29/07'], ['6/29/07']]);
+    assert.deepEqual([b.attentions(0), b.attentions(1)], [[], []]);
+  });
+
+  it('I_T NEXUS RESET without a task to stop is complete at once', () => {
+    const { a } = held();
+    assert.equal(outcome(a.manage(I_T_NEXUS_RESET)), COMPLETE);
   });
 });

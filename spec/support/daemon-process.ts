@@ -15,17 +15,22 @@ const START_MS = 10_000;
 export class DaemonProcess {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'ringscsi-spec-'));
   readonly #luns: readonly string[];
+  readonly #listen: readonly string[];
   #child: ChildProcess | null = null;
   #control: ControlClient | null = null;
   #errors = '';
 
-  private constructor(luns: readonly string[]) {
+  private constructor(luns: readonly string[], listen: readonly string[]) {
     this.#luns = luns;
+    this.#listen = listen;
   }
 
-  /** Starts a daemon with these `--lun` options; relative paths are in its directory. */
-  static async start(luns: readonly string[] = []): Promise<DaemonProcess> {
-    const daemon = new DaemonProcess(luns);
+  /** Starts a daemon with these `--lun` and further `--listen` options; relative paths are in its directory. */
+  static async start(
+    luns: readonly string[] = [],
+    listen: readonly string[] = [],
+  ): Promise<DaemonProcess> {
+    const daemon = new DaemonProcess(luns, listen);
     await daemon.restart();
     return daemon;
   }
@@ -35,6 +40,10 @@ export class DaemonProcess {
   }
   get socket(): string {
     return join(this.directory, 'a.sock');
+  }
+  /** Path of something in its directory. */
+  path(name: string): string {
+    return join(this.directory, name);
   }
   get processId(): number {
     assert(this.#child?.pid, 'the daemon runs');
@@ -50,6 +59,7 @@ export class DaemonProcess {
     const control = join(this.directory, 'c.sock');
     const args = ['serve', '--listen', this.connect, '--control', control];
     for (const lun of this.#luns) args.push('--lun', lun);
+    for (const port of this.#listen) args.push('--listen', port);
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd: this.directory,
       stdio: ['ignore', 'pipe', 'pipe'],

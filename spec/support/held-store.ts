@@ -138,6 +138,18 @@ export class HeldStore implements BlockStore {
     return this.#take('writeZeroes', task, position, length, null, durable);
   }
 
+  /** Pages of `discardBytes` that hold nothing but zeros count as holes. */
+  allocation(position: number): number {
+    const page = this.discardBytes;
+    const isHole = (at: number): boolean =>
+      this.memory.subarray(at, Math.min(at + page, this.bytes)).every((byte) => byte === 0);
+    let at = position - (position % page);
+    const hole = isHole(at);
+    while (at < this.bytes && isHole(at) === hole) at += page;
+    const end = Math.min(at, this.bytes);
+    return hole ? -end : end;
+  }
+
   cancel(_task: Task): void {
     this.calls.cancel += 1;
   }
@@ -186,7 +198,7 @@ export class HeldStore implements BlockStore {
     if (call === 'discard' || call === 'writeZeroes') {
       this.memory.fill(0, position, position + length);
     }
-    if (durable) {
+    if (durable && length > 0) {
       this.stable.set(this.memory.subarray(position, position + length), position);
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Every way an initiator reaches a target, behind one face: the loopback in this process, and the ring to a daemon in
- * another. Behaviour suites run on each.
+ * Every way an initiator reaches a target, behind one face: the loopback in this process, the ring to a daemon in another,
+ * and a synthetic vhost-user front end at that daemon. Behaviour suites run on each.
  *
  *   describeOnEveryPort('task attributes', (bench) => {
  *     it('…', async () => {
@@ -16,8 +16,11 @@ import {
   openInitiator,
 } from '../../src/initiator/initiator.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
+import type { ConformanceInitiator } from './conformance-initiator.ts';
 import { DaemonProcess } from './daemon-process.ts';
 import { LoopbackTarget } from './loopback-link.ts';
+import { FrontEnd, perform } from './vhost/front-end.ts';
+import { VhostInitiator } from './vhost/initiator.ts';
 
 /** What happens to the requests of a disk that match; as the control verb `inject.set` has it. */
 export interface Rule {
@@ -29,8 +32,8 @@ export interface Rule {
   readonly count?: number;
 }
 
-interface Port {
-  open(name: string, options: InitiatorOptions): Promise<Initiator>;
+interface Port<I extends ConformanceInitiator> {
+  open(name: string, options: InitiatorOptions): Promise<I>;
   addDisk(lun: number, bytes: number): Promise<void>;
   removeDisk(lun: number): Promise<void>;
   resizeDisk(lun: number, bytes: number): Promise<void>;
@@ -40,7 +43,7 @@ interface Port {
   end(): Promise<void>;
 }
 
-class LoopbackPort implements Port {
+class LoopbackPort implements Port<Initiator> {
   readonly #target = new LoopbackTarget();
 
   open(name: string, options: InitiatorOptions): Promise<Initiator> {
@@ -96,14 +99,12 @@ interface Stats {
   };
 }
 
-class RingPort implements Port {
+/** A daemon in another process. */
+abstract class DaemonPort {
   readonly #daemon: DaemonProcess;
 
   constructor(daemon: DaemonProcess) {
     this.#daemon = daemon;
-  }
-  open(name: string, options: InitiatorOptions): Promise<Initiator> {
-    return openInitiator({ ...options, name, connect: this.#daemon.connect });
   }
   async addDisk(lun: number, bytes: number): Promise<void> {
     await this.#daemon.call('lun.add', { lun, type: 'disk', memory: bytes });
@@ -124,6 +125,49 @@ class RingPort implements Port {
   }
   end(): Promise<void> {
     return this.#daemon.end();
+  }
+}
+
+class RingPort extends DaemonPort implements Port<Initiator> {
+  readonly #connect: string;
+
+  constructor(daemon: DaemonProcess) {
+    super(daemon);
+    this.#connect = daemon.connect;
+  }
+  open(name: string, options: InitiatorOptions): Promise<Initiator> {
+    return openInitiator({ ...options, name, connect: this.#connect });
+  }
+}
+
+/**
+ * A vhost-user guest is known by the socket it came by, if it is the only one there, and anonymous otherwise. So one front
+ * end stays at the socket everybody uses, and an initiator with a name of its own has a socket of its own.
+ */
+class VhostPort extends DaemonPort implements Port<VhostInitiator> {
+  readonly #shared: string;
+  readonly #own: string;
+  readonly #resident: FrontEnd;
+
+  private constructor(daemon: DaemonProcess, shared: string, own: string) {
+    super(daemon);
+    this.#shared = shared;
+    this.#own = own;
+    this.#resident = new FrontEnd(shared);
+  }
+  static async start(): Promise<VhostPort> {
+    const daemon = await DaemonProcess.start(['0:disk,memory=4M'], ['vhost-user:shared.sock', 'vhost-user:own.sock']);
+    const port = new VhostPort(daemon, daemon.path('shared.sock'), daemon.path('own.sock'));
+    await perform(port.#resident, port.#resident.realize());
+    return port;
+  }
+  open(name: string, options: InitiatorOptions): Promise<VhostInitiator> {
+    const path = options.initiatorPort === undefined ? this.#shared : this.#own;
+    return VhostInitiator.open(path, { name, requestQueues: options.queuePairs ?? 1 });
+  }
+  override async end(): Promise<void> {
+    this.#resident.end();
+    await super.end();
   }
 }
 
@@ -155,11 +199,11 @@ export function transfer10(opcode: 0x28 | 0x2a, lba: number, blocks: number): Ui
 }
 
 /** One initiator of a test, with shorthands. */
-export class TestInitiator {
-  readonly initiator: Initiator;
+export class TestInitiator<I extends ConformanceInitiator = ConformanceInitiator> {
+  readonly initiator: I;
   readonly lun: number;
 
-  constructor(initiator: Initiator, lun: number) {
+  constructor(initiator: I, lun: number) {
     this.initiator = initiator;
     this.lun = lun;
   }
@@ -212,21 +256,22 @@ export class TestInitiator {
   }
 }
 
-export class Bench {
-  readonly #port: Port;
-  readonly #initiators: Initiator[] = [];
-  readonly #disks: number[] = [];
-  static #lastLun = FIRST_LUN;
-  static #lastName = 0;
+let lastLun = FIRST_LUN;
+let lastName = 0;
 
-  constructor(port: Port) {
+export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
+  readonly #port: Port<I>;
+  readonly #initiators: I[] = [];
+  readonly #disks: number[] = [];
+
+  constructor(port: Port<I>) {
     this.#port = port;
   }
 
   /** A new disk that only this test knows; returns its LUN. */
   async disk(bytes = DISK_BYTES, lun?: number): Promise<number> {
-    Bench.#lastLun += 1;
-    const number = lun ?? Bench.#lastLun;
+    lastLun += 1;
+    const number = lun ?? lastLun;
     await this.#port.addDisk(number, bytes);
     this.#disks.push(number);
     return number;
@@ -242,16 +287,16 @@ export class Bench {
   }
 
   /** A logged in initiator, its unit attentions still waiting. */
-  async fresh(lun: number, options: InitiatorOptions = {}): Promise<TestInitiator> {
-    Bench.#lastName += 1;
-    const name = options.name ?? `spec-${process.pid}-${Bench.#lastName}`;
+  async fresh(lun: number, options: InitiatorOptions = {}): Promise<TestInitiator<I>> {
+    lastName += 1;
+    const name = options.name ?? `spec-${process.pid}-${lastName}`;
     const initiator = await this.#port.open(name, { reconnect: false, ...options });
     this.#initiators.push(initiator);
     return new TestInitiator(initiator, lun);
   }
 
   /** A logged in initiator without unit attentions on this LUN. */
-  async initiator(lun: number, options: InitiatorOptions = {}): Promise<TestInitiator> {
+  async initiator(lun: number, options: InitiatorOptions = {}): Promise<TestInitiator<I>> {
     const fresh = await this.fresh(lun, options);
     await fresh.attentions();
     return fresh;
@@ -280,16 +325,16 @@ export class Bench {
 }
 
 /** One port for the whole run, made when a suite first needs it. */
-class SharedPort {
+class SharedPort<I extends ConformanceInitiator> {
   readonly name: string;
-  readonly #make: () => Promise<Port>;
-  #port: Promise<Port> | null = null;
+  readonly #make: () => Promise<Port<I>>;
+  #port: Promise<Port<I>> | null = null;
 
-  constructor(name: string, make: () => Promise<Port>) {
+  constructor(name: string, make: () => Promise<Port<I>>) {
     this.name = name;
     this.#make = make;
   }
-  get(): Promise<Port> {
+  get(): Promise<Port<I>> {
     this.#port ??= this.#make();
     return this.#port;
   }
@@ -298,35 +343,53 @@ class SharedPort {
   }
 }
 
-const ports: readonly SharedPort[] = [
+const srpPorts: readonly SharedPort<Initiator>[] = [
   new SharedPort('loopback', () => Promise.resolve(new LoopbackPort())),
   new SharedPort(
     'ring between processes',
     async () => new RingPort(await DaemonProcess.start(['0:disk,memory=4M'])),
   ),
 ];
+const vhostPort = new SharedPort<VhostInitiator>('vhost, synthetic front end', () =>
+  VhostPort.start(),
+);
 
 after(async () => {
-  for (const port of ports) await port.end();
+  for (const port of [...srpPorts, vhostPort]) await port.end();
 });
+
+function describeOn<I extends ConformanceInitiator>(
+  port: SharedPort<I>,
+  title: string,
+  define: (bench: () => Bench<I>) => void,
+): void {
+  describe(`${title} (${port.name})`, () => {
+    let bench: Bench<I> | null = null;
+    beforeEach(async function () {
+      this.timeout(15_000);
+      bench = new Bench(await port.get());
+    });
+    afterEach(async () => {
+      await bench?.end();
+      bench = null;
+    });
+    define(() => {
+      assert(bench, 'a test runs');
+      return bench;
+    });
+  });
+}
 
 /** Defines a suite once per port. `bench()` is the bench of the running test; what it made goes away with the test. */
 export function describeOnEveryPort(title: string, define: (bench: () => Bench) => void): void {
-  for (const port of ports) {
-    describe(`${title} (${port.name})`, () => {
-      let bench: Bench | null = null;
-      beforeEach(async function () {
-        this.timeout(15_000);
-        bench = new Bench(await port.get());
-      });
-      afterEach(async () => {
-        await bench?.end();
-        bench = null;
-      });
-      define(() => {
-        assert(bench, 'a test runs');
-        return bench;
-      });
-    });
-  }
+  for (const port of srpPorts) describeOn(port, title, define);
+  describeOn(vhostPort, title, define);
+}
+
+/** The same for what only SRP has, and for the initiator library, which speaks SRP. */
+export function describeOnSrpPorts(
+  title: string,
+  define: (bench: () => Bench<Initiator>) => void,
+): void {
+  for (const port of srpPorts) describeOn(port, title, define);
 }

@@ -1,5 +1,5 @@
 /** Reads test data of the project: JSON and hex vectors made by others, and golden dumps. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -25,6 +25,28 @@ export function hexVector(path: string): Uint8Array {
 /** Bytes of spec/golden/`name`.hex. */
 export function golden(name: string): Uint8Array {
   return hexFile('golden', `${name}.hex`);
+}
+
+/**
+ * Writes spec/golden/`name`.hex anew, with `comment` above: 16 bytes a line, or the header and then one entry of
+ * `entryBytes` a line. Nothing is written when the bytes are there already.
+ */
+export function writeGolden(
+  name: string,
+  comment: string,
+  bytes: Uint8Array,
+  entryBytes = 16,
+): void {
+  if (Buffer.compare(golden(name), bytes) === 0) return;
+  const digits = Buffer.from(bytes).toString('hex').match(/../g) ?? [];
+  const lines = [`# ${comment}`];
+  let at = digits.length % entryBytes;
+  if (at > 0 && entryBytes < 16) lines.push(digits.slice(0, at).join(' '));
+  else at = 0;
+  for (; at < digits.length; at += entryBytes) {
+    lines.push(digits.slice(at, at + entryBytes).join(' '));
+  }
+  writeFileSync(join(SPEC, 'golden', `${name}.hex`), `${lines.join('\n')}\n`);
 }
 
 /** One row of a capture of another target's answers. */

@@ -27,16 +27,16 @@ class RingSource implements Source {
     this.#guest = guest;
   }
   poll(budget: number): number {
-    const done = this.#device.poll(this.#index, budget);
-    if (done > 0) this.#guest.worked();
-    return done;
+    return this.#device.poll(this.#index, budget);
   }
   flush(): void {
     this.#device.flush(this.#index);
     this.#guest.flushed(this.#index);
   }
   arm(): boolean {
-    return this.#device.arm(this.#index);
+    const armed = this.#device.arm(this.#index);
+    this.#guest.watchOver();
+    return armed;
   }
   disarm(): void {
     this.#device.disarm(this.#index);
@@ -141,27 +141,35 @@ class VhostGuest implements Guest {
 
   unitAdded(lun: number): void {
     this.#connection.device.unitAdded(lun);
+    this.watchOver();
   }
 
   capacityChanged(lun: number): void {
     this.#connection.device.capacityChanged(lun);
+    this.watchOver();
   }
 
   unitLeaving(lun: number): number {
     const { device } = this.#connection;
     if (!device.unitRemoved(lun)) return -1;
+    this.watchOver();
     return device.nexus.index;
   }
 
-  /** Something was taken from a ring. */
-  worked(): void {
-    if (this.#lookPending) return;
+  /** Sees to it that the rings are looked at again a while after something was taken, answered or armed. */
+  watchOver(): void {
+    if (this.#lookPending || !this.#connection.device.worked) return;
+    this.#lookAgainSoon();
+  }
+
+  #lookAgainSoon(): void {
     this.#lookPending = true;
     this.#terms.reactor.timers.after(LOOK_AGAIN_MS, () => this.#lookAgain());
   }
 
   /** A ring was flushed. */
   flushed(index: number): void {
+    this.watchOver();
     if (this.#connection.isStuck(index)) {
       this.#terms.doom('its interrupt eventfd blocks whoever signals it');
     }
@@ -169,7 +177,9 @@ class VhostGuest implements Guest {
 
   #lookAgain(): void {
     this.#lookPending = false;
-    if (!this.#gone && !this.#muted && this.#connection.device.lookAgain()) this.worked();
+    if (!this.#gone && !this.#muted && this.#connection.device.lookAgain()) {
+      this.#lookAgainSoon();
+    }
   }
 
   #watch(): void {

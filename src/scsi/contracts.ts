@@ -68,6 +68,11 @@ export interface BlockStore {
   discard(task: Task, position: number, length: number): StoreReply;
   /** The range reads as zeros afterwards and stays allocated where the store can. */
   writeZeroes(task: Task, position: number, length: number, durable: boolean): StoreReply;
+  /**
+   * Where the run of equal allocation that holds byte `position` ends: that position when its bytes take space, its
+   * negation when they are a hole. Never 0; a store that does not know says its end.
+   */
+  allocation(position: number): number;
   /** Hint: the task was aborted; a PENDING request should end soon. It still ends by `task.stored`. */
   cancel(task: Task): void;
 }

@@ -64,6 +64,10 @@ export class RecordingStore implements BlockStore {
     return MEDIUM_WRITE;
   }
 
+  allocation(): number {
+    return this.bytes;
+  }
+
   cancel(): void {}
 
   /** Ends the oldest request that waits. */

@@ -77,6 +77,40 @@ export const sync16 = (lba: Lba, blocks: number, flags = 0): number[] =>
 export const writeSame16 = (lba: Lba, blocks: number, flags = 0): number[] =>
   sixteen(0x93, lba, blocks, flags);
 
+export const verify12 = (lba: Lba, blocks: number, flags = 0): number[] =>
+  twelve(0xaf, lba, blocks, flags);
+export const writeVerify10 = (lba: Lba, blocks: number, flags = 0): number[] =>
+  ten(0x2e, lba, blocks, flags);
+export const writeVerify12 = (lba: Lba, blocks: number, flags = 0): number[] =>
+  twelve(0xae, lba, blocks, flags);
+export const writeVerify16 = (lba: Lba, blocks: number, flags = 0): number[] =>
+  sixteen(0x8e, lba, blocks, flags);
+export const orWrite16 = (lba: Lba, blocks: number, flags = 0): number[] =>
+  sixteen(0x8b, lba, blocks, flags);
+export const preFetch10 = (lba: Lba, blocks: number, flags = 0): number[] =>
+  ten(0x34, lba, blocks, flags);
+export const preFetch16 = (lba: Lba, blocks: number, flags = 0): number[] =>
+  sixteen(0x90, lba, blocks, flags);
+export const compareAndWriteCdb = (lba: Lba, blocks: number, flags = 0): number[] => [
+  0x89,
+  flags,
+  ...be(lba, 8),
+  0,
+  0,
+  0,
+  blocks,
+  0,
+  0,
+];
+export const getLbaStatusCdb = (lba: Lba, allocationLength: number): number[] => [
+  0x9e,
+  0x12,
+  ...be(lba, 8),
+  ...be(allocationLength, 4),
+  0,
+  0,
+];
+
 /** UNMAP with its PARAMETER LIST LENGTH. */
 export const unmapCdb = (listBytes: number): number[] => [
   0x42,
@@ -111,7 +145,12 @@ export const RANGED = [
   ['WRITE(12)', write12, 4],
   ['WRITE(16)', write16, 8],
   ['VERIFY(10)', verify10, 4],
+  ['VERIFY(12)', verify12, 4],
   ['VERIFY(16)', verify16, 8],
+  ['WRITE AND VERIFY(10)', writeVerify10, 4],
+  ['WRITE AND VERIFY(12)', writeVerify12, 4],
+  ['WRITE AND VERIFY(16)', writeVerify16, 8],
+  ['ORWRITE(16)', orWrite16, 8],
   ['SYNCHRONIZE CACHE(10)', sync10, 4],
   ['SYNCHRONIZE CACHE(16)', sync16, 8],
   ['WRITE SAME(10)', writeSame10, 4],

@@ -21,6 +21,8 @@ const EXCEPTIONS: Readonly<Record<string, readonly [ours: string, clause: string
   'READ(10) NACA=1': ['5/24/00', 'SAM-5 5.9: NACA = 1 with NORMACA = 0 is refused'],
   'RESERVE(6)': ['5/20/00', 'SPC-4 has no RESERVE(6)'],
   'RELEASE(6)': ['5/20/00', 'SPC-4 has no RELEASE(6)'],
+  'READ DEFECT DATA(10)': ['00', 'SBC-3 5.17: supported, with empty lists'],
+  'READ DEFECT DATA(12)': ['00', 'SBC-3 5.18: supported, with empty lists'],
 };
 
 function load(peer: string): Capture[] {

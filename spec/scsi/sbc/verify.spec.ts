@@ -1,8 +1,8 @@
-/** VERIFY(10) and VERIFY(16) (SBC-3 5.29, 5.31). */
+/** VERIFY(10), VERIFY(12) and VERIFY(16) (SBC-3 5.29 to 5.31). */
 import { strict as assert } from 'node:assert';
 import { MEDIUM_READ, MEDIUM_WRITE } from '../../../src/scsi/contracts.ts';
 import { disk, type Testbed, type TestNexus } from '../../support/target.ts';
-import { pattern, verify10, verify16 } from './cdbs.ts';
+import { pattern, verify10, verify12, verify16 } from './cdbs.ts';
 
 const BLOCKS = 4096;
 const COMPARE = 0x02;
@@ -24,6 +24,7 @@ function flip(source: Uint8Array, at: number): Uint8Array {
 
 for (const [name, verify] of [
   ['VERIFY(10)', verify10],
+  ['VERIFY(12)', verify12],
   ['VERIFY(16)', verify16],
 ] as const) {
   describe(name, () => {

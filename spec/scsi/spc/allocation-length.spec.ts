@@ -27,6 +27,9 @@ const CASES: readonly Case[] = [
   { name: 'RSOC all', cdb: [0xa3, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'RSOC all RCTD', cdb: [0xa3, 0x0c, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'RSOC one', cdb: [0xa3, 0x0c, 0x83, 0x28, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
+  { name: 'GET LBA STATUS', cdb: [0x9e, 0x12, ...new Array(14).fill(0)], at: 10, width: 4 },
+  { name: 'READ DEFECT DATA(10)', cdb: [0x37, 0, 0x18, 0, 0, 0, 0, 0, 0, 0], at: 7, width: 2 },
+  { name: 'READ DEFECT DATA(12)', cdb: [0xb7, 0x18, ...new Array(10).fill(0)], at: 6, width: 4 },
   { name: 'READ CAPACITY(16)', cdb: [0x9e, 0x10, ...new Array(14).fill(0)], at: 10, width: 4 },
 ];
 

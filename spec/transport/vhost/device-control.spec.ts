@@ -488,4 +488,26 @@ describe('virtio-scsi stop and reset', () => {
     assert.equal(rig.answer(head).status, 0);
     rig.end();
   });
+
+  it('an answer that comes late, and a queue that is armed, are reasons to look again', () => {
+    const rig = new Rig().clear();
+    const settle = (): void => {
+      while (rig.device.lookAgain());
+    };
+    rig.bed.store.hold = true;
+    rig.offer(write(1), { out: out(1) });
+    rig.turn();
+    settle();
+    assert.equal(rig.device.worked, false);
+    rig.bed.store.releaseAll();
+    assert.equal(rig.device.worked, true);
+    rig.turn();
+    settle();
+    rig.device.arm(EVENTS);
+    assert.equal(rig.device.worked, false);
+    rig.device.arm(REQUESTS);
+    assert.equal(rig.device.worked, true);
+    settle();
+    rig.end();
+  });
 });

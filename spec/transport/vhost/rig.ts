@@ -166,6 +166,12 @@ export class Rig {
     return head;
   }
 
+  /** `offer` by the first head, whatever became of it before. */
+  offerAgain(cdb: string, command: Command = {}): number {
+    this.#nextHead = 0;
+    return this.offer(cdb, command);
+  }
+
   /** Whether a request was answered. */
   done(head: number): boolean {
     return this.answered.has(head + REQUESTS * 1000);

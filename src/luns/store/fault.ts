@@ -210,6 +210,10 @@ export class FaultStore implements DiskStore {
     return this.#meet({ task, operation: 'zero', position, length, segments: null, durable });
   }
 
+  allocation(position: number): number {
+    return this.#inner.allocation(position);
+  }
+
   /**
    * A delayed request of the task ends soon, unperformed, unless its rule holds it; one that has reached the inner store is
    * that store's to end.

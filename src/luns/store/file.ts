@@ -2,6 +2,7 @@
 import { fstatSync } from 'node:fs';
 import { assert } from '../../assert.ts';
 import {
+  allocationEnd,
   close,
   EFAULT,
   EINVAL,
@@ -283,6 +284,10 @@ export class FileStore implements DiskStore, IoOwner {
     const reply = this.#zero(task, position, length, durable);
     if (reply === DONE) this.counters.countWrite(length);
     return reply;
+  }
+
+  allocation(position: number): number {
+    return allocationEnd(this.fd, position, this.#bytes);
   }
 
   /** Every request has ended when its call returns: there is nothing to cancel. */

@@ -1,6 +1,6 @@
 /** What an SBC logical unit has behind it: a store cut into logical blocks, and its medium state. */
 import type { BlockStore } from '../contracts.ts';
-import type { BouncePool } from './bounce.ts';
+import { BOUNCE_BYTES, type BouncePool } from './bounce.ts';
 
 /** Longest transfer of one command in bytes: port_max_txu and MAXIMUM TRANSFER LENGTH both say so. */
 export const MAX_TRANSFER_BYTES = 1024 * 1024;
@@ -35,6 +35,11 @@ export class BlockDevice {
   /** Capacity in logical blocks. */
   get blocks(): number {
     return Math.floor(this.store.bytes / this.blockBytes);
+  }
+
+  /** MAXIMUM COMPARE AND WRITE LENGTH: what one bounce buffer holds. */
+  get maxCompareAndWriteBlocks(): number {
+    return BOUNCE_BYTES / this.blockBytes;
   }
 
   get maxTransferBlocks(): number {

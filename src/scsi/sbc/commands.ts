@@ -2,10 +2,20 @@
 import type { CommandRow, Handler } from '../command-table.ts';
 import { SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16, synchronizeCache } from './cache.ts';
 import { READ_CAPACITY_10, READ_CAPACITY_16, readCapacity10, readCapacity16 } from './capacity.ts';
+import { COMPARE_AND_WRITE, compareAndWrite } from './compare-and-write.ts';
+import {
+  READ_DEFECT_DATA_10,
+  READ_DEFECT_DATA_12,
+  readDefectData10,
+  readDefectData12,
+} from './defect-data.ts';
+import { GET_LBA_STATUS, getLbaStatus } from './lba-status.ts';
+import { ORWRITE, orWrite } from './or-write.ts';
+import { PRE_FETCH_10, PRE_FETCH_16, preFetch } from './pre-fetch.ts';
 import { READ_6, READ_10, READ_12, READ_16, read, read6 } from './read.ts';
 import { START_STOP_UNIT, startStopUnit } from './start-stop.ts';
 import { UNMAP, unmap } from './unmap.ts';
-import { VERIFY_10, VERIFY_16, verify } from './verify.ts';
+import { VERIFY_10, VERIFY_12, VERIFY_16, verify } from './verify.ts';
 import { WRITE_6, WRITE_10, WRITE_12, WRITE_16, write, write6 } from './write.ts';
 import {
   WRITE_SAME_10,
@@ -15,6 +25,12 @@ import {
   writeSame10,
   writeSame16,
 } from './write-same.ts';
+import {
+  WRITE_AND_VERIFY_10,
+  WRITE_AND_VERIFY_12,
+  WRITE_AND_VERIFY_16,
+  writeAndVerify,
+} from './write-verify.ts';
 
 type Entry = readonly [CommandRow, Handler];
 
@@ -26,15 +42,26 @@ const commonCommands: readonly Entry[] = [
   [READ_CAPACITY_10, readCapacity10],
   [READ_10, read],
   [WRITE_10, write],
+  [WRITE_AND_VERIFY_10, writeAndVerify],
   [VERIFY_10, verify],
+  [PRE_FETCH_10, preFetch],
   [SYNCHRONIZE_CACHE_10, synchronizeCache],
+  [READ_DEFECT_DATA_10, readDefectData10],
   [READ_16, read],
   [WRITE_16, write],
+  [COMPARE_AND_WRITE, compareAndWrite],
+  [ORWRITE, orWrite],
+  [WRITE_AND_VERIFY_16, writeAndVerify],
   [VERIFY_16, verify],
+  [PRE_FETCH_16, preFetch],
   [SYNCHRONIZE_CACHE_16, synchronizeCache],
   [READ_CAPACITY_16, readCapacity16],
+  [GET_LBA_STATUS, getLbaStatus],
   [READ_12, read],
   [WRITE_12, write],
+  [WRITE_AND_VERIFY_12, writeAndVerify],
+  [VERIFY_12, verify],
+  [READ_DEFECT_DATA_12, readDefectData12],
 ];
 
 /** A fully provisioned disk: no UNMAP, and WRITE SAME refuses its UNMAP bit. */

@@ -1,4 +1,4 @@
-/** VERIFY(10) and VERIFY(16): reads the medium, and compares it when asked to (SBC-3 5.29, 5.31). */
+/** VERIFY(10), VERIFY(12) and VERIFY(16): reads the medium, and compares it when asked to (SBC-3 5.29 to 5.31). */
 import { bits, field, u } from '../cdb.ts';
 import { command, READS_EXTENT } from '../command-table.ts';
 import { DONE, PENDING, type StoreReply } from '../contracts.ts';
@@ -19,8 +19,9 @@ import { BOUNCE_BYTES } from './bounce.ts';
 import { checkFlushFault, checkTransferFault } from './store-fault.ts';
 
 /** BYTCHK: nothing is compared, every block with its own data, or every block with the same one (SBC-3 5.29). */
-const BYTCHK = bits(1, 2, 1);
-const COMPARE_EACH = 1;
+export const BYTCHK = bits(1, 2, 1);
+const COMPARE_NONE = 0;
+export const COMPARE_EACH = 1;
 const RESERVED = 2;
 const COMPARE_ONE = 3;
 
@@ -38,6 +39,13 @@ export const VERIFY_10 = command(
   10,
   { dpo: DPO, bytchk: BYTCHK, lba: u(2, 4), group: bits(6, 4, 0), blocks: u(7, 2) },
   { ...POLICY, clause: 'SBC-3 5.29' },
+);
+export const VERIFY_12 = command(
+  0xaf,
+  'VERIFY(12)',
+  12,
+  { dpo: DPO, bytchk: BYTCHK, lba: u(2, 4), blocks: u(6, 4), group: bits(10, 4, 0) },
+  { ...POLICY, clause: 'SBC-3 5.30' },
 );
 export const VERIFY_16 = command(
   0x8f,
@@ -71,6 +79,17 @@ export function verify(task: Task): void {
   task.position = task.lba * blockBytes;
   task.remaining = task.blocks * blockBytes;
   block.bounce.acquire(task, granted);
+}
+
+/**
+ * Verifies what the running command has just written: `task.dataOutMoved` bytes at its LBA, on the medium already. Ends the
+ * command; BYTCHK = 1 compares, 0 only reads.
+ */
+export function verifyWritten(task: Task): void {
+  const { blockBytes, bounce } = blockDeviceOf(task);
+  task.position = task.lba * blockBytes;
+  task.remaining = task.dataOutMoved;
+  bounce.acquire(task, readOn);
 }
 
 function granted(task: Task): void {
@@ -131,7 +150,9 @@ function accept(task: Task, reply: StoreReply): boolean {
 function compare(task: Task, length: number): number {
   const { blockBytes, bounce } = blockDeviceOf(task);
   const bytes = bounce.bytesOf(task);
-  if (field(task.cdb, BYTCHK) === COMPARE_ONE) {
+  const check = field(task.cdb, BYTCHK);
+  if (check === COMPARE_NONE) return -1;
+  if (check === COMPARE_ONE) {
     if (task.dataOutMoved === 0) return -1;
     for (let at = 0; at < length; at += blockBytes) {
       const different = firstDifference(task.dataOut, 0, bytes, at, blockBytes);
@@ -145,7 +166,7 @@ function compare(task: Task, length: number): number {
 }
 
 /** First index of bytes[from, from + length) that differs from the buffer's bytes at `at`, or -1. */
-function firstDifference(
+export function firstDifference(
   buffer: Segments,
   at: number,
   bytes: Uint8Array,

@@ -43,6 +43,7 @@ function blockLimits(unit: LogicalUnit): Uint8Array {
   const view = new DataView(body.buffer);
   const { at } = BLOCK_LIMITS;
   view.setUint8(at.flags, WRITE_SAME_NON_ZERO ? WSNZ : 0);
+  view.setUint8(at.maxCompareAndWriteBlocks, block.maxCompareAndWriteBlocks);
   view.setUint16(at.optimalGranularityBlocks, block.physicalBlockBytes / block.blockBytes);
   view.setUint32(at.maxTransferBlocks, block.maxTransferBlocks);
   view.setUint32(at.maxWriteSameBlocks, MAX_WRITE_SAME_BLOCKS);

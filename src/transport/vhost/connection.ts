@@ -9,15 +9,13 @@
  * Descriptors belong to a message until a handler takes them; what no handler takes is closed.
  */
 import { Buffer } from 'node:buffer';
-import { close } from '../../libc.ts';
+import { close, SystemError } from '../../libc.ts';
 import type { Target } from '../../scsi/target.ts';
 import { ringDoorbell } from '../doorbell.ts';
 import type { LogLevel } from '../log-limiter.ts';
-import { DirtyLog } from './dirty-log.ts';
 import {
   F_EVENT_IDX,
   F_INDIRECT_DESC,
-  F_LOG_ALL,
   F_PROTOCOL_FEATURES,
   FEATURES,
   P_REPLY_ACK,
@@ -29,12 +27,12 @@ import {
   VhostMemory,
   VhostMemoryError,
 } from './guest-memory.ts';
-import { InflightArea } from './inflight.ts';
 import {
   ADD_MEM_REG,
   encodeNumber,
   encodeReply,
   exact,
+  GET_CONFIG,
   GET_FEATURES,
   GET_INFLIGHT_FD,
   GET_MAX_MEM_SLOTS,
@@ -47,6 +45,7 @@ import {
   RESET_DEVICE,
   RESET_OWNER,
   SET_BACKEND_REQ_FD,
+  SET_CONFIG,
   SET_FEATURES,
   SET_INFLIGHT_FD,
   SET_LOG_BASE,
@@ -68,6 +67,7 @@ import {
 } from './message.ts';
 import { MessageSocket } from './message-socket.ts';
 import { VirtioScsiDevice } from './scsi-device.ts';
+import { SharedAreas } from './shared-areas.ts';
 import { Virtqueue, VirtqueueError } from './virtqueue.ts';
 import { MAX_VRINGS, type Vring, VringSet } from './vring.ts';
 
@@ -77,6 +77,7 @@ const MESSAGES_PER_CALL = 32;
 const VRING_ADDRESS_LOG = 1;
 const DONE = 0n;
 const FAILED = 1n;
+const NO_PAYLOAD = Buffer.alloc(0);
 
 export interface VhostConnectionOptions {
   /** The accepted socket, non-blocking; owned by the connection. */
@@ -105,7 +106,7 @@ function regionAt(message: VhostMessage, at: number): RegionRequest {
   };
 }
 
-type Handler = (message: VhostMessage) => void;
+type Handler = (message: VhostMessage) => unknown;
 
 export class VhostConnection {
   readonly #socket: MessageSocket;
@@ -114,6 +115,7 @@ export class VhostConnection {
   readonly #options: VhostConnectionOptions;
   readonly #handlers: ReadonlyMap<number, Handler>;
   readonly #vrings: VringSet;
+  readonly #areas = new SharedAreas();
   /** Descriptors of a message that waits. */
   #waitingDescriptors: readonly number[] = [];
   /** Descriptors that a handler took over while the present message is handled. */
@@ -122,8 +124,6 @@ export class VhostConnection {
   #features = 0n;
   #protocolFeatures = 0n;
   #status = 0n;
-  #log: DirtyLog | null = null;
-  #inflight: InflightArea | null = null;
   #broken = false;
   #suspended = false;
   /** The rest of what a message asks for, once no task is in flight. */
@@ -203,8 +203,7 @@ export class VhostConnection {
   close(): void {
     this.device.close();
     this.memory.clear();
-    this.#log?.close();
-    this.#inflight?.close();
+    this.#areas.close();
     for (const vring of this.#vrings.all) vring.close();
     this.#closeDescriptors(this.#waitingDescriptors);
     this.#socket.close();
@@ -251,7 +250,8 @@ export class VhostConnection {
     const known =
       error instanceof VhostProtocolError ||
       error instanceof VhostMemoryError ||
-      error instanceof VirtqueueError;
+      error instanceof VirtqueueError ||
+      error instanceof SystemError;
     const text = error instanceof Error ? error.message : String(error);
     this.#break(known ? text : `internal failure: ${error instanceof Error ? error.stack : text}`);
   }
@@ -300,12 +300,15 @@ export class VhostConnection {
       [GET_VRING_BASE, (message) => this.#getBase(message)],
       [SET_VRING_KICK, (message) => this.#setKick(message)],
       [SET_VRING_CALL, (message) => this.#setCall(message)],
-      [SET_VRING_ERR, (message) => void this.#vrings.ofDescriptor(message)],
+      [SET_VRING_ERR, (message) => this.#vrings.ofDescriptor(message)],
       [GET_PROTOCOL_FEATURES, number(PROTOCOL_FEATURES)],
       [SET_PROTOCOL_FEATURES, (message) => this.#setProtocolFeatures(message)],
       [GET_QUEUE_NUM, number(BigInt(MAX_VRINGS))],
       [SET_VRING_ENABLE, (message) => this.#setEnable(message)],
       [SET_BACKEND_REQ_FD, nothing],
+      // The front end makes the configuration space up; no payload and a failure are the words for "not from here".
+      [GET_CONFIG, (message) => this.#reply(message, encodeReply(message.request, NO_PAYLOAD))],
+      [SET_CONFIG, (message) => message.needReply && this.#acknowledge(message, FAILED)],
       [GET_INFLIGHT_FD, (message) => this.#getInflight(message)],
       [SET_INFLIGHT_FD, (message) => this.#setInflight(message)],
       [RESET_DEVICE, (message) => this.#resetDevice(message)],
@@ -355,7 +358,10 @@ export class VhostConnection {
         this.#vrings.letGo(vring);
       }
       this.device.reset();
-      this.#whenIdle(resume);
+      this.#whenIdle(() => {
+        for (const { index } of this.#vrings.all) this.#areas.clearInflight(index);
+        resume();
+      });
     });
   }
 
@@ -413,59 +419,27 @@ export class VhostConnection {
   }
 
   #setLogBase(message: VhostMessage): void {
-    const [fd] = message.descriptors;
-    const bytes = exact(message, 'mmap_size', 0);
-    const log = DirtyLog.map(fd as number, bytes, exact(message, 'mmap_offset', 8));
-    const old = this.#log;
-    this.#log = log;
-    this.#switchLog();
-    old?.close();
+    this.#areas.setLog(message, () => this.#switchLog());
     this.#reply(message, encodeNumber(message.request, DONE));
   }
 
   /** Pages are marked while LOG_ALL is acknowledged and there is a log. */
   #switchLog(): void {
-    const log = this.#activeLog();
+    const log = this.#areas.activeLog(this.#features);
     for (const { queue, logAddress } of this.#vrings.all) queue?.setLog(log, logAddress);
   }
 
-  #activeLog(): DirtyLog | null {
-    return (this.#features & F_LOG_ALL) === 0n ? null : this.#log;
-  }
-
   #getInflight(message: VhostMessage): void {
-    const { payload } = message;
-    const [queues, size] = this.#inflightShape(message);
-    const fd = InflightArea.createFile(queues, size);
-    const reply = Buffer.from(payload);
-    reply.writeBigUInt64LE(BigInt(InflightArea.bytesFor(queues, size)), 0);
-    reply.writeBigUInt64LE(0n, 8);
-    this.#reply(message, encodeReply(message.request, reply), [fd]);
+    const { fd, payload } = SharedAreas.createInflight(message);
+    this.#reply(message, encodeReply(message.request, payload), [fd]);
     close(fd);
   }
 
   #setInflight(message: VhostMessage): void {
-    const [queues, size] = this.#inflightShape(message);
-    const [fd] = message.descriptors;
     if (this.ringCount > 0) {
       throw new VhostProtocolError(`SET_INFLIGHT_FD: ${this.ringCount} rings are being served`);
     }
-    const bytes = exact(message, 'mmap_size', 0);
-    const offset = exact(message, 'mmap_offset', 8);
-    const area = InflightArea.map(fd as number, bytes, offset, queues, size);
-    this.#inflight?.close();
-    this.#inflight = area;
-  }
-
-  #inflightShape(message: VhostMessage): [queues: number, size: number] {
-    const queues = message.payload.readUInt16LE(16);
-    const size = message.payload.readUInt16LE(18);
-    if (queues < 1 || queues > MAX_VRINGS || size < 1 || size > 32_768) {
-      throw new VhostProtocolError(
-        `${message.name}: num_queues ${queues} of queue_size ${size}; 1 to ${MAX_VRINGS} of 1 to 32768 are served`,
-      );
-    }
-    return [queues, size];
+    this.#areas.setInflight(message);
   }
 
   #setSize(message: VhostMessage): void {
@@ -501,7 +475,7 @@ export class VhostConnection {
       if (!same) {
         throw new VhostProtocolError(`SET_VRING_ADDR: ring ${vring.index} is being served`);
       }
-      vring.queue.setLog(this.#activeLog(), vring.logAddress);
+      vring.queue.setLog(this.#areas.activeLog(this.#features), vring.logAddress);
       return;
     }
     Object.assign(vring, { descAddress, usedAddress, availAddress, addressed: true });
@@ -513,6 +487,7 @@ export class VhostConnection {
       this.#vrings.stop([vring], () => {
         // It needs a new kick to go on.
         vring.setKick(-1);
+        this.#areas.clearInflight(vring.index);
         const reply = Buffer.from(message.payload);
         reply.writeUInt32LE(vring.base, 4);
         this.#reply(message, encodeReply(message.request, reply));
@@ -578,8 +553,8 @@ export class VhostConnection {
       callFd,
       eventIndex: (this.#features & F_EVENT_IDX) !== 0n,
       indirect: (this.#features & F_INDIRECT_DESC) !== 0n,
-      log: this.#activeLog(),
-      inflight: this.#inflight?.queue(index, size) ?? null,
+      log: this.#areas.activeLog(this.#features),
+      inflight: this.#areas.inflightQueue(index, size),
     });
     this.device.start(index, vring.queue);
     if (!this.#broken) this.#options.ringStarted(index, vring.kickFd);

@@ -21,6 +21,8 @@ export const MAX_MEMORY_REGIONS = 64;
 
 const PAGE_BYTES = 4096;
 const TWO_32 = 2 ** 32;
+/** Flips a signed 32-bit number so that it compares as an unsigned one. */
+const SIGN = -(2 ** 31);
 /** The part of the upper address word that leaves a double exact. */
 const HIGH_LIMIT = 2 ** 21;
 
@@ -130,6 +132,10 @@ export class VhostMemory {
   #first = new Float64Array(0);
   #next = new Float64Array(0);
   #end = new Float64Array(0);
+  /** The same in 32-bit halves: first address, and bytes less one. */
+  #firstHigh = new Int32Array(0);
+  #firstLow = new Int32Array(0);
+  #lastByte = new Int32Array(0);
   /** The window of the last hit: neighbours in a request are neighbours in memory. */
   #last = 0;
 
@@ -220,23 +226,44 @@ export class VhostMemory {
    * Every raw address the kernel is given for guest data is made here.
    */
   translate(addressHigh: number, addressLow: number, length: number, segments: Segments): boolean {
-    const high = addressHigh >>> 0;
-    if (high >= HIGH_LIMIT || length < 0) return length === 0;
-    let address = high * TWO_32 + (addressLow >>> 0);
-    let left = length;
-    while (left > 0) {
-      let i = this.#last;
-      if (!(address >= (this.#first[i] as number) && address < (this.#next[i] as number))) {
-        const count = this.#windows.length;
-        for (i = 0; i < count; i += 1) {
-          if (address >= (this.#first[i] as number) && address < (this.#next[i] as number)) break;
-        }
-        if (i === count) return false;
-        this.#last = i;
+    if (length <= 0) return length === 0;
+    const i = this.#last;
+    if (i < this.#windows.length) {
+      // In the window of the last hit, and whole in it: what nearly every buffer is. 64-bit arithmetic on 32-bit halves, for
+      // a double costs a heap number as soon as it is not kept in a register.
+      const firstLow = this.#firstLow[i] as number;
+      const offset = (addressLow - firstLow) | 0;
+      const borrow = ((addressLow ^ SIGN) | 0) < ((firstLow ^ SIGN) | 0) ? 1 : 0;
+      const inside = ((addressHigh - (this.#firstHigh[i] as number) - borrow) | 0) === 0;
+      if (inside && offset >= 0 && length - 1 <= (this.#lastByte[i] as number) - offset) {
+        return segments.append(this.#windows[i] as MemoryWindow, offset, length);
       }
-      const part = Math.min(left, (this.#end[i] as number) - address);
-      const window = this.#windows[i] as MemoryWindow;
-      if (!segments.append(window, address - (this.#first[i] as number), part)) return false;
+    }
+    return this.#translateElsewhere(addressHigh, addressLow, length, segments);
+  }
+
+  /** A buffer in another window than the last one, or in several. */
+  #translateElsewhere(
+    addressHigh: number,
+    addressLow: number,
+    length: number,
+    segments: Segments,
+  ): boolean {
+    if (addressHigh >>> 0 >= HIGH_LIMIT) return false;
+    let address = (addressHigh >>> 0) * TWO_32 + (addressLow >>> 0);
+    let left = length;
+    const count = this.#windows.length;
+    while (left > 0) {
+      let i = 0;
+      while (i < count) {
+        if (address >= (this.#first[i] as number) && address < (this.#next[i] as number)) break;
+        i += 1;
+      }
+      if (i === count) return false;
+      this.#last = i;
+      const part = Math.min(left, (this.#end[i] as number) - address) | 0;
+      const offset = (address - (this.#first[i] as number)) | 0;
+      if (!segments.append(this.#windows[i] as MemoryWindow, offset, part)) return false;
       address += part;
       left -= part;
     }
@@ -262,6 +289,9 @@ export class VhostMemory {
     this.#first = Float64Array.from(this.#windows, (window) => window.guestAddress);
     this.#end = Float64Array.from(this.#windows, (window) => window.guestAddress + window.bytes);
     this.#next = Float64Array.from(this.#regions.flatMap(takeovers));
+    this.#firstHigh = Int32Array.from(this.#first, (address) => Math.floor(address / TWO_32));
+    this.#firstLow = Int32Array.from(this.#first, (address) => (address % TWO_32) | 0);
+    this.#lastByte = Int32Array.from(this.#windows, (window) => window.bytes - 1);
     this.#last = 0;
   }
 }

@@ -96,6 +96,13 @@ export class InflightArea {
     );
   }
 
+  /** Forgets what is recorded of a queue on which nothing is in flight: its ring may begin anew. */
+  clear(index: number): void {
+    if (index >= this.queues) return;
+    const bytes = queueBytes(this.size);
+    new Uint8Array(this.#mapping.buffer, this.#offset + index * bytes, bytes).fill(0);
+  }
+
   /** Unmaps. No queue of this area may be used afterwards. */
   close(): void {
     unmap(this.#mapping);

@@ -10,8 +10,8 @@ import { record } from '../../record.ts';
 export const HEADER = record(12, { request: 'u32le', flags: 'u32le', size: 'u32le' });
 export const HEADER_BYTES = HEADER.size;
 
-/** Longest payload of a message that is served: a memory table. */
-export const MAX_PAYLOAD_BYTES = 8 + 8 * 32;
+/** Longest payload of a message that is taken: a piece of configuration space, 12 bytes about it and at most 256 of it. */
+export const MAX_PAYLOAD_BYTES = 12 + 256;
 /** Most descriptors that come with one message. */
 export const MAX_DESCRIPTORS = 8;
 
@@ -40,6 +40,8 @@ export const SET_PROTOCOL_FEATURES = 16;
 export const GET_QUEUE_NUM = 17;
 export const SET_VRING_ENABLE = 18;
 export const SET_BACKEND_REQ_FD = 21;
+export const GET_CONFIG = 24;
+export const SET_CONFIG = 25;
 export const GET_INFLIGHT_FD = 31;
 export const SET_INFLIGHT_FD = 32;
 export const RESET_DEVICE = 34;
@@ -56,7 +58,7 @@ interface Shape {
   /** Fewer bytes, as some front ends leave the padding at the end out. */
   readonly leastBytes?: number;
   readonly descriptors: 'none' | 'one' | 'optional' | 'regions';
-  /** It is answered with data of its own, not with an acknowledgement. */
+  /** Its handler answers it, with data or a refusal: an acknowledgement would be a second answer. */
   readonly answered?: boolean;
 }
 
@@ -98,6 +100,8 @@ const SHAPES: ReadonlyMap<number, Shape> = new Map<number, Shape>([
   [GET_QUEUE_NUM, { name: 'GET_QUEUE_NUM', bytes: 0, descriptors: 'none', answered: true }],
   [SET_VRING_ENABLE, { name: 'SET_VRING_ENABLE', bytes: VRING_STATE, descriptors: 'none' }],
   [SET_BACKEND_REQ_FD, { name: 'SET_BACKEND_REQ_FD', bytes: 0, descriptors: 'one' }],
+  [GET_CONFIG, { name: 'GET_CONFIG', bytes: -1, descriptors: 'none', answered: true }],
+  [SET_CONFIG, { name: 'SET_CONFIG', bytes: -1, descriptors: 'none', answered: true }],
   [
     GET_INFLIGHT_FD,
     {
@@ -125,6 +129,21 @@ const SHAPES: ReadonlyMap<number, Shape> = new Map<number, Shape>([
   [GET_STATUS, { name: 'GET_STATUS', bytes: 0, descriptors: 'none', answered: true }],
 ]);
 
+/** Requests that belong to protocol features which are not offered, by name for the log. */
+const NOT_OFFERED: ReadonlyMap<number, string> = new Map([
+  [19, 'SEND_RARP'],
+  [20, 'NET_SET_MTU'],
+  [22, 'IOTLB_MSG'],
+  [23, 'SET_VRING_ENDIAN'],
+  [26, 'CREATE_CRYPTO_SESSION'],
+  [27, 'CLOSE_CRYPTO_SESSION'],
+  [28, 'POSTCOPY_ADVISE'],
+  [29, 'POSTCOPY_LISTEN'],
+  [30, 'POSTCOPY_END'],
+  [33, 'GPU_SET_SOCKET'],
+  [35, 'VRING_KICK'],
+]);
+
 /** What a front end sent breaks the protocol. The message names the request and the field. */
 export class VhostProtocolError extends Error {
   readonly code = 'ERR_VHOST_PROTOCOL';
@@ -135,7 +154,7 @@ export interface VhostMessage {
   readonly request: number;
   readonly name: string;
   readonly needReply: boolean;
-  /** An answer with data is due: an acknowledgement would be a second one. */
+  /** Its handler answers it: an acknowledgement would be a second answer. */
   readonly answered: boolean;
   readonly payload: Buffer;
   readonly descriptors: readonly number[];
@@ -148,7 +167,12 @@ export function payloadBytes(header: Buffer): number {
   const size = header.readUInt32LE(HEADER.at.size);
   const shape = SHAPES.get(request);
   if (shape === undefined) {
-    throw new VhostProtocolError(`unknown request ${request}; it is none that was offered`);
+    const unserved = NOT_OFFERED.get(request);
+    throw new VhostProtocolError(
+      unserved === undefined
+        ? `request ${request} is unknown`
+        : `${unserved}: request ${request} belongs to a protocol feature that was not offered`,
+    );
   }
   const { name } = shape;
   if ((flags & VERSION_MASK) !== VERSION) {
