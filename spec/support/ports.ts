@@ -156,7 +156,10 @@ class VhostPort extends DaemonPort implements Port<VhostInitiator> {
     this.#resident = new FrontEnd(shared);
   }
   static async start(): Promise<VhostPort> {
-    const daemon = await DaemonProcess.start(['0:disk,memory=4M'], ['vhost-user:shared.sock', 'vhost-user:own.sock']);
+    const daemon = await DaemonProcess.start(
+      ['0:disk,memory=4M'],
+      ['vhost-user:shared.sock', 'vhost-user:own.sock'],
+    );
     const port = new VhostPort(daemon, daemon.path('shared.sock'), daemon.path('own.sock'));
     await perform(port.#resident, port.#resident.realize());
     return port;
