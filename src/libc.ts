@@ -283,36 +283,9 @@ export function unlock(fd: number): void {
   checked('flock', c.flock(fd, LOCK_UN));
 }
 
-const F_OFD_GETLK = 36;
-const F_OFD_SETLK = 37;
-const F_RDLCK = 0;
-const F_WRLCK = 1;
-const F_UNLCK = 2;
-
-/** struct flock on 64-bit Linux, counted from the start of the file. */
-function byteLock(type: number, first: number, bytes: number): Buffer {
-  const lock = Buffer.alloc(32);
-  lock.writeInt16LE(type, 0);
-  lock.writeBigInt64LE(BigInt(first), 8);
-  lock.writeBigInt64LE(BigInt(bytes), 16);
-  return lock;
-}
-
-/** Takes a shared lock of a byte range for the open file description (fcntl(2), F_OFD_SETLK): 0 or -errno. */
-export function lockBytesShared(fd: number, first: number, bytes: number): number {
-  return c.fcntlLock(fd, F_OFD_SETLK, byteLock(F_RDLCK, first, bytes)) < 0 ? -koffi.errno() : 0;
-}
-
-/** Gives byte locks of the open file description back. */
-export function unlockBytes(fd: number, first: number, bytes: number): void {
-  c.fcntlLock(fd, F_OFD_SETLK, byteLock(F_UNLCK, first, bytes));
-}
-
-/** Whether another open file description holds a lock on any byte of the range. False when the file system has none. */
-export function bytesLockedElsewhere(fd: number, first: number, bytes: number): boolean {
-  const lock = byteLock(F_WRLCK, first, bytes);
-  if (c.fcntlLock(fd, F_OFD_GETLK, lock) < 0) return false;
-  return lock.readInt16LE(0) !== F_UNLCK;
+/** fcntl(2) with a struct flock, which may come back changed: 0 or -errno. */
+export function fileLock(fd: number, command: number, lock: Uint8Array): number {
+  return c.fcntlLock(fd, command, lock) < 0 ? -koffi.errno() : 0;
 }
 
 const F_GETFL = 3;

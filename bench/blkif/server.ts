@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import {
   acceptUnix,
   close,
+  drainEventFd,
   EAGAIN,
   listenUnix,
   mapAnonymous,
@@ -104,7 +105,7 @@ export function serve(socketPath: string, file: string): void {
   reactor.onTurn = () => store.turn();
   if (queue !== null) {
     reactor.settle = () => queue.settle();
-    reactor.watch(queue.fd, () => undefined);
+    reactor.watch(queue.fd, () => drainEventFd(queue.fd));
   }
   reactor.add(new RingSource(ring, backend, guest));
   reactor.watch(socket, () => reactor.stop());

@@ -78,6 +78,17 @@ describe('ringscsi qemu-args', function () {
     assert.equal(await serving.stop(), 0);
   });
 
+  it('waits for a daemon that is just being started', async () => {
+    const asked = ringscsi(directory, 'qemu-args', '--control', './soon.sock');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const ports = ['--listen', 'vhost-user:./soon-vu.sock', '--control', './soon.sock'];
+    const serving = new Serving(directory, ...ports);
+    const { code, out, err } = await asked;
+    assert.equal(code, 0, err);
+    assert.match(out, /soon-vu\.sock/);
+    assert.equal(await serving.stop(), 0);
+  });
+
   it('asks which socket when the daemon listens at several', async () => {
     const ports = ['--listen', 'vhost-user:./1.sock', '--listen', 'vhost-user:./2.sock'];
     const serving = new Serving(directory, ...ports, '--control', './several.sock');

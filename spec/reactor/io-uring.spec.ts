@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mapAnonymous } from '../../src/libc.ts';
+import { drainEventFd, mapAnonymous, Poller } from '../../src/libc.ts';
 import { IoUring } from '../../src/reactor/io-uring.ts';
 
 const PAGE = 4096;
@@ -118,6 +118,22 @@ describe('reactor/io-uring', function () {
         [1, 0],
       ]),
     );
+    ring.unregisterFile(index);
+    closeSync(fd);
+  });
+
+  it('wakes whoever waits for its descriptor when a request completes later', () => {
+    const fd = file(1);
+    const index = ring.registerFile(fd);
+    drainEventFd(ring.fd);
+    ring.prepareSync(3, index);
+    ring.submit();
+    const poller = new Poller();
+    poller.add(ring.fd);
+    assert.equal(poller.wait(10_000), 1);
+    poller.close();
+    assert.ok(drainEventFd(ring.fd));
+    assert.deepEqual([...completed(1)], [[3, 0]]);
     ring.unregisterFile(index);
     closeSync(fd);
   });

@@ -1,7 +1,9 @@
 /** `ringscsi qemu-args`: what to add to a QEMU command line, or a libvirt domain, to attach the guest to a daemon. */
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSize } from '../daemon/config.ts';
 import type { DaemonInfo } from '../daemon/daemon.ts';
+import { ControlError } from '../transport/control/protocol.ts';
 import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';
 import { libvirtXml, type QemuAttachment, qemuWords, shellLine } from './qemu-command.ts';
 import { type Arguments, DONE, UsageError, type Verb } from './verb.ts';
@@ -23,7 +25,8 @@ Do not give -m, -smp and the memory backend a second time. What is printed and w
   num_queues=      request queues, one per CPU unless --queues says otherwise
 
 ${CONTROL_HELP}
-                   the daemon is asked where it listens
+                   the daemon is asked where it listens; one that is just being started is waited
+                   for, at most 5 s
   --socket SOCK    the vhost-user socket itself; needed when the daemon listens at several
   --memory SIZE    memory of the guest, whole MiB (1G)
   --cpus N         CPUs of the guest (1)
@@ -36,12 +39,26 @@ ${CONTROL_HELP}
 const MIB = 1024 * 1024;
 const DEFAULT_MEMORY_BYTES = 1024 * MIB;
 const MAX_CPUS = 1024;
+const START_MS = 5000;
+const LOOK_MS = 50;
 const KIND = 'vhost-user:';
+
+/** A daemon that was started in the line before may still be opening its disks; its control socket comes last. */
+async function daemonInfo(args: Arguments, untilMs: number): Promise<DaemonInfo> {
+  try {
+    return (await withDaemon(args, (daemon) => daemon.call('daemon.info'))) as DaemonInfo;
+  } catch (error) {
+    const early = error instanceof ControlError && error.code === 'ERR_CONTROL_ADDRESS';
+    if (!early || performance.now() > untilMs) throw error;
+  }
+  await sleep(LOOK_MS);
+  return await daemonInfo(args, untilMs);
+}
 
 async function listeningSocket(args: Arguments): Promise<string> {
   const given = args.text('socket');
   if (given !== null) return resolve(given);
-  const info = (await withDaemon(args, (daemon) => daemon.call('daemon.info'))) as DaemonInfo;
+  const info = await daemonInfo(args, performance.now() + START_MS);
   const sockets = info.listen.filter((port) => port.startsWith(KIND));
   const [first, second] = sockets.map((port) => port.slice(KIND.length));
   if (first === undefined) {

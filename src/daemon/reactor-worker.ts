@@ -81,7 +81,7 @@ class ReactorWorker {
     const queue = new IoQueue(ring);
     this.#reactor.settle = () => queue.settle();
     // What woke the reactor is settled with everything else of that look.
-    this.#reactor.watch(ring.fd, () => undefined);
+    this.#reactor.watch(ring.fd, () => drainEventFd(ring.fd));
     return queue;
   }
 

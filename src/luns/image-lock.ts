@@ -1,5 +1,6 @@
 /** The lock of an image: flock(2) between target daemons, and the byte locks by which QEMU keeps others off (file-posix.c). */
-import { bytesLockedElsewhere, lockBytesShared, tryLock, unlock, unlockBytes } from '../libc.ts';
+import { tryLock, unlock } from '../libc.ts';
+import { bytesLockedElsewhere, lockBytesShared, unlockBytes } from './byte-lock.ts';
 
 /**
  * QEMU shows what it does with an image by shared locks on single bytes: byte 100 + n while it uses permission n, byte

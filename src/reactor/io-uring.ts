@@ -2,6 +2,7 @@
 import { assert } from '../assert.ts';
 import {
   close,
+  createEventFd,
   ioUringEnter,
   ioUringRegister,
   ioUringSetup,
@@ -37,6 +38,7 @@ const SETUP_SINGLE_ISSUER_DEFER_TASKRUN = 0x3000;
 const SETUP_PLAIN = 0;
 const ENTER_GETEVENTS = 1;
 const REGISTER_FILES = 2;
+const REGISTER_EVENTFD = 4;
 const REGISTER_FILES_UPDATE = 6;
 const SQE_FIXED_FILE = 1;
 const OP_READV = 1;
@@ -61,8 +63,12 @@ function setUp(entries: number, params: Mapping): number {
 }
 
 export class IoUring {
-  /** Readable when a completion waits to be reaped or to be run by `submit`. */
+  /**
+   * An eventfd, signalled when a completion waits to be reaped or to be run by `submit`; whoever waits for it drains it. The ring's
+   * own descriptor will not do: while completions are run by this thread alone, a wait for it sleeps on (seen on Linux 6.18).
+   */
   readonly fd: number;
+  readonly #ringFd: number;
   /** Requests that may be prepared between two calls of `submit`; as many may be under way. */
   readonly entries: number;
   /** Of the completion that `reap` took. */
@@ -86,11 +92,12 @@ export class IoUring {
   #head = 0;
   #unsubmitted = 0;
 
-  private constructor(fd: number, argument: Mapping) {
+  private constructor(fd: number, wakeFd: number, argument: Mapping) {
     const at = new DataView(argument.buffer);
     const submission = (field: number): number => at.getUint32(SQ_OFFSETS_AT + field, true);
     const completion = (field: number): number => at.getUint32(CQ_OFFSETS_AT + field, true);
-    this.fd = fd;
+    this.fd = wakeFd;
+    this.#ringFd = fd;
     this.entries = at.getUint32(SQ_ENTRIES_AT, true);
     this.#argument = argument;
     const ringBytes = Math.max(
@@ -119,9 +126,12 @@ export class IoUring {
       unmap(argument);
       return null;
     }
-    const ring = new IoUring(fd, argument);
+    const ring = new IoUring(fd, createEventFd(), argument);
     new Int32Array(argument.buffer).set(ring.#files);
-    if (ioUringRegister(fd, REGISTER_FILES, argument.address, MAX_FILES) >= 0) return ring;
+    if (ioUringRegister(fd, REGISTER_FILES, argument.address, MAX_FILES) >= 0) {
+      new Int32Array(argument.buffer)[0] = ring.fd;
+      if (ioUringRegister(fd, REGISTER_EVENTFD, argument.address, 1) >= 0) return ring;
+    }
     ring.close();
     return null;
   }
@@ -179,7 +189,7 @@ export class IoUring {
   submit(): number {
     Atomics.store(this.#words, this.#submissionTail, this.#tail);
     while (true) {
-      const taken = ioUringEnter(this.fd, this.#unsubmitted, ENTER_GETEVENTS);
+      const taken = ioUringEnter(this.#ringFd, this.#unsubmitted, ENTER_GETEVENTS);
       if (taken <= 0) return this.#unsubmitted;
       this.#unsubmitted -= taken;
       if (this.#unsubmitted === 0) return 0;
@@ -209,6 +219,7 @@ export class IoUring {
   /** Nothing may be under way. */
   close(): void {
     close(this.fd);
+    close(this.#ringFd);
     unmap(this.#queue);
     unmap(this.#ring);
     unmap(this.#argument);
@@ -251,7 +262,7 @@ export class IoUring {
     view.setUint32(4, 0, true);
     view.setBigUint64(8, BigInt(address + fdsAt), true);
     view.setInt32(fdsAt, fd, true);
-    if (ioUringRegister(this.fd, REGISTER_FILES_UPDATE, address, 1) !== 1) return false;
+    if (ioUringRegister(this.#ringFd, REGISTER_FILES_UPDATE, address, 1) !== 1) return false;
     this.#files[index] = fd;
     return true;
   }

@@ -223,8 +223,9 @@ export class Reactor {
       }
     }
     const ran = this.timers.run();
-    this.settle();
-    if (ran > 0 || ready > 0) this.#flushAll();
+    // A request can have completed though the wait saw nothing: asking the kernel for completions is what posts them.
+    const settled = this.settle();
+    if (settled || ran > 0 || ready > 0) this.#flushAll();
     this.onTurn();
   }
 

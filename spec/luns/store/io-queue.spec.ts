@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { openSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createMemoryFile, Poller } from '../../../src/libc.ts';
+import { createMemoryFile, drainEventFd, Poller } from '../../../src/libc.ts';
 import { FileStore } from '../../../src/luns/store/file.ts';
 import { IoQueue, type IoRing } from '../../../src/luns/store/io-queue.ts';
 import { IoUring } from '../../../src/reactor/io-uring.ts';
@@ -286,9 +286,11 @@ describe('luns/store/io-queue', () => {
     io.settle();
     for (let i = 0; i < 100 && request.late.length === 0; i += 1) {
       poller.wait(1000);
+      drainEventFd(io.fd);
       io.settle();
     }
     assert.deepEqual(request.late, [DONE]);
+    drainEventFd(io.fd);
     assert.equal(poller.wait(0), 0);
     poller.close();
     open.splice(0)[0]?.close();
