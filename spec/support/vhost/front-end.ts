@@ -54,6 +54,7 @@ export class FrontEnd implements FrontEndParts {
   kicks = 0;
   interrupts = 0;
   #memoryKnown = false;
+  #hungUp = false;
 
   /** Connects. Throws SystemError when nobody listens. */
   constructor(path: string, options: FrontEndOptions = {}) {
@@ -123,9 +124,16 @@ export class FrontEnd implements FrontEndParts {
     this.kick();
   }
 
+  /** Closes the socket and nothing else. */
+  hangUp(): void {
+    if (this.#hungUp) return;
+    this.#hungUp = true;
+    close(this.socket.fd);
+  }
+
   /** Closes everything: the guest is gone. */
   end(): void {
-    close(this.socket.fd);
+    this.hangUp();
     close(this.requestFd);
     for (const { kick, call, error } of this.descriptors)
       for (const fd of [kick, call, error]) close(fd);
