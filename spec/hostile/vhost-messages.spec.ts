@@ -358,6 +358,24 @@ describe('hostile vhost-user front end: messages', function () {
     );
   });
 
+  it('a region that is none, removed under a running command: the core that ends it does not hear of that', () => {
+    bench.expectBroken(/^REM_MEM_REG: guest_phys_addr 0x3000 is no region/, (pair) => {
+      pair.attach();
+      bench.backEnd.inventory.inject(0, [{ operation: 'read', delayMs: 500, count: 1 }]);
+      pair.frontEnd.driver.submit(
+        { lun: lunField(0), cdb: READ_8, dataInBytes: 4096 },
+        () => undefined,
+      );
+      pair.frontEnd.kick();
+      pair.served.pump();
+      send(pair, message.REM_MEM_REG, quads(0, 0x3000, 4096, 0, 0), [], NEED_REPLY);
+      assert.equal(pair.served.connection.isSuspended, true, 'it waits for the command');
+      bench.backEnd.advance(600);
+      bench.backEnd.inventory.inject(0, []);
+      assert.equal(pair.frontEnd.socket.take()?.payload.readBigUInt64LE(0), 1n, 'refused');
+    });
+  });
+
   it('memory is replaced under a running command, which ends where it began, and the rings go on', () => {
     const pair = new Pair(bench.backEnd).attach();
     bench.backEnd.inventory.inject(0, [{ operation: 'read', delayMs: 500, count: 1 }]);
