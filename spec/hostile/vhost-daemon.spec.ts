@@ -174,7 +174,7 @@ describe('daemon and hostile vhost-user guests', function () {
     for (let i = 0; i < 100; i += 1) await cycle();
     await eventually('the first hundred are gone', () => daemon.mappingsOf(GUEST) === 0);
     const resident = daemon.residentBytes();
-    for (let i = 0; i < 300; i += 1) await cycle();
+    for (let i = 0; i < 200; i += 1) await cycle();
     await eventually('all are gone', () => daemon.mappingsOf(GUEST) === 0);
     const grownMib = (daemon.residentBytes() - resident) / 2 ** 20;
     assert.ok(grownMib < 32, `resident memory grew by ${grownMib.toFixed(1)} MiB`);

@@ -338,6 +338,15 @@ describe('hostile virtio-scsi driver', function () {
     bench.check();
   });
 
+  it('a poll in which the device breaks off counts as work, so that the reactor sees to it before it sleeps', () => {
+    const pair = new Pair(bench.backEnd).attach();
+    ring(pair).offer(32);
+    assert.equal(pair.served.connection.device.poll(REQUESTS, 32), 1);
+    pair.expectBroken(/available ring entry 32/);
+    pair.end();
+    bench.check();
+  });
+
   it('T4: an available index too far ahead, and a head that is offered while it is in flight', () => {
     bench.expectBroken(/^virtqueue 2: available ring idx \d+ is 33 ahead of/, (pair) => {
       performIndex(pair.attach(), 33);
