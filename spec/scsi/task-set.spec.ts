@@ -218,6 +218,21 @@ describe('task set', () => {
     assert.equal(other.result.status, 0);
   });
 
+  it('lets an initiator that comes back use the tags of tasks that were lost with its nexus and still run', () => {
+    const { bed, a, store } = held();
+    const lost = a.start(`2a 00 ${lbaBytes(1)} 00 00 01 00`, {
+      out: new Uint8Array(BLOCK).fill(1),
+      tag: 7,
+    });
+    bed.target.nexusLost(a.nexus);
+    const again = bed.nexus('a');
+    assert.equal(again.run('00 00 00 00 00 00', { tag: 8 }).sense, '6/29/07');
+    assert.equal(again.run('00 00 00 00 00 00', { tag: 7 }).status, 0);
+    assert.equal(store.held.length, 1);
+    store.releaseAll();
+    assert.equal(lost.done, true);
+  });
+
   it('survives thousands of dormant tasks ending one after the other without growing the stack', () => {
     const { bed, a, store } = held();
     bed.unit.taskSet.capacity = 20_000;

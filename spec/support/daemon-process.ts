@@ -114,8 +114,13 @@ export class DaemonProcess {
 
   /** Mappings of shared memory that guests brought. */
   guestMappings(): number {
+    return this.mappingsOf('ringscsi ');
+  }
+
+  /** Mappings of memory files whose name begins so. */
+  mappingsOf(name: string): number {
     const maps = readFileSync(`/proc/${this.processId}/maps`, 'latin1');
-    return maps.split('\n').filter((line) => line.includes('memfd:ringscsi ')).length;
+    return maps.split('\n').filter((line) => line.includes(`memfd:${name}`)).length;
   }
 
   residentBytes(): number {

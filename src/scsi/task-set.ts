@@ -81,6 +81,8 @@ export class TaskSet {
     for (let other = this.#head; other !== null; other = other.next) {
       if (other.nexus !== task.nexus) continue;
       ofNexus = true;
+      // Its initiator has heard the last of a task that was lost with the nexus; one being aborted by a function it has not.
+      if (other.aborting && other.abortedBy === 0) continue;
       if (other.tagLow === task.tagLow && other.tagHigh === task.tagHigh) overlapped = true;
     }
     if (overlapped) {

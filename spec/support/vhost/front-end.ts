@@ -46,7 +46,7 @@ export class FrontEnd implements FrontEndParts {
   readonly descriptors: readonly RingDescriptors[];
   readonly requestFd: number = createEventFd();
   readonly options: HandshakeOptions;
-  readonly socket: FrontEndSocket;
+  socket: FrontEndSocket;
   readonly driver: ScsiDriver;
   /** Inflight areas the back end made. */
   readonly #kept: number[] = [];
@@ -54,6 +54,7 @@ export class FrontEnd implements FrontEndParts {
   kicks = 0;
   interrupts = 0;
   #memoryKnown = false;
+  #hungUp = false;
 
   /** Connects. Throws SystemError when nobody listens. */
   constructor(path: string, options: FrontEndOptions = {}) {
@@ -123,13 +124,29 @@ export class FrontEnd implements FrontEndParts {
     this.kick();
   }
 
+  /** Connects again, as a front end that knows nothing of an earlier connection. */
+  reconnect(path: string): void {
+    this.hangUp();
+    this.driver.reset();
+    this.#memoryKnown = false;
+    this.#hungUp = false;
+    this.socket = new FrontEndSocket(connectUnix(path, true, SOCK_STREAM));
+  }
+
+  /** Closes the socket, and what came by it. */
+  hangUp(): void {
+    if (this.#hungUp) return;
+    this.#hungUp = true;
+    this.socket.end();
+    for (const fd of this.#kept.splice(0)) close(fd);
+  }
+
   /** Closes everything: the guest is gone. */
   end(): void {
-    close(this.socket.fd);
+    this.hangUp();
     close(this.requestFd);
     for (const { kick, call, error } of this.descriptors)
       for (const fd of [kick, call, error]) close(fd);
-    for (const fd of this.#kept) close(fd);
     this.ram.end();
   }
 }

@@ -52,6 +52,10 @@ function regionsOf(layout: Layout, bytes: number): RamRegion[] {
   return regions;
 }
 
+/** Allocations are whole units, so that each starts at a multiple of one. */
+const UNIT_BYTES = 16;
+const whole = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES) * UNIT_BYTES;
+
 interface Free {
   address: number;
   bytes: number;
@@ -101,7 +105,8 @@ export class GuestRam {
   }
 
   /** Guest physical address of `bytes` of free memory. */
-  allocate(bytes: number): number {
+  allocate(length: number): number {
+    const bytes = whole(length);
     const free = this.#free.find((one) => one.bytes >= bytes);
     assert.ok(free !== undefined, `${bytes} bytes of guest memory are free`);
     const { address } = free;
@@ -110,7 +115,8 @@ export class GuestRam {
     return address;
   }
 
-  release(address: number, bytes: number): void {
+  release(address: number, length: number): void {
+    const bytes = whole(length);
     if (bytes === 0) return;
     let i = this.#free.findIndex((one) => one.address > address);
     if (i < 0) i = this.#free.length;

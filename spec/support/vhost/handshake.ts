@@ -146,9 +146,9 @@ function* inflight(queues: number, size: number, keep: (fd: number) => void): St
   shape.writeUInt16LE(queues, 16);
   shape.writeUInt16LE(size, 18);
   const reply = yield ask(GET_INFLIGHT_FD, shape);
+  for (const fd of reply?.descriptors ?? []) keep(fd);
   if (reply === null || reply.descriptors.length !== 1) throw new Error('no inflight area came');
   const [fd] = reply.descriptors as [number];
-  keep(fd);
   yield tell(SET_INFLIGHT_FD, reply.payload, [fd]);
 }
 

@@ -83,6 +83,7 @@ export class VhostInitiator implements ConformanceInitiator {
   readonly maxDataBytes: number = MAX_DATA_BYTES;
   readonly #sent = new WeakMap<Promise<CommandResult>, Sent>();
   readonly #rejects = new Set<(error: Error) => void>();
+  readonly #timers = new Set<NodeJS.Timeout | undefined>();
   #pumping = false;
   #idleTurns = 0;
   #closed = false;
@@ -176,6 +177,7 @@ export class VhostInitiator implements ConformanceInitiator {
     if (this.#closed) return;
     this.#closed = true;
     for (const reject of this.#rejects) reject(new ClosedError('command'));
+    for (const timer of this.#timers) clearTimeout(timer);
     await new Promise((resolve) => setImmediate(resolve));
     this.frontEnd.end();
   }
@@ -193,10 +195,7 @@ export class VhostInitiator implements ConformanceInitiator {
     const { lun, cdb, timeoutMs = DEFAULT_TIMEOUT_MS } = request;
     this.#rejects.add(reject);
     let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      void this.#manage('ABORT TASK', ABORT_TASK, lun, tag);
-    }, timeoutMs);
+    let timer: NodeJS.Timeout | undefined;
     const tag = this.frontEnd.driver.submit(
       {
         lun: lun === REPORT_LUNS_WLUN ? REPORT_LUNS_FIELD : lunField(lun),
@@ -207,6 +206,7 @@ export class VhostInitiator implements ConformanceInitiator {
       },
       (answer) => {
         clearTimeout(timer);
+        this.#timers.delete(timer);
         this.#rejects.delete(reject);
         const { response } = answer;
         if (response === OK || response === OVERRUN) resolve(resultOf(request, answer));
@@ -215,6 +215,11 @@ export class VhostInitiator implements ConformanceInitiator {
         else reject(new RequestError(`the device answers with response ${response}`));
       },
     );
+    timer = setTimeout(() => {
+      late = true;
+      this.#manage('ABORT TASK', ABORT_TASK, lun, tag).catch(reject);
+    }, timeoutMs);
+    this.#timers.add(timer);
     return { tag, lun };
   }
 

@@ -1,6 +1,6 @@
 /** vhost-user messages as a front end writes them: a header of three words, a payload, descriptors (vhost-user protocol, "Message Specification"). */
 import { Buffer } from 'node:buffer';
-import { EAGAIN, ECONNRESET, receiveMessage, sendMessage } from '../../../src/libc.ts';
+import { close, EAGAIN, ECONNRESET, receiveMessage, sendMessage } from '../../../src/libc.ts';
 
 /** Front-end message types. */
 export const GET_FEATURES = 1;
@@ -119,6 +119,13 @@ export class FrontEndSocket {
     this.#bytes = bytes.subarray(end);
     this.#descriptors = [];
     return reply;
+  }
+
+  /** Closes it, and the descriptors of replies that nobody took. */
+  end(): void {
+    this.#read();
+    for (const fd of this.#descriptors.splice(0)) close(fd);
+    close(this.fd);
   }
 
   #read(): void {

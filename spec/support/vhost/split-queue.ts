@@ -11,7 +11,7 @@ export const NEXT = 1;
 export const WRITE = 2;
 export const INDIRECT = 4;
 const NO_NOTIFY = 1;
-const TABLE_ENTRIES = 64;
+const TABLE_ENTRIES = 48;
 
 export interface QueueOptions {
   readonly size: number;

@@ -106,6 +106,13 @@ function regionAt(message: VhostMessage, at: number): RegionRequest {
   };
 }
 
+function offeredBits(message: VhostMessage, offered: bigint): bigint {
+  const bits = message.payload.readBigUInt64LE(0);
+  const unknown = bits & ~offered;
+  if (unknown === 0n) return bits;
+  throw new VhostProtocolError(`${message.name}: bits 0x${unknown.toString(16)} are not offered`);
+}
+
 type Handler = (message: VhostMessage) => unknown;
 
 export class VhostConnection {
@@ -185,11 +192,7 @@ export class VhostConnection {
     const then = this.#whenIdleThen;
     if (then === null || !this.device.idle() || this.#broken) return;
     this.#whenIdleThen = null;
-    try {
-      then();
-    } catch (error) {
-      this.#refuse(error);
-    }
+    then();
   }
 
   /** The front end is gone: nothing is read or interrupted any more, tasks are aborted. */
@@ -321,27 +324,14 @@ export class VhostConnection {
   }
 
   #setFeatures(message: VhostMessage): void {
-    const features = message.payload.readBigUInt64LE(0);
-    const unknown = features & ~FEATURES;
-    if (unknown !== 0n) {
-      throw new VhostProtocolError(
-        `SET_FEATURES: bits 0x${unknown.toString(16)} are none that were offered`,
-      );
-    }
+    const features = offeredBits(message, FEATURES);
     this.#features = features;
     this.device.setFeatures(Number(features >> 32n), Number(features & 0xffffffffn) | 0);
     this.#switchLog();
   }
 
   #setProtocolFeatures(message: VhostMessage): void {
-    const features = message.payload.readBigUInt64LE(0);
-    const unknown = features & ~PROTOCOL_FEATURES;
-    if (unknown !== 0n) {
-      throw new VhostProtocolError(
-        `SET_PROTOCOL_FEATURES: bits 0x${unknown.toString(16)} are none that were offered`,
-      );
-    }
-    this.#protocolFeatures = features;
+    this.#protocolFeatures = offeredBits(message, PROTOCOL_FEATURES);
   }
 
   /** Status 0 is a reset (virtio 1.2, 2.1), and a formality when every ring was stopped before it. */
@@ -403,14 +393,27 @@ export class VhostConnection {
   /** Does `change` while no task uses the guest's memory; the rings go on afterwards where they stopped. */
   #withoutTasks(message: VhostMessage, change: () => void): void {
     this.#suspend(message, (resume) => {
+      let waited = false;
+      const rest = (): void => {
+        change();
+        this.#startAll();
+        resume();
+      };
       this.#vrings.stop(this.#vrings.all, () =>
-        this.#whenIdle(() => {
-          change();
-          this.#startAll();
-          resume();
-        }),
+        this.#whenIdle(() => (waited ? this.#late(message, rest) : rest())),
       );
+      waited = true;
     });
+  }
+
+  /** Whoever ended the last task calls this, and is not to be hit by what the front end got wrong. */
+  #late(message: VhostMessage, rest: () => void): void {
+    try {
+      rest();
+    } catch (error) {
+      if (message.needReply && !message.answered) this.#acknowledge(message, FAILED);
+      this.#refuse(error);
+    }
   }
 
   #whenIdle(then: () => void): void {

@@ -213,8 +213,10 @@ export class VirtioScsiDevice implements TargetPort {
     while (done < budget && this.#open) {
       const head = queue.take();
       if (head < 0) {
-        if (head === BROKEN) this.#breakQueue(served, queue.reason);
-        break;
+        if (head !== BROKEN) break;
+        // Something happened: whoever polls is to see to the guest that is now broken off.
+        this.#breakQueue(served, queue.reason);
+        return done + 1;
       }
       done += 1;
       if (index === CONTROL_QUEUE) this.#receiveControl(served, head);
@@ -525,7 +527,7 @@ export class VirtioScsiDevice implements TargetPort {
     const sent = this.#events.catchUp();
     if (sent !== BROKEN) return sent;
     this.#breakQueue(served, this.#events.reason);
-    return 0;
+    return 1;
   }
 
   /** Serves what nobody announced, until the queue is armed again. True when there may be more. */
