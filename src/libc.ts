@@ -554,24 +554,17 @@ export function receiveMessage(fd: number, maxBytes: number): ReceivedMessage | 
   }
 }
 
-const SYS_IO_URING_SETUP = 425;
-const SYS_IO_URING_ENTER = 426;
-const SYS_IO_URING_REGISTER = 427;
+const SYS_IO_URING = { setup: 425, enter: 426, register: 427 } as const;
 
 /** io_uring_setup(2) with the struct io_uring_params at a raw address: descriptor or -errno. */
 export function ioUringSetup(entries: number, paramsAddress: number): number {
-  const fd = setupCall(SYS_IO_URING_SETUP, entries, paramsAddress) as number;
+  const fd = setupCall(SYS_IO_URING.setup, entries, paramsAddress) as number;
   return fd < 0 ? -koffi.errno() : fd;
 }
 
-/** io_uring_enter(2): requests taken, or -errno. */
-export function ioUringEnter(
-  fd: number,
-  toSubmit: number,
-  minComplete: number,
-  flags: number,
-): number {
-  const taken = enterCall(SYS_IO_URING_ENTER, fd, toSubmit, minComplete, flags, 0, 0) as number;
+/** io_uring_enter(2) that waits for nothing: requests taken, or -errno. */
+export function ioUringEnter(fd: number, toSubmit: number, flags: number): number {
+  const taken = enterCall(SYS_IO_URING.enter, fd, toSubmit, 0, flags, 0, 0) as number;
   return taken < 0 ? -koffi.errno() : taken;
 }
 
@@ -582,6 +575,6 @@ export function ioUringRegister(
   argumentAddress: number,
   count: number,
 ): number {
-  const done = registerCall(SYS_IO_URING_REGISTER, fd, operation, argumentAddress, count) as number;
+  const done = registerCall(SYS_IO_URING.register, fd, operation, argumentAddress, count) as number;
   return done < 0 ? -koffi.errno() : done;
 }

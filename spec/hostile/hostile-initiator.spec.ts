@@ -225,7 +225,7 @@ describe('hostile initiator', () => {
       for (const shape of shapes) {
         const cdb = [opcode, 0, 0, 0, 0, 3, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0];
         const { status } = raw.command({ cdb, ...shape });
-        // CONDITION MET is how PRE-FETCH (34h, 90h) says that the blocks fit (SBC-3 5.8).
+        // CONDITION MET is how PRE-FETCH (34h, 90h) says that the blocks fit (SBC-3 5.7, 5.8).
         const met = status === 4 && (opcode === 0x34 || opcode === 0x90);
         assert.ok(status === 0 || status === 2 || met, `opcode ${opcode.toString(16)}`);
       }

@@ -198,6 +198,21 @@ describe('timers', () => {
     assert.deepEqual(ran, ['a', 'a2', 'later', 'c']);
     assert.equal(timers.untilNextMs(), -1);
   });
+
+  it('a timer that another one cancels is not called, though both are due', () => {
+    let now = 0;
+    const timers = new Timers(() => now);
+    const ran: string[] = [];
+    timers.after(10, () => {
+      timers.cancel(victim);
+      ran.push('first');
+    });
+    const victim = timers.after(10, () => ran.push('victim'));
+    timers.after(10, () => ran.push('last'));
+    now = 10;
+    timers.run();
+    assert.deepEqual(ran, ['first', 'last']);
+  });
 });
 
 describe('spin budget', () => {

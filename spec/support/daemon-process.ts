@@ -70,7 +70,13 @@ export class DaemonProcess {
     });
     const lines = createInterface({ input: child.stdout });
     const ready = once(lines, 'line', { signal: AbortSignal.timeout(START_MS) });
-    const ended = once(child, 'exit').then(() => {
+    const ended = once(child, 'exit').then(([code, signal]) => {
+      // It ended by itself in the middle of a test: the reason is in what it said last.
+      if (this.#child === child) {
+        process.stderr.write(
+          `the daemon ended (${code ?? signal}): ${this.#errors.slice(-2000)}\n`,
+        );
+      }
       throw new Error(`the daemon ended: ${this.#errors}`);
     });
     await Promise.race([ready, ended]);

@@ -189,7 +189,7 @@ export class IoUring {
   submit(): number {
     Atomics.store(this.#words, this.#submissionTail, this.#tail);
     while (true) {
-      const taken = ioUringEnter(this.#ringFd, this.#unsubmitted, 0, ENTER_GETEVENTS);
+      const taken = ioUringEnter(this.#ringFd, this.#unsubmitted, ENTER_GETEVENTS);
       if (taken <= 0) return this.#unsubmitted;
       this.#unsubmitted -= taken;
       if (this.#unsubmitted === 0) return 0;

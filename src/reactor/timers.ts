@@ -8,6 +8,8 @@ export interface Timer {
 export class Timers {
   /** In order of dueMs. */
   readonly #timers: Timer[] = [];
+  /** What the present `run` has left to call. */
+  #due: Timer[] = [];
   readonly #nowMs: () => number;
 
   /** `nowMs` is a monotonic clock. */
@@ -28,9 +30,11 @@ export class Timers {
     return timer;
   }
 
+  /** The timer is not called any more, even if it is due in the `run` this is called from. */
   cancel(timer: Timer): void {
     const at = this.#timers.indexOf(timer);
     if (at >= 0) this.#timers.splice(at, 1);
+    else this.#due = this.#due.filter((other) => other !== timer);
   }
 
   /** Milliseconds until the first timer is due, 0 when one is, -1 when there is none. */
@@ -45,7 +49,9 @@ export class Timers {
     const now = this.#nowMs();
     let due = 0;
     while (due < this.#timers.length && (this.#timers[due] as Timer).dueMs <= now) due += 1;
-    for (const timer of this.#timers.splice(0, due)) timer.callback();
+    this.#due = this.#timers.splice(0, due);
+    for (let next = this.#due.shift(); next !== undefined; next = this.#due.shift())
+      next.callback();
     return due;
   }
 }
