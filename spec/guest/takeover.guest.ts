@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { LunStatus } from '../../src/daemon/attached-disk.ts';
 import { tryLock } from '../../src/libc.ts';
-import { type Outcome, ringscsi, Serving } from '../cli/command.ts';
+import { type Outcome, ringscsi, ringscsiJson, Serving } from '../cli/command.ts';
 import { Guest } from './support/guest.ts';
+import { note } from './support/report.ts';
 
 const IMAGE_MIB = 256;
 /** How often in a row the takeover is done, each time with a fresh guest and image. */
@@ -76,12 +78,16 @@ class Stage {
     );
     // The image is the emulated disk's at first: only then is the daemon's LUN in standby for a reason.
     await this.serving.ready();
+    // The emulated disk says that it is the same one.
+    const [lun] = await ringscsiJson<LunStatus[]>(directory, 'lun', 'list', '--control', 'c.sock');
+    const identity = `,serial=${lun?.serial},wwn=0x${lun?.naa}`;
+    const same = disk.map((word) => (word.startsWith('scsi-hd') ? word + identity : word));
     this.guest = await Guest.boot({
       slots: boot.slots ?? 0,
       options: [
         ...['-qmp', `unix:${join(directory, 'takeover.qmp')},server=on,wait=off`],
         ...['-drive', `if=none,id=d0,format=raw,file=${this.image}`],
-        ...disk,
+        ...same,
         ...['-chardev', `socket,id=vhost,path=${vhost}`],
         ...['-device', 'vhost-user-scsi-pci,id=pv,chardev=vhost,num_queues=1'],
       ],
@@ -146,8 +152,9 @@ describe('takeover', () => {
       await stage.sh(mounted);
       await stage.write();
       const before = Number(await stage.sh('wc -l < /tmp/sums'));
-      const { code, err } = await stage.usual();
+      const { code, out, err } = await stage.usual();
       assert.equal(code, 0, err);
+      note(`takeover, round ${round}: ${out.trim()}`);
       await new Promise((resolve) => setTimeout(resolve, WRITE_MS));
       const files = await stage.check('/dev/dm-0');
       assert.ok(before > 0 && files > before + 1, `${before} files before, ${files} in the end`);
@@ -182,6 +189,17 @@ describe('takeover', () => {
     await stage.sh('until ! path QEMU; do usleep 100000; done; mount /dev/$(path RINGSCSI) /mnt');
     await stage.write();
     assert.ok((await stage.check('/dev/$(path RINGSCSI)')) > 0);
+  });
+
+  it('both disks have one NAA designator, by which udev and multipath daemons put them together', async () => {
+    await stage.begin(SCSI_DISK);
+    const naa = await stage.sh(
+      'for one in QEMU RINGSCSI; do sg_vpd -p di /dev/$(path $one) | grep 0x3; done',
+    );
+    const [emulated, ours, third] = naa.split('\n').map((line) => line.trim());
+    assert.match(ours ?? '', /^0x3[0-9a-f]{15}$/);
+    assert.equal(emulated, ours);
+    assert.equal(third, undefined);
   });
 
   it('a guest sees the LUN in standby: how large it is, not what is on it', async () => {
