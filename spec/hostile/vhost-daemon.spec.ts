@@ -64,7 +64,7 @@ describe('daemon and hostile vhost-user guests', function () {
       .filter((line) => / left: (?!the front end closed the connection$)/.test(line));
 
   before(async () => {
-    daemon = await DaemonProcess.start(['0:disk,memory=64M'], ['v.sock']);
+    daemon = await DaemonProcess.start(['0:disk,memory=64M'], ['vhost-user:v.sock']);
     socket = daemon.path('v.sock');
     await verifiedWork(2);
     await eventually('the first guest is gone', () => daemon.mappingsOf(GUEST) === 0);
@@ -79,7 +79,11 @@ describe('daemon and hostile vhost-user guests', function () {
   });
 
   const wrongs: readonly (readonly [string, RegExp, (frontEnd: FrontEnd) => void])[] = [
-    ['an unknown request', /unknown request 99/, (f) => f.socket.send(encodeMessage(99, quads(0)))],
+    [
+      'an unknown request',
+      /request 99 is unknown/,
+      (f) => f.socket.send(encodeMessage(99, quads(0))),
+    ],
     [
       'a ring changed while it is served',
       /SET_VRING_NUM: ring 2 is being served/,

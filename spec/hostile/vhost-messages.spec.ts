@@ -75,8 +75,9 @@ describe('hostile vhost-user front end: messages', function () {
 
   it('unknown requests, of the specification or not', () => {
     for (const request of [0, 19, 20, 22, 33, 41, 42, 44, 1000, 0x7fffffff, 0xffffffff]) {
-      bench.expectBroken(new RegExp(`^unknown request ${request};`), (pair) =>
-        send(pair, request, quads(0)),
+      bench.expectBroken(
+        new RegExp(`request ${request} (is unknown|belongs to .* not offered)$`),
+        (pair) => send(pair, request, quads(0)),
       );
     }
   });

@@ -38,7 +38,7 @@ describe('vhost-user front ends at a daemon', function () {
   let daemon: DaemonProcess;
   let round = 0;
   before(async () => {
-    daemon = await DaemonProcess.start(['0:disk,memory=4M'], ['v.sock']);
+    daemon = await DaemonProcess.start(['0:disk,memory=4M'], ['vhost-user:v.sock']);
   });
   after(() => daemon.end());
 
