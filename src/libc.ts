@@ -466,33 +466,33 @@ export function peerProcess(fd: number): number {
   return credentials.readInt32LE(0);
 }
 
-interface MessageHeader {
-  readonly header: Buffer;
-  /** What the header points to; kept alive with it. */
-  readonly parts: readonly Buffer[];
-}
+/**
+ * struct msghdr, its one iovec and its control data. One set for every call, each longer than 64 bytes: memory that only an
+ * address in other memory refers to is garbage to the collector, and was collected in the middle of a call.
+ */
+const header = Buffer.alloc(128);
+const iov = Buffer.alloc(128);
+const control = Buffer.alloc(CMSG_HEADER_BYTES + SCM_MAX_FD * 4 + 64);
 
-/** struct msghdr with one iovec. */
-function messageHeader(body: Buffer, control: Buffer): MessageHeader {
-  const iov = Buffer.alloc(16);
+/** Points the header at a body and at `controlBytes` of control data. The caller uses `body` after the call, too. */
+function pointAt(body: Buffer, controlBytes: number): void {
   iov.writeBigUInt64LE(koffi.address(body), 0);
   iov.writeBigUInt64LE(BigInt(body.length), 8);
-  const header = Buffer.alloc(56);
+  header.fill(0);
   header.writeBigUInt64LE(koffi.address(iov), 16);
   header.writeBigUInt64LE(1n, 24);
-  if (control.length > 0) {
-    header.writeBigUInt64LE(koffi.address(control), 32);
-    header.writeBigUInt64LE(BigInt(control.length), 40);
-  }
-  return { header, parts: [iov, body, control] };
+  if (controlBytes === 0) return;
+  header.writeBigUInt64LE(koffi.address(control), 32);
+  header.writeBigUInt64LE(BigInt(controlBytes), 40);
 }
 
 /** Sends one message with descriptors. Returns 0 or -errno; never blocks and never raises SIGPIPE. */
 export function sendMessage(fd: number, body: Buffer, descriptors: readonly number[]): number {
-  let control: Buffer = Buffer.alloc(0);
+  let controlBytes = 0;
   if (descriptors.length > 0) {
     const used = CMSG_HEADER_BYTES + descriptors.length * 4;
-    control = Buffer.alloc(Math.ceil(used / 8) * 8);
+    controlBytes = Math.ceil(used / 8) * 8;
+    control.fill(0);
     control.writeBigUInt64LE(BigInt(used), 0);
     control.writeInt32LE(SOL_SOCKET, 8);
     control.writeInt32LE(SCM_RIGHTS, 12);
@@ -500,9 +500,11 @@ export function sendMessage(fd: number, body: Buffer, descriptors: readonly numb
       control.writeInt32LE(d, CMSG_HEADER_BYTES + i * 4);
     });
   }
-  const message = messageHeader(body, control);
-  const sent = c.sendmsg(fd, message.header, MSG_NOSIGNAL | MSG_DONTWAIT) as number;
-  return sent < 0 ? -koffi.errno() : 0;
+  pointAt(body, controlBytes);
+  const sent = c.sendmsg(fd, header, MSG_NOSIGNAL | MSG_DONTWAIT) as number;
+  if (sent < 0) return -koffi.errno();
+  // A stream that takes a part only is full: what is left of the message has nowhere to go.
+  return sent === body.length ? 0 : -EAGAIN;
 }
 
 export interface ReceivedMessage {
@@ -513,7 +515,7 @@ export interface ReceivedMessage {
   readonly truncated: boolean;
 }
 
-function receivedDescriptors(control: Buffer, used: number): number[] {
+function receivedDescriptors(used: number): number[] {
   const found: number[] = [];
   for (let at = 0; at + CMSG_HEADER_BYTES <= used; ) {
     const length = Number(control.readBigUInt64LE(at));
@@ -534,18 +536,17 @@ function receivedDescriptors(control: Buffer, used: number): number[] {
  */
 export function receiveMessage(fd: number, maxBytes: number): ReceivedMessage | null | number {
   const body = Buffer.alloc(maxBytes);
-  const control = Buffer.alloc(CMSG_HEADER_BYTES + SCM_MAX_FD * 4 + 64);
-  const message = messageHeader(body, control);
   for (;;) {
-    const got = c.recvmsg(fd, message.header, MSG_CMSG_CLOEXEC) as number;
+    pointAt(body, control.length);
+    const got = c.recvmsg(fd, header, MSG_CMSG_CLOEXEC) as number;
     if (got < 0) {
       const errno = koffi.errno();
       if (errno === EINTR) continue;
       return -errno;
     }
-    const descriptors = receivedDescriptors(control, Number(message.header.readBigUInt64LE(40)));
+    const descriptors = receivedDescriptors(Number(header.readBigUInt64LE(40)));
     if (got === 0 && descriptors.length === 0) return null;
-    const flags = message.header.readInt32LE(48);
+    const flags = header.readInt32LE(48);
     return {
       body: body.subarray(0, got),
       descriptors,

@@ -327,7 +327,7 @@ export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
   }
 }
 
-/** One port for the whole run, made when a suite first needs it. */
+/** One port for the suites of a file, or of a whole run in one process, made when a suite first needs it. */
 class SharedPort<I extends ConformanceInitiator> {
   readonly name: string;
   readonly #make: () => Promise<Port<I>>;
@@ -342,7 +342,10 @@ class SharedPort<I extends ConformanceInitiator> {
     return this.#port;
   }
   async end(): Promise<void> {
-    if (this.#port !== null) await (await this.#port).end();
+    const port = this.#port;
+    // Files that come later in this process make another one.
+    this.#port = null;
+    if (port !== null) await (await port).end();
   }
 }
 

@@ -186,8 +186,9 @@ describe('ring queue', () => {
       const until = performance.now() + 15_000;
       const element = emptyElement();
       let taken = 0;
-      while (taken < 3000) {
-        assert.ok(performance.now() < until, `only ${taken} elements came`);
+      // With all processors busy the other thread may not run for a while.
+      while (taken < 3000 || (changed === 0 && performance.now() < until)) {
+        assert.ok(taken >= 3000 || performance.now() < until, `only ${taken} elements came`);
         if (!new QueueConsumer(region, 128, 16).take(element)) continue;
         taken += 1;
         check(element);
