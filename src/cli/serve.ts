@@ -23,6 +23,8 @@ Prints one line on standard output when it is ready; the log goes to standard er
                    N:disk,memory=256M
                    a comma in a value is doubled; size creates the image when it is missing
   --listen PORT    srp:SOCK: guests attach at this unix socket
+                   iscsi:HOST:PORT: iSCSI initiators connect here; names and CHAP secrets
+                     are in the configuration file, never on the command line
   --control SOCK   socket the other verbs talk to
   --state DIR      keep LUNs added at run time, sizes and saved mode pages over restarts
   --config FILE    JSON with the same keys; see docs/config.schema.json

@@ -2,6 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MAX_LUN } from '../scsi/lun.ts';
+import {
+  type IscsiConfig,
+  type IscsiListenConfig,
+  parsePortal,
+  readIscsi,
+} from './iscsi-config.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
 
 export interface DiskConfig {
@@ -22,11 +28,13 @@ export interface DiskConfig {
   readonly thin: boolean | null;
 }
 
-export interface ListenConfig {
+/** Unix socket at which guests attach; absolute. */
+export interface SrpListenConfig {
   readonly kind: 'srp';
-  /** Unix socket at which guests attach, absolute. */
   readonly path: string;
 }
+
+export type ListenConfig = SrpListenConfig | IscsiListenConfig;
 
 export interface DaemonConfig {
   /** State directory; null: nothing is kept. */
@@ -35,6 +43,8 @@ export interface DaemonConfig {
   readonly control: string | null;
   readonly listen: readonly ListenConfig[];
   readonly luns: readonly DiskConfig[];
+  /** The iSCSI target; absent: all defaults. */
+  readonly iscsi?: IscsiConfig;
 }
 
 /** Everything a LUN specification can say. The schema in docs/config.schema.json lists the same keys. */
@@ -50,9 +60,9 @@ export const DISK_KEYS = [
   'cache',
   'thin',
 ] as const;
-export const CONFIG_KEYS = ['$schema', 'state', 'control', 'listen', 'luns'] as const;
+export const CONFIG_KEYS = ['$schema', 'state', 'control', 'listen', 'luns', 'iscsi'] as const;
 const DEVICE_TYPES = ['disk'] as const;
-const LISTEN_KINDS = ['srp'] as const;
+const LISTEN_KINDS = ['srp', 'iscsi'] as const;
 const CACHE_MODES = ['writeback', 'writethrough'] as const;
 
 const UNITS: ReadonlyMap<string, number> = new Map(
@@ -220,14 +230,19 @@ export function parseLunSpec(spec: string, directory: string): DiskConfig {
   return readLun(raw, directory);
 }
 
-/** Reads `srp:PATH`. Relative paths start at `directory`. Throws ConfigError. */
+/** Reads `srp:PATH` or `iscsi:HOST:PORT`. Relative paths start at `directory`. Throws ConfigError. */
 export function parseListenSpec(spec: string, directory: string): ListenConfig {
   const action = `Cannot read port "${spec}"`;
   const colon = spec.indexOf(':');
-  if (colon < 0) throw new ConfigError(`${action}: srp:SOCKET is needed, for example srp:./a.sock`);
+  if (colon < 0) {
+    throw new ConfigError(
+      `${action}: srp:SOCKET or iscsi:HOST:PORT is needed, for example srp:./a.sock`,
+    );
+  }
   const kind = parseWord(action, 'port', spec.slice(0, colon), LISTEN_KINDS);
-  const path = resolve(directory, parseText(action, 'path', spec.slice(colon + 1)));
-  return { kind, path };
+  const place = spec.slice(colon + 1);
+  if (kind === 'iscsi') return parsePortal(action, place);
+  return { kind, path: resolve(directory, parseText(action, 'path', place)) };
 }
 
 function list(action: string, key: string, value: unknown): readonly unknown[] {
@@ -264,6 +279,7 @@ export function parseConfig(text: string, path: string): DaemonConfig {
       parseListenSpec(parseText(action, 'listen', spec), directory),
     ),
     luns: list(action, 'luns', raw['luns']).map((lun) => readLun(object(action, lun), directory)),
+    ...(raw['iscsi'] === undefined ? {} : { iscsi: readIscsi(raw['iscsi']) }),
   };
 }
 
@@ -287,6 +303,7 @@ export function mergeConfig(file: DaemonConfig | null, options: DaemonConfig): D
     control: options.control ?? file?.control ?? null,
     listen: [...(file?.listen ?? []), ...options.listen],
     luns: [...(file?.luns ?? []), ...options.luns],
+    ...(file?.iscsi === undefined ? {} : { iscsi: file.iscsi }),
   };
   checkTwice(
     merged.luns.map((lun) => lun.lun),
