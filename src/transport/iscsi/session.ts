@@ -137,8 +137,8 @@ export class Session implements AnswerSink {
     const { header } = pdu;
     const first = header[BHS.at.opcode] as number;
     const opcode = first & OPCODE_MASK;
-    // ExpStatSN has one place in every PDU of an initiator.
-    if (compareSN(header.readUInt32BE(COMMAND.at.expStatSN), this.#statSN) > 0) {
+    // ExpStatSN has one place in every PDU of an initiator. libiscsi takes the StatSN of an R2T for used: one is forgiven.
+    if (compareSN(header.readUInt32BE(COMMAND.at.expStatSN), this.#statSN) > 1) {
       this.#connection.break('it acknowledges responses that were not sent');
       return;
     }
