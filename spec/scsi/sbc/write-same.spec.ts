@@ -181,11 +181,11 @@ describe('WRITE SAME limits', () => {
     bed.store.resize(70_000 * 512);
     return { bed, a: bed.nexus('a').clear() };
   }
-  it('takes 65536 blocks and refuses 65537 with a pointer to the length', () => {
+  it('takes 65535 blocks and refuses 65536 with a pointer to the length', () => {
     const { bed, a } = large();
-    assert.equal(a.run(writeSame16(0, 65_536), { out: ONE }).status, 0);
-    assert.deepEqual(bed.store.memory.slice(65_535 * 512, 65_536 * 512), ONE);
-    const r = a.run(writeSame16(0, 65_537), { out: ONE });
+    assert.equal(a.run(writeSame16(0, 65_535), { out: ONE }).status, 0);
+    assert.deepEqual(bed.store.memory.slice(65_534 * 512, 65_535 * 512), ONE);
+    const r = a.run(writeSame16(0, 65_536), { out: ONE });
     assert.equal(r.sense, '5/24/00');
     assert.equal(r.pointer, 'cdb 10.7');
   });
@@ -194,7 +194,7 @@ describe('WRITE SAME limits', () => {
     const r = a.run(writeSame10(0, 0), { out: ZERO });
     assert.equal(r.sense, '5/24/00');
     assert.equal(r.pointer, 'cdb 7.7');
-    assert.equal(a.run(writeSame10(70_000 - 65_536, 0), { out: ZERO }).status, 0);
+    assert.equal(a.run(writeSame10(70_000 - 65_535, 0), { out: ZERO }).status, 0);
   });
 });
 
