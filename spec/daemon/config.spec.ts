@@ -165,9 +165,18 @@ describe('configuration: ports', () => {
     assert.deepEqual(parseListenSpec('srp:./a.sock', '/vm'), { kind: 'srp', path: '/vm/a.sock' });
   });
   const bad: readonly (readonly [string, string])[] = [
-    ['a.sock', 'Cannot read port "a.sock": srp:SOCKET is needed, for example srp:./a.sock'],
-    ['spr:a', 'Cannot read port "spr:a": unknown port "spr", did you mean "srp"? Known: srp'],
-    ['vhost-user:a', 'Cannot read port "vhost-user:a": unknown port "vhost-user". Known: srp'],
+    [
+      'a.sock',
+      'Cannot read port "a.sock": srp:SOCKET or iscsi:HOST:PORT is needed, for example srp:./a.sock',
+    ],
+    [
+      'spr:a',
+      'Cannot read port "spr:a": unknown port "spr", did you mean "srp"? Known: srp, iscsi',
+    ],
+    [
+      'vhost-user:a',
+      'Cannot read port "vhost-user:a": unknown port "vhost-user". Known: srp, iscsi',
+    ],
     ['srp:', 'Cannot read port "srp:": path is "", a text is needed'],
   ];
   for (const [spec, message] of bad) {
@@ -201,7 +210,7 @@ describe('configuration: the file', () => {
     ['[]', /: \[\] is there, an object is needed$/],
     [
       '{"lun":[]}',
-      /: unknown key "lun", did you mean "luns"\? Known: \$schema, state, control, listen, luns$/,
+      /: unknown key "lun", did you mean "luns"\? Known: \$schema, state, control, listen, luns, iscsi$/,
     ],
     ['{"contrl":"c"}', /unknown key "contrl", did you mean "control"\?/],
     ['{"control":5}', /: control is 5, a text is needed$/],

@@ -45,6 +45,8 @@ export class IscsiConnection implements PduSink, SessionConnection {
   /** Resolves when socket and session are over. */
   readonly ended: Promise<void>;
   readonly #socket: Socket;
+  /** A socket that is closed does not know any more. */
+  readonly #remote: string;
   readonly #host: ConnectionHost;
   readonly #reader: PduReader;
   readonly #writer: PduWriter;
@@ -56,6 +58,7 @@ export class IscsiConnection implements PduSink, SessionConnection {
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
+    this.#remote = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? '?'}`;
     this.#host = host;
     this.#reader = new PduReader(this, DEFAULT_RECEIVE_BYTES);
     this.#writer = new PduWriter(socket);
@@ -82,7 +85,7 @@ export class IscsiConnection implements PduSink, SessionConnection {
   /** Who is at the other end, for the log. */
   get peer(): string {
     const name = this.session?.terms.initiatorName ?? 'somebody';
-    return `${name} at ${this.#socket.remoteAddress ?? '?'}:${this.#socket.remotePort ?? '?'}`;
+    return `${name} at ${this.#remote}`;
   }
 
   get portal(): string {
