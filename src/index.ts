@@ -21,6 +21,6 @@ export {
   openInitiator,
   type TargetIdentity,
 } from './initiator/initiator.ts';
-export type { Link, LinkQueue, OpenLink } from './initiator/link.ts';
 export type { CommandResult } from './initiator/request.ts';
 export type { SenseData } from './initiator/sense-data.ts';
+export type { Link, LinkQueue, OpenLink } from './transport/link.ts';

@@ -174,15 +174,15 @@ describe('configuration: ports', () => {
   const bad: readonly (readonly [string, string])[] = [
     [
       'a.sock',
-      'Cannot read port "a.sock": srp:SOCKET or vhost-user:SOCKET is needed, for example srp:./a.sock',
+      'Cannot read port "a.sock": srp:SOCKET, vhost-user:SOCKET or iscsi:HOST:PORT is needed, for example srp:./a.sock',
     ],
     [
       'spr:a',
-      'Cannot read port "spr:a": unknown port "spr", did you mean "srp"? Known: srp, vhost-user',
+      'Cannot read port "spr:a": unknown port "spr", did you mean "srp"? Known: srp, vhost-user, iscsi',
     ],
     [
       'vhost-scsi:a',
-      'Cannot read port "vhost-scsi:a": unknown port "vhost-scsi", did you mean "vhost-user"? Known: srp, vhost-user',
+      'Cannot read port "vhost-scsi:a": unknown port "vhost-scsi", did you mean "vhost-user"? Known: srp, vhost-user, iscsi',
     ],
     ['srp:', 'Cannot read port "srp:": path is "", a text is needed'],
   ];
@@ -219,7 +219,7 @@ describe('configuration: the file', () => {
     ['[]', /: \[\] is there, an object is needed$/],
     [
       '{"lun":[]}',
-      /: unknown key "lun", did you mean "luns"\? Known: \$schema, state, control, listen, luns, emulated, driverBlacklist$/,
+      /: unknown key "lun", did you mean "luns"\? Known: \$schema, state, control, listen, luns, emulated, driverBlacklist, iscsi$/,
     ],
     ['{"contrl":"c"}', /unknown key "contrl", did you mean "control"\?/],
     ['{"control":5}', /: control is 5, a text is needed$/],

@@ -1,8 +1,8 @@
 /** Initiators of the library and a target in one process: links over the loopback, pumped by the event loop. */
 
-import type { Link, LinkQueue } from '../../src/initiator/link.ts';
 import { Inventory } from '../../src/luns/inventory.ts';
 import { Target } from '../../src/scsi/target.ts';
+import type { Link, LinkQueue } from '../../src/transport/link.ts';
 import { Loopback, type LoopbackEnd } from '../../src/transport/loopback.ts';
 import type { GuestMemory } from '../../src/transport/memory.ts';
 import type { CrqElement } from '../../src/transport/srp/channel.ts';

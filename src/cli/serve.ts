@@ -26,6 +26,8 @@ Prints one line on standard output when it is ready; the log goes to standard er
                    standby: a QEMU owns the image at first, see ringscsi takeover
   --listen PORT    srp:SOCK: guests attach at this unix socket by the SRP ring (docs/srp-ring.md)
                    vhost-user:SOCK: QEMU attaches here, its guests use their own virtio-scsi driver
+                   iscsi:HOST:PORT: iSCSI initiators connect here; names and CHAP secrets
+                     are in the configuration file, never on the command line
   --control SOCK   socket the other verbs talk to
   --state DIR      keep LUNs added at run time, sizes and saved mode pages over restarts
   --config FILE    JSON with the same keys; see docs/config.schema.json

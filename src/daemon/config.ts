@@ -3,6 +3,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MAX_LUN } from '../scsi/lun.ts';
 import { PLACES, type Place } from '../unplug/selection.ts';
+import {
+  type IscsiConfig,
+  type IscsiListenConfig,
+  parsePortal,
+  readIscsi,
+} from './iscsi-config.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
 
 export interface DiskConfig {
@@ -25,13 +31,16 @@ export interface DiskConfig {
   readonly standby: boolean;
 }
 
+/** Transports of guests: what they share with the daemon is a unix socket. */
 export type ListenKind = 'srp' | 'vhost-user';
 
-export interface ListenConfig {
+/** Unix socket at which guests attach; absolute. */
+export interface SocketListenConfig {
   readonly kind: ListenKind;
-  /** Unix socket at which guests attach, absolute. */
   readonly path: string;
 }
+
+export type ListenConfig = SocketListenConfig | IscsiListenConfig;
 
 /** One device that a QEMU emulates for a guest, and the LUN that takes over from it: a row of the path map. */
 export interface EmulatedConfig {
@@ -58,6 +67,8 @@ export interface DaemonConfig {
   readonly emulated?: readonly EmulatedConfig[];
   /** Directory with a file PRODUCT/BUILD for each driver that must not load, absolute; null or absent: none. */
   readonly driverBlacklist?: string | null;
+  /** The iSCSI target; absent: all defaults. */
+  readonly iscsi?: IscsiConfig;
 }
 
 /** Everything a LUN specification can say. The schema in docs/config.schema.json lists the same keys. */
@@ -82,10 +93,11 @@ export const CONFIG_KEYS = [
   'luns',
   'emulated',
   'driverBlacklist',
+  'iscsi',
 ] as const;
 export const EMULATED_KEYS = ['guest', 'device', 'at', 'qmp', 'lun'] as const;
 const DEVICE_TYPES = ['disk'] as const;
-const LISTEN_KINDS = ['srp', 'vhost-user'] as const;
+const LISTEN_KINDS = ['srp', 'vhost-user', 'iscsi'] as const;
 const CACHE_MODES = ['writeback', 'writethrough'] as const;
 
 const UNITS: ReadonlyMap<string, number> = new Map(
@@ -304,18 +316,19 @@ export function parseEmulatedSpec(spec: string, directory: string): EmulatedConf
   return readEmulated(raw, directory);
 }
 
-/** Reads `srp:PATH` or `vhost-user:PATH`. Relative paths start at `directory`. Throws ConfigError. */
+/** Reads `srp:PATH`, `vhost-user:PATH` or `iscsi:HOST:PORT`. Relative paths start at `directory`. Throws ConfigError. */
 export function parseListenSpec(spec: string, directory: string): ListenConfig {
   const action = `Cannot read port "${spec}"`;
   const colon = spec.indexOf(':');
   if (colon < 0) {
     throw new ConfigError(
-      `${action}: srp:SOCKET or vhost-user:SOCKET is needed, for example srp:./a.sock`,
+      `${action}: srp:SOCKET, vhost-user:SOCKET or iscsi:HOST:PORT is needed, for example srp:./a.sock`,
     );
   }
   const kind = parseWord(action, 'port', spec.slice(0, colon), LISTEN_KINDS);
-  const path = resolve(directory, parseText(action, 'path', spec.slice(colon + 1)));
-  return { kind, path };
+  const place = spec.slice(colon + 1);
+  if (kind === 'iscsi') return parsePortal(action, place);
+  return { kind, path: resolve(directory, parseText(action, 'path', place)) };
 }
 
 function list(action: string, key: string, value: unknown): readonly unknown[] {
@@ -356,6 +369,7 @@ export function parseConfig(text: string, path: string): DaemonConfig {
       readEmulated(object(action, one), directory),
     ),
     driverBlacklist: place('driverBlacklist', raw['driverBlacklist']),
+    ...(raw['iscsi'] === undefined ? {} : { iscsi: readIscsi(raw['iscsi']) }),
   };
 }
 
@@ -381,6 +395,7 @@ export function mergeConfig(file: DaemonConfig | null, options: DaemonConfig): D
     luns: [...(file?.luns ?? []), ...options.luns],
     emulated: [...(file?.emulated ?? []), ...(options.emulated ?? [])],
     driverBlacklist: options.driverBlacklist ?? file?.driverBlacklist ?? null,
+    ...(file?.iscsi === undefined ? {} : { iscsi: file.iscsi }),
   };
   checkTwice(
     merged.luns.map((lun) => lun.lun),

@@ -7,6 +7,7 @@ import { DiskFileError } from '../luns/open.ts';
 import { ControlServer, type ControlSession } from '../transport/control/server.ts';
 import { AttachedDisk, type DiskIdentity, LunError, type LunStatus } from './attached-disk.ts';
 import type { DaemonConfig, DiskConfig } from './config.ts';
+import { IscsiGateway } from './iscsi-gateway.ts';
 import type { Log } from './log.ts';
 import type {
   GuestStatus,
@@ -103,6 +104,7 @@ export class Daemon {
   #installation = '';
   #reactor: ReactorHandle | null = null;
   #control: ControlServer | null = null;
+  #iscsi: IscsiGateway | null = null;
   #starting: Promise<void> = Promise.resolve();
   #stopping: Promise<number> | null = null;
   /** The reactor ended without being asked to. */
@@ -161,7 +163,12 @@ export class Daemon {
       version: VERSION,
       processId: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedMs),
-      listen: config.listen.map(({ kind, path }) => `${kind}:${path}`),
+      listen: [
+        ...config.listen
+          .filter(({ kind }) => kind !== 'iscsi')
+          .map((port) => `${port.kind}:${port.path}`),
+        ...(this.#iscsi?.portals() ?? []),
+      ],
       control: config.control,
       state: config.state,
       luns: this.#disks.size,
@@ -348,6 +355,7 @@ export class Daemon {
   async #open(): Promise<void> {
     this.#openDisks();
     await this.#startReactor();
+    await this.#openPortals();
     await this.#openControl();
   }
 
@@ -442,7 +450,24 @@ export class Daemon {
     reactor.ended.then((code) => this.#reactorEnded(code)).catch(() => this.#reactorEnded(1));
     await Promise.all([...this.#disks.values()].map((disk) => this.#addToReactor(disk)));
     const { listen } = this.#options.config;
-    await Promise.all(listen.map((port) => this.#ask({ kind: 'listen', listen: port })));
+    const sockets = listen.filter((port) => port.kind !== 'iscsi');
+    await Promise.all(sockets.map((port) => this.#ask({ kind: 'listen', listen: port })));
+  }
+
+  async #openPortals(): Promise<void> {
+    const { listen, iscsi } = this.#options.config;
+    const portals = listen.filter((port) => port.kind === 'iscsi');
+    if (portals.length === 0) return;
+    this.#iscsi = await IscsiGateway.open({
+      listen: portals,
+      config: iscsi ?? null,
+      name: this.#name,
+      listenAt: async (path) => {
+        await this.#ask({ kind: 'listen', listen: { kind: 'srp', path } });
+      },
+      luns: () => [...this.#disks.keys()],
+      log: (text, level) => this.#log.write(level, text),
+    });
   }
 
   #reactorEnded(code: number): void {
@@ -524,6 +549,7 @@ export class Daemon {
     // Half of a start cannot be undone: it ends first, well or not.
     await this.#starting.catch(() => undefined);
     const ended = await this.#choreography.runExclusive(async () => {
+      await this.#iscsi?.stop(this.#options.graceMs ?? DEFAULT_GRACE_MS);
       const code = await this.#shutDownReactor();
       for (const disk of this.#disks.values()) disk.close();
       this.#disks.clear();

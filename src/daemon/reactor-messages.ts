@@ -3,7 +3,7 @@ import type { DiskOptions } from '../luns/disk.ts';
 import type { UnitStatistics } from '../luns/inventory.ts';
 import type { FaultRule } from '../luns/store/fault.ts';
 import type { DrainedEntry } from '../trace.ts';
-import type { ListenConfig, ListenKind } from './config.ts';
+import type { ListenKind, SocketListenConfig } from './config.ts';
 
 /** Everything a reactor needs to serve one disk. The main thread has opened, checked and locked the file. */
 export type DiskSpec = DiskOptions;
@@ -20,7 +20,7 @@ export type ReactorRequest =
   /** Answered when nothing touches the medium any more and it is flushed. */
   | { readonly kind: 'standbyUnit'; readonly lun: number }
   | { readonly kind: 'inject'; readonly lun: number; readonly rules: readonly InjectRule[] }
-  | { readonly kind: 'listen'; readonly listen: ListenConfig }
+  | { readonly kind: 'listen'; readonly listen: SocketListenConfig }
   | { readonly kind: 'guests' }
   /** Whether initiators of this name may log in (SRP; virtio has no names). */
   | { readonly kind: 'admitGuest'; readonly name: string; readonly admitted: boolean }

@@ -2,6 +2,8 @@
 import { performance } from 'node:perf_hooks';
 import { encodeLun } from '../scsi/lun.ts';
 import { ABORT_TASK, LOGICAL_UNIT_RESET } from '../scsi/sam.ts';
+import { Arena } from '../transport/arena.ts';
+import type { Link } from '../transport/link.ts';
 import type { MemoryRegion } from '../transport/memory.ts';
 import { ABORTED, ANSWERED, GARBLED, type SrpCommand } from '../transport/srp/initiator-command.ts';
 import {
@@ -10,10 +12,8 @@ import {
   initiatorPortBytes,
   SrpInitiatorPort,
 } from '../transport/srp/initiator-port.ts';
-import { Arena } from './arena.ts';
 import { CommandPool } from './command-pool.ts';
 import { RequestError, ScsiTimeoutError, TaskAbortedError } from './errors.ts';
-import type { Link } from './link.ts';
 import { ManagementQueue } from './management-queue.ts';
 import {
   ABORTING,

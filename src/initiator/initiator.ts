@@ -16,6 +16,7 @@ import {
   SIMPLE,
 } from '../scsi/sam.ts';
 import { MAX_CDB_BYTES } from '../scsi/task.ts';
+import type { OpenLink } from '../transport/link.ts';
 import type { AdapterInfo } from '../transport/srp/mad-codec.ts';
 import { type BlockAccess, openBlockAccess } from './block-access.ts';
 import { cdbName } from './command-name.ts';
@@ -29,7 +30,6 @@ import {
   TaskAbortedError,
   TaskManagementError,
 } from './errors.ts';
-import type { OpenLink } from './link.ts';
 import { type CommandResult, type Request, WAITING } from './request.ts';
 import { openRingLink } from './ring-link.ts';
 import { decodeSense, type SenseData } from './sense-data.ts';

@@ -1,7 +1,8 @@
 /** The link over the shared-memory ring: attachment, doorbells through the waiter thread, orderly end. */
+
+import type { Link } from '../transport/link.ts';
 import { connectRing, type RingConnection } from '../transport/ring/connector.ts';
 import { type DoorbellWatch, watchDoorbells } from './doorbell-waiter.ts';
-import type { Link } from './link.ts';
 
 export interface RingLinkOptions {
   readonly path: string;

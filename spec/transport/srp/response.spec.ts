@@ -56,6 +56,14 @@ describe('SRP_RSP residuals', () => {
     });
   });
 
+  it('a write that has less than a block is GOOD and has an overflow: what the buffer lacked', () => {
+    open((channel) => {
+      const write = { cdb: '2a000000 00000000 0100', formats: '10' };
+      const answer = channel.ask(command({ ...write, descriptors: `${AT_2M} 000000c8` }));
+      assert.equal(hex(answer.subarray(18, 28)), '04000000013800000000');
+    });
+  });
+
   it('a failed read leaves what was not read under', () => {
     open((channel, guest) => {
       guest.bed.store.fail('read', 2, 0);

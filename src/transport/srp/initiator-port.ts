@@ -66,6 +66,8 @@ export interface InitiatorPortEvents {
   onLost(port: SrpInitiatorPort, text: string): void;
   /** SRP_AER_REQ: 8-byte LUN and sense data, valid during the call. */
   onAsynchronousEvent(port: SrpInitiatorPort, lun: Uint8Array, sense: Uint8Array): void;
+  /** The target answered a PING: it has handled everything that was sent before it. */
+  onPong?(port: SrpInitiatorPort): void;
 }
 
 export interface InitiatorPortOptions {
@@ -460,6 +462,7 @@ export class SrpInitiatorPort {
     else if (element.valid !== CRQ_COMMAND) this.strays += 1;
     else if (element.format === FORMAT_MESSAGE) {
       this.#pongOwed ||= element.status === STATUS_PING || element.reserved === STATUS_PING;
+      if (element.status === STATUS_PING_RESPONSE) this.options.events.onPong?.(this);
     } else {
       const slot = element.low - this.#tagBase;
       const known = slot >= this.controlSlot && slot < this.#slots;

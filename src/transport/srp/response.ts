@@ -39,6 +39,14 @@ export function residual(described: number, wanted: number, moved: number): numb
   return moved < described ? described - moved : Math.min(0, described - wanted);
 }
 
+/**
+ * Bytes of a described buffer that count as moved. A command that ended GOOD took all it wanted of what there was, even if
+ * the tail was no whole block and was not written.
+ */
+function movedOf(good: boolean, described: number, wanted: number, moved: number): number {
+  return good ? Math.min(described, wanted) : moved;
+}
+
 /** First word: type, and SOLNT if the request asked for it with this outcome. Then the delta and the tag. */
 function encodeHead(
   view: DataView,
@@ -70,9 +78,13 @@ export function encodeResponse(
   descriptorSense: boolean,
 ): number {
   const { status } = task;
-  encodeHead(view, at, task, delta, solicited, status === GOOD);
-  const out = residual(task.dataOut.bytes, task.dataOutWanted, task.dataOutMoved);
-  const into = residual(task.dataIn.bytes, task.dataInWanted, task.dataInMoved);
+  const good = status === GOOD;
+  encodeHead(view, at, task, delta, solicited, good);
+  const { dataOut, dataOutWanted, dataIn, dataInWanted } = task;
+  const movedOut = movedOf(good, dataOut.bytes, dataOutWanted, task.dataOutMoved);
+  const movedIn = movedOf(good, dataIn.bytes, dataInWanted, task.dataInMoved);
+  const out = residual(dataOut.bytes, dataOutWanted, movedOut);
+  const into = residual(dataIn.bytes, dataInWanted, movedIn);
   let flags = 0;
   if (out !== 0) flags |= out > 0 && !underAsOver ? DOUNDER : DOOVER;
   if (into !== 0) flags |= into > 0 && !underAsOver ? DIUNDER : DIOVER;

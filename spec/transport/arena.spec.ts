@@ -1,6 +1,6 @@
 /** The allocator of data buffers: no overlap, nothing lost, first fit. */
 import { strict as assert } from 'node:assert';
-import { Arena } from '../../src/initiator/arena.ts';
+import { Arena } from '../../src/transport/arena.ts';
 
 describe('arena', () => {
   it('hands out aligned, separate buffers and says when there is none', () => {

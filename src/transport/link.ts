@@ -1,6 +1,6 @@
 /** What carries an initiator's IUs: memory and queue pairs with doorbells. The ring is one; the in-process loopback another. */
-import type { GuestMemory } from '../transport/memory.ts';
-import type { Channel } from '../transport/srp/channel.ts';
+import type { GuestMemory } from './memory.ts';
+import type { Channel } from './srp/channel.ts';
 
 /** A queue pair whose owner can sleep. */
 export interface LinkQueue extends Channel {

@@ -1,0 +1,176 @@
+/** Task management of a session: what never reached the core ends here, the rest is asked of the core over SRP (RFC 7143 11.5, 11.6). */
+
+import { encodeLun } from '../../scsi/lun.ts';
+import {
+  ABORT_TASK,
+  ABORT_TASK_SET,
+  CLEAR_ACA,
+  CLEAR_TASK_SET,
+  LOGICAL_UNIT_RESET,
+} from '../../scsi/sam.ts';
+import { ABORTED, ANSWERED, SrpManagement } from '../srp/initiator-command.ts';
+import { RSP_COMPLETE, RSP_FIELDS_INVALID, RSP_NOT_SUPPORTED } from '../srp/iu.ts';
+import {
+  compareSN,
+  type Pdu,
+  TASK_REQUEST,
+  TM_COMPLETE,
+  TM_NO_LUN,
+  TM_NO_REASSIGN,
+  TM_NO_TASK,
+  TM_NOT_SUPPORTED,
+  TM_REJECTED,
+  TMF_ABORT_TASK,
+  TMF_ABORT_TASK_SET,
+  TMF_CLEAR_ACA,
+  TMF_CLEAR_TASK_SET,
+  TMF_LOGICAL_UNIT_RESET,
+  TMF_TARGET_COLD_RESET,
+  TMF_TARGET_WARM_RESET,
+  TMF_TASK_REASSIGN,
+} from './pdu.ts';
+import type { SrpNexus } from './srp-nexus.ts';
+import { copyLun, type IscsiTask } from './task.ts';
+
+/** Functions that can wait for their turn. */
+const MAX_WAITING = 64;
+
+/** What concerns more than one session. */
+export interface ManagementHost {
+  /** Units that a target reset resets. */
+  luns(): readonly number[];
+  /** TARGET COLD RESET: every session ends, this one too. */
+  dropSessions(why: string): void;
+}
+
+/** What is asked of the session. */
+export interface ManagedSession {
+  find(itt: number): IscsiTask | undefined;
+  dropUnsent(select: (task: IscsiTask) => boolean): void;
+  /** The command of this number never arrived and is not wanted any more. False when that cannot be. */
+  giveUp(cmdSN: number): boolean;
+  answer(itt: number, response: number): void;
+}
+
+/** Functions of the core that concern one logical unit. */
+const UNIT_FUNCTIONS: ReadonlyMap<number, number> = new Map([
+  [TMF_ABORT_TASK_SET, ABORT_TASK_SET],
+  [TMF_CLEAR_ACA, CLEAR_ACA],
+  [TMF_CLEAR_TASK_SET, CLEAR_TASK_SET],
+  [TMF_LOGICAL_UNIT_RESET, LOGICAL_UNIT_RESET],
+]);
+
+export class TaskManagement {
+  readonly #nexus: SrpNexus | null;
+  readonly #host: ManagementHost;
+  readonly #session: ManagedSession;
+  readonly #waiting: SrpManagement[] = [];
+
+  constructor(nexus: SrpNexus | null, host: ManagementHost, session: ManagedSession) {
+    this.#nexus = nexus;
+    this.#host = host;
+    this.#session = session;
+  }
+
+  /** Executes a request. False when too many wait already. */
+  receive(pdu: Pdu): boolean {
+    if (this.#waiting.length >= MAX_WAITING) return false;
+    const { header } = pdu;
+    const itt = header.readUInt32BE(TASK_REQUEST.at.itt);
+    const asked = (header[TASK_REQUEST.at.function] as number) & 0x7f;
+    const unitFunction = UNIT_FUNCTIONS.get(asked);
+    if (asked === TMF_ABORT_TASK) this.#abortTask(pdu, itt);
+    else if (unitFunction !== undefined) this.#unit(pdu, itt, unitFunction);
+    else if (asked === TMF_TARGET_WARM_RESET) this.#reset(itt, false);
+    else if (asked === TMF_TARGET_COLD_RESET) this.#reset(itt, true);
+    else {
+      const reassign = asked === TMF_TASK_REASSIGN;
+      this.#session.answer(itt, reassign ? TM_NO_REASSIGN : TM_NOT_SUPPORTED);
+    }
+    return true;
+  }
+
+  /** Sends what waits. */
+  dispatch(): void {
+    while (this.#waiting.length > 0 && this.#nexus?.manage(this.#waiting[0] as SrpManagement)) {
+      this.#waiting.shift();
+    }
+  }
+
+  #abortTask(pdu: Pdu, itt: number): void {
+    const { header } = pdu;
+    const task = this.#session.find(header.readUInt32BE(TASK_REQUEST.at.referencedTag));
+    if (task === undefined) {
+      const cmdSN = header.readUInt32BE(TASK_REQUEST.at.referencedCmdSN);
+      const older = compareSN(cmdSN, header.readUInt32BE(TASK_REQUEST.at.cmdSN)) < 0;
+      const givenUp = older && this.#session.giveUp(cmdSN);
+      this.#session.answer(itt, givenUp ? TM_COMPLETE : TM_NO_TASK);
+      return;
+    }
+    if (!task.sent) {
+      this.#session.dropUnsent((one) => one === task);
+      this.#session.answer(itt, TM_COMPLETE);
+      return;
+    }
+    const { command } = task;
+    const request = new SrpManagement();
+    request.managementFunction = ABORT_TASK;
+    request.lun.set(command.lun);
+    request.managed = command;
+    const { sequence } = command;
+    request.done = () => {
+      // It may have been answered before the function reached it; then there was no task any more.
+      const aborted = command.outcome === ABORTED && command.sequence === sequence;
+      const response = responseOf(request);
+      this.#session.answer(itt, response === TM_COMPLETE && !aborted ? TM_NO_TASK : response);
+    };
+    this.#queue(request);
+  }
+
+  #unit(pdu: Pdu, itt: number, managementFunction: number): void {
+    const request = new SrpManagement();
+    request.managementFunction = managementFunction;
+    const lun = copyLun(pdu.header, request.lun);
+    if (managementFunction !== CLEAR_ACA) this.#session.dropUnsent((task) => task.lun === lun);
+    request.done = () => this.#session.answer(itt, responseOf(request));
+    this.#queue(request);
+  }
+
+  /** SRP has no target reset: each logical unit is reset, as SAM says what a hard reset does to it. */
+  #reset(itt: number, cold: boolean): void {
+    this.#session.dropUnsent(() => true);
+    const luns = this.#host.luns();
+    let left = luns.length;
+    let worst = TM_COMPLETE;
+    const finish = (): void => {
+      this.#session.answer(itt, worst);
+      if (cold) this.#host.dropSessions('target cold reset');
+    };
+    if (left === 0) finish();
+    for (const lun of luns) {
+      const request = new SrpManagement();
+      request.managementFunction = LOGICAL_UNIT_RESET;
+      encodeLun(request.lun, 0, lun, 'native');
+      request.done = () => {
+        const response = responseOf(request);
+        // A unit that was removed meanwhile needs no reset.
+        if (response !== TM_COMPLETE && response !== TM_NO_LUN) worst = TM_REJECTED;
+        left -= 1;
+        if (left === 0) finish();
+      };
+      this.#queue(request);
+    }
+  }
+
+  #queue(request: SrpManagement): void {
+    this.#waiting.push(request);
+    this.dispatch();
+  }
+}
+
+function responseOf(request: SrpManagement): number {
+  if (request.outcome !== ANSWERED) return TM_REJECTED;
+  if (request.responseCode === RSP_COMPLETE) return TM_COMPLETE;
+  if (request.responseCode === RSP_NOT_SUPPORTED) return TM_NOT_SUPPORTED;
+  return request.responseCode === RSP_FIELDS_INVALID ? TM_NO_LUN : TM_REJECTED;
+}
