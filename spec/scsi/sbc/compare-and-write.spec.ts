@@ -45,9 +45,10 @@ describe('COMPARE AND WRITE', () => {
     assert.deepEqual(bed.store.memory, before);
     assert.equal(bed.store.calls.write, 0);
   });
-  it('no blocks is GOOD and does nothing', () => {
+  it('no blocks is GOOD and does nothing; with data for 256 blocks, which the field cannot say, it is 5/24/00', () => {
     const { bed, a } = bench();
     assert.equal(a.run(caw(5, 0)).status, 0);
+    assert.equal(a.run(caw(5, 0), { out: new Uint8Array(512 * 512) }).sense, '5/24/00');
     assert.equal(bed.store.requests.length, 0);
   });
   it('more blocks than the Block Limits page says are 5/24/00 at the field', () => {

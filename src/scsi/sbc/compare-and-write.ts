@@ -42,15 +42,15 @@ export const COMPARE_AND_WRITE = command(
 export function compareAndWrite(task: Task): void {
   const block = blockDeviceOf(task);
   if (refuseLength(task, block.maxCompareAndWriteBlocks) || refuseRange(task, block)) return;
-  if (task.blocks === 0) {
-    unitOf(task).finish(task);
-    return;
-  }
   const half = task.blocks * block.blockBytes;
   task.dataOutWanted = half * 2;
   if (task.dataOut.bytes !== half * 2) {
-    // Neither a part of the comparison nor of the data may be made up.
+    // Neither a part of the comparison nor of the data may be made up; and 256 blocks, which the field cannot say, are not 0.
     refuse(task, INVALID_FIELD_IN_CDB);
+    return;
+  }
+  if (half === 0) {
+    unitOf(task).finish(task);
     return;
   }
   task.position = task.lba * block.blockBytes;
