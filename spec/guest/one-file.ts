@@ -22,7 +22,10 @@ async function run(file: string): Promise<void> {
   mocha.addFile(file);
   await mocha.loadFilesAsync();
   const runner = mocha.run((failures) => {
-    process.exitCode = failures === 0 ? 0 : 1;
+    // Not by letting the process run out: a machine that a failed test left behind would keep it alive. What was
+    // reported has to be on its way first.
+    const code = failures === 0 ? 0 : 1;
+    process.once('disconnect', () => process.exit(code));
     process.disconnect();
   });
   /** Time of hooks that ended since the last test. */
