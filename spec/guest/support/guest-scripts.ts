@@ -39,12 +39,13 @@ while true; do
   {
     sh /tmp/script.$id > /tmp/output.$id 2>&1 < /dev/null 3>&-
     code=$?
-    flock 9
+    until mkdir /tmp/agent.lock 2> /dev/null; do usleep 1000; done
     printf '%s %s ' $id $code >&3
     base64 /tmp/output.$id | tr -d '\\n' >&3
     echo >&3
+    rmdir /tmp/agent.lock
     rm -f /tmp/script.$id /tmp/output.$id
-  } 9> /tmp/agent.lock &
+  } &
 done
 `;
 
