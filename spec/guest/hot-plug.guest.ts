@@ -81,12 +81,19 @@ describe('hot plug', () => {
         }
       }
     };
-    await cycle();
+    const mappings = storage.guestMappings().length;
     const settled = async (): Promise<readonly [number, number]> => {
-      for (let i = 0; i < 100 && storage.guestMappings().length > mappings; i += 1) await sleep(50);
+      const begin = performance.now();
+      for (let i = 0; i < 600 && storage.guestMappings().length > mappings; i += 1) {
+        if (i === 60) note(`a guest that left is still there: ${await guests()}\n${storage.log}`);
+        await sleep(50);
+      }
+      const ms = performance.now() - begin;
+      if (ms > SOON_MS) note(`the last guest was let go after ${ms.toFixed(0)} ms`);
       return [storage.descriptors().length, storage.guestMappings().length];
     };
-    const mappings = storage.guestMappings().length;
+    const guests = async (): Promise<string> => JSON.stringify(await storage.call('guest.list'));
+    await cycle();
     const before = await settled();
     const resident = storage.residentBytes();
     for (let i = 0; i < CYCLES; i += 1) await cycle();
