@@ -102,7 +102,10 @@ export function serve(socketPath: string, file: string): void {
     { words: new Uint32Array(iovecs.buffer), address: iovecs.address },
   );
   const reactor = new Reactor(availableParallelism());
-  reactor.onTurn = () => store.turn();
+  reactor.onTurn = () => {
+    store.turn();
+    return false;
+  };
   if (queue !== null) {
     reactor.settle = () => queue.settle();
     reactor.watch(queue.fd, () => drainEventFd(queue.fd));

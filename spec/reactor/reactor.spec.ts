@@ -75,6 +75,7 @@ describe('reactor', () => {
     });
     reactor.onTurn = () => {
       if (due && sleepsAt.length === 1) sleepsAt.push(reactor.sleeps);
+      return false;
     };
     reactor.run();
     assert.deepEqual(sleepsAt[1], sleepsAt[0]);
@@ -93,6 +94,7 @@ describe('reactor', () => {
     };
     reactor.onTurn = () => {
       if (first.handled > 0) reactor.stop();
+      return false;
     };
     reactor.add(first);
     reactor.add(second);
@@ -103,6 +105,37 @@ describe('reactor', () => {
       reactor.remove(queue);
       close(queue.doorbellFd);
     }
+    reactor.close();
+  });
+
+  it('settles and flushes what tidying let run before it sleeps, then tidies up after that', () => {
+    const reactor = new Reactor(1);
+    const queue = new Queue();
+    const order: string[] = [];
+    let untidy = true;
+    reactor.onTurn = () => {
+      order.push(`tidied after ${reactor.sleeps} sleeps`);
+      const was = untidy;
+      untidy = false;
+      return was;
+    };
+    reactor.settle = () => {
+      if (order.length === 1) order.push(`settled after ${reactor.sleeps} sleeps`);
+      return false;
+    };
+    reactor.add(queue);
+    reactor.timers.after(5, () => reactor.stop());
+    queue.onHandled = () => undefined;
+    queue.entries = 1;
+    reactor.run();
+    assert.deepEqual(order.slice(0, 3), [
+      'tidied after 0 sleeps',
+      'settled after 0 sleeps',
+      'tidied after 0 sleeps',
+    ]);
+    assert.ok(queue.flushes >= 2, 'once for its entry, once for what tidying let run');
+    reactor.remove(queue);
+    close(queue.doorbellFd);
     reactor.close();
   });
 

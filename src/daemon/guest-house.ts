@@ -89,9 +89,9 @@ export class GuestHouse {
     this.#doom(id, 'kicked by the operator');
   }
 
-  /** Breaks off who is doomed, lets go of who has no command left. Called every turn. */
-  tidy(): void {
-    if (!this.#untidy) return;
+  /** Breaks off who is doomed, lets go of who has no command left. Called every turn. False: there was nothing to do. */
+  tidy(): boolean {
+    if (!this.#untidy) return false;
     this.#untidy = false;
     for (const [id, lodger] of this.#lodgers) {
       const { guest } = lodger;
@@ -101,6 +101,7 @@ export class GuestHouse {
       if (guest.idle()) this.#release(id, lodger);
       else this.#untidy = true;
     }
+    return true;
   }
 
   /** Stops listening and taking commands; what was taken goes on. */

@@ -66,7 +66,7 @@ class ReactorWorker {
     });
     this.#reactor.onTurn = () => {
       this.#inventory.turn();
-      this.#guests.tidy();
+      return this.#guests.tidy();
     };
     this.#reactor.watch(this.#controlFd, () => this.#control());
   }

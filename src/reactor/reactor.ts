@@ -20,6 +20,8 @@ export const BUDGET = 16;
 const TURNS_PER_LOOK = 64;
 /** Empty turns, in a loop that others keep busy, after which a source is armed and left alone. */
 const EMPTY_TURNS = 256;
+/** Tidyings in a row, while there is something to tidy up. */
+const TIDYING_PASSES = 2;
 /** Longest block, so that a lost thought of ours (not of a peer) cannot last. */
 const MAX_BLOCK_MS = 60_000;
 
@@ -56,8 +58,8 @@ export class Reactor {
   #stopping = false;
   /** Turns and blocks so far; typed, because a plain number that outgrows 31 bits costs a deoptimization. */
   readonly #sums = new Float64Array(2);
-  /** Called after every turn in which something happened. */
-  onTurn: () => void = () => undefined;
+  /** Called after every turn in which something happened. True: commands may have run or ended by it. */
+  onTurn: () => boolean = () => false;
   /**
    * Ends what the entries just handled have left to be done together, before their source is flushed. True: something of
    * other sources may have ended, too.
@@ -159,7 +161,7 @@ export class Reactor {
       }
     }
     this.#busy = handled > 0;
-    if (this.#busy) this.onTurn();
+    if (this.#busy) this.#endTurn();
     return handled;
   }
 
@@ -226,7 +228,18 @@ export class Reactor {
     // A request can have completed though the wait saw nothing: asking the kernel for completions is what posts them.
     const settled = this.settle();
     if (settled || ran > 0 || ready > 0) this.#flushAll();
-    this.onTurn();
+    this.#endTurn();
+  }
+
+  /**
+   * What tidying let run (a guest that is gone no longer holds up the others) is settled and told before the next sleep; and
+   * what ended by that is tidied up after, too.
+   */
+  #endTurn(): void {
+    for (let pass = 0; pass < TIDYING_PASSES && this.onTurn(); pass += 1) {
+      this.settle();
+      this.#flushAll();
+    }
   }
 
   #flushAll(): void {
