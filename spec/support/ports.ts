@@ -327,7 +327,7 @@ export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
   }
 }
 
-/** One port for the suites of a file, or of a whole run in one process, made when a suite first needs it. */
+/** One port for the tests of a suite, made when the first of them needs it. */
 class SharedPort<I extends ConformanceInitiator> {
   readonly name: string;
   readonly #make: () => Promise<Port<I>>;
@@ -343,7 +343,7 @@ class SharedPort<I extends ConformanceInitiator> {
   }
   async end(): Promise<void> {
     const port = this.#port;
-    // Files that come later in this process make another one.
+    // Suites that come later in this process make another one.
     this.#port = null;
     if (port !== null) await (await port).end();
   }
@@ -360,10 +360,6 @@ const vhostPort = new SharedPort<VhostInitiator>('vhost, synthetic front end', (
   VhostPort.start(),
 );
 
-after(async () => {
-  for (const port of [...srpPorts, vhostPort]) await port.end();
-});
-
 function describeOn<I extends ConformanceInitiator>(
   port: SharedPort<I>,
   title: string,
@@ -379,6 +375,8 @@ function describeOn<I extends ConformanceInitiator>(
       await bench?.end();
       bench = null;
     });
+    // Not once for all files: a hook outside of every suite belongs to the first file of a process alone.
+    after(() => port.end());
     define(() => {
       assert(bench, 'a test runs');
       return bench;
