@@ -1,6 +1,5 @@
 /** A booted Debian kernel with our agent inside: runs scripts there and returns what they said. */
 import { strict as assert } from 'node:assert';
-import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { AGENT_PORT, AGENT_READY } from './guest-scripts.ts';
@@ -30,6 +29,14 @@ interface WaitingScript {
 
 const BOOT_MS = 120_000;
 const SCRIPT_MS = 120_000;
+
+function connected(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', reject);
+  });
+}
 
 export class Guest {
   readonly machine: Machine;
@@ -64,8 +71,10 @@ export class Guest {
     ]);
     try {
       const path = join(machine.directory, 'agent.sock');
-      await machine.until(() => existsSync(path), 'the socket of the agent', BOOT_MS);
-      const guest = new Guest(machine, connect({ path }));
+      const socket = await machine.listening('the socket of the agent', BOOT_MS, () =>
+        connected(path),
+      );
+      const guest = new Guest(machine, socket);
       await machine.until(() => guest.#ready, 'the agent in the guest', BOOT_MS);
       return guest;
     } catch (error) {

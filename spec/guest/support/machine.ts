@@ -1,7 +1,7 @@
 /** A QEMU process under TCG: its command line, console, monitor and end. Nothing in here knows what runs inside. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -98,8 +98,9 @@ export class Machine {
 
   async #connect(): Promise<void> {
     const path = join(this.directory, 'qmp.sock');
-    await this.until(() => existsSync(path), 'the QMP socket of QEMU', START_MS);
-    this.#qmp = await QmpClient.connect({ path });
+    this.#qmp = await this.listening('the QMP socket of QEMU', START_MS, () =>
+      QmpClient.connect({ path }),
+    );
   }
 
   /** QEMU's monitor. */
@@ -127,6 +128,25 @@ export class Machine {
     while (!condition()) {
       if (this.#hasEnded) throw this.trouble(`QEMU ended before ${what} was there`);
       if (Date.now() > deadline) throw this.trouble(`${what} was not there in ${timeoutMs} ms`);
+      await sleep(20);
+    }
+  }
+
+  /**
+   * Connects to a socket of QEMU, again and again until somebody listens: its file is there from bind() on, and refuses
+   * until listen().
+   */
+  async listening<T>(what: string, timeoutMs: number, connect: () => Promise<T>): Promise<T> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      try {
+        return await connect();
+      } catch (error) {
+        if (this.#hasEnded) throw this.trouble(`QEMU ended before ${what} was there`);
+        if (Date.now() > deadline) {
+          throw this.trouble(`${what} was not there in ${timeoutMs} ms: ${String(error)}`);
+        }
+      }
       await sleep(20);
     }
   }
