@@ -171,16 +171,6 @@ describeOnEveryPort('task management', (bench) => {
     });
   });
 
-  it('CLEAR ACA, which this target does not have, is answered as not supported', async () => {
-    const lun = await bench().disk();
-    const a = await bench().initiator(lun);
-    await assert.rejects(a.initiator.clearAca(lun), (error: unknown) => {
-      assert.ok(error instanceof TaskManagementError);
-      assert.equal(error.responseCode, 4);
-      return true;
-    });
-  });
-
   it('aborts that race with completions: each command ends once and no credit is lost (T18)', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);

@@ -6,6 +6,9 @@ import { type DriverAnswer, lunField, RESPONSE_BYTES } from '../support/vhost/sc
 import { INDIRECT, NEXT, WRITE } from '../support/vhost/split-queue.ts';
 import { header, POISON, READ_1, ring, room, writeDescriptor } from './vhost-chains.ts';
 
+const CHECK_CONDITION = 2;
+const CLEAR_ACA = 2;
+
 describe('hostile virtio-scsi requests', function () {
   this.timeout(20_000);
   let bench: HostileBench;
@@ -28,6 +31,8 @@ describe('hostile virtio-scsi requests', function () {
         const buffer = fill === 1 ? { dataOut: new Uint8Array(512) } : { dataInBytes: 512 };
         const { status, response } = pair.run({ lun: lunField(0), cdb, ...buffer });
         codes.add(`${response}/${status}`);
+        // Bytes of ones have NACA = 1: the next command would only hear of the ACA.
+        if (status === CHECK_CONDITION) assert.equal(pair.manage(CLEAR_ACA, lunField(0)), 0);
       }
     }
     // OK or OVERRUN with GOOD, CHECK CONDITION, or CONDITION MET of PRE-FETCH.

@@ -69,8 +69,8 @@ describe('command rows', () => {
     );
   });
 
-  it('leave the CONTROL byte to nobody: NACA, LINK and vendor bits are refused', () => {
-    for (const { row } of thinDisk.commands) assert.equal(row.usage[row.controlByte], 0, row.name);
+  it('leave the CONTROL byte to NACA: LINK and vendor bits are refused', () => {
+    for (const { row } of thinDisk.commands) assert.equal(row.usage[row.controlByte], 4, row.name);
   });
 });
 

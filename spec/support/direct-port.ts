@@ -66,7 +66,6 @@ export interface Outcome {
   readonly residualOut: number;
   /** Task management only. */
   readonly managementOutcome: number;
-  readonly abortedCount: number;
 }
 
 /** One command under way. */
@@ -247,6 +246,5 @@ function outcomeOf(task: Task, pending: Pending, dropped: boolean): Outcome {
     residualIn: task.dataIn.bytes - task.dataInWanted,
     residualOut: task.dataOut.bytes - task.dataOutWanted,
     managementOutcome: task.managementOutcome,
-    abortedCount: task.abortedCount,
   };
 }

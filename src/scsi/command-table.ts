@@ -53,6 +53,9 @@ export interface CommandRow extends CommandPolicy {
   readonly controlByte: number;
 }
 
+/** NACA, the one bit of the CONTROL byte that means something (SAM-5 5.2). */
+export const NACA = 0x04;
+
 /** Declares a command. Throws RangeError at import when fields overlap or leave the CDB. */
 export function command<const F extends CdbFields>(
   opcode: number,
@@ -63,6 +66,9 @@ export function command<const F extends CdbFields>(
   serviceAction = -1,
 ): CommandRow & { readonly fields: F } {
   const all: CdbFields = fields;
+  const controlByte = lengthBytes - 1;
+  const usage = usageMap(name, opcode, serviceAction, lengthBytes, fields);
+  (usage[controlByte] as number) |= NACA;
   return {
     ...policy,
     opcode,
@@ -70,10 +76,10 @@ export function command<const F extends CdbFields>(
     name,
     lengthBytes,
     fields,
-    usage: usageMap(name, opcode, serviceAction, lengthBytes, fields),
+    usage,
     lba: all['lba'] ?? null,
     blocks: all['blocks'] ?? null,
-    controlByte: lengthBytes - 1,
+    controlByte,
   };
 }
 

@@ -3,6 +3,7 @@ import { field, firstStrayBit } from './cdb.ts';
 import {
   type Command,
   type CommandRow,
+  NACA,
   SERVICE_ACTION,
   TOUCHES_NOTHING,
   WRITES_UNIT,
@@ -20,6 +21,7 @@ import {
 import { ENABLED, type Task } from './task.ts';
 
 const OPCODE_BYTE = 0;
+const NACA_BIT = 2;
 
 function find(unit: LogicalUnit, cdb: Uint8Array): Command | null {
   const entry = unit.deviceType.opcodes[cdb[OPCODE_BYTE] as number] ?? null;
@@ -70,13 +72,16 @@ function refuseUnknown(task: Task, unit: LogicalUnit): void {
   }
 }
 
-/** Refuses bits the row does not honour, NACA among them, and CDBs cut short. True when refused. */
+/** Refuses bits the row does not honour, NACA where there is no ACA, and CDBs cut short. True when refused. */
 function refuseCdb(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
   if (task.cdbBytes < row.lengthBytes) {
     refuse(task, unit, INVALID_FIELD_IN_CDB, NONE);
     return true;
   }
-  const stray = firstStrayBit(row.usage, task.cdb, row.serviceAction >= 0);
+  let stray = firstStrayBit(row.usage, task.cdb, row.serviceAction >= 0);
+  if (stray < 0 && !unit.normalAca && ((task.cdb[row.controlByte] as number) & NACA) !== 0) {
+    stray = (row.controlByte << 3) | NACA_BIT;
+  }
   if (stray < 0) return false;
   refuse(task, unit, INVALID_FIELD_IN_CDB, cdbPointer(stray >> 3, stray & 7));
   return true;

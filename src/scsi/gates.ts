@@ -11,6 +11,7 @@
  * read-only unit whatever else the CDB says.
  */
 import type { CommandRow } from './command-table.ts';
+import { INTERLOCK_NONE } from './control-mode.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import {
   LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE,
@@ -19,7 +20,7 @@ import {
   WRITE_PROTECTED,
 } from './sense-codes.ts';
 
-/** Takes and returns the unit attention that `row` must report to the nexus, or 0. An unknown command reports too. */
+/** Returns, and unless it is interlocked takes, the unit attention that `row` must report to the nexus, or 0. An unknown command reports too. */
 export function attentionGate(
   unit: LogicalUnit,
   nexusIndex: number,
@@ -27,6 +28,8 @@ export function attentionGate(
 ): number {
   if (unit.attention.pending[nexusIndex] === 0) return 0;
   if (row !== null && row.attention !== 'report') return 0;
+  // Interlocked: only REQUEST SENSE clears it (SPC-4 7.5.8, UA_INTLCK_CTRL).
+  if (unit.attentionInterlock !== INTERLOCK_NONE) return unit.attention.peek(nexusIndex);
   return unit.attention.take(nexusIndex);
 }
 

@@ -1,5 +1,7 @@
 /** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
+
 import { type DeviceType, READS_EXTENT, WRITES_EXTENT } from './command-table.ts';
+import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
 import type { ModePages } from './mode-page.ts';
 import { CHECK_CONDITION } from './sam.ts';
 import type { BlockDevice } from './sbc/block-device.ts';
@@ -95,6 +97,18 @@ export class LogicalUnit {
   descriptorSense = false;
   taskAbortedStatus = true;
   softwareWriteProtect = false;
+  /** TST = 001b: a task set per nexus; 000b: one for all. */
+  taskSetPerNexus = false;
+  /** QERR: what a CHECK CONDITION does to the other commands of the task set. */
+  queueErrorManagement: number = QERR_CONTINUE;
+  /** QUEUE ALGORITHM MODIFIER = 1: SIMPLE commands may change places even when they overlap. */
+  reordersFreely = false;
+  /** UA_INTLCK_CTRL: when a reported unit attention is cleared. */
+  attentionInterlock: number = INTERLOCK_NONE;
+  /** NUAR: a released reservation is no news. */
+  noAttentionOnRelease = false;
+  /** NORMACA: NACA = 1 is honoured. Not by units that stand for no unit, which all initiators share. */
+  readonly normalAca: boolean;
   /**
    * Standby (SPC-4 5.15.2.4.4): who it is can be asked, the medium cannot be touched, because somebody else owns it. Left and
    * entered by `activate` and `standBy`; a reset changes nothing about it.
@@ -107,6 +121,7 @@ export class LogicalUnit {
     this.target = options.target;
     this.taskSet = new TaskSet(this);
     this.lun = options.lun;
+    this.normalAca = options.lun >= 0;
     this.deviceType = options.deviceType;
     this.identity = options.identity;
     this.block = options.block ?? null;
@@ -146,6 +161,7 @@ export class LogicalUnit {
   /** Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data. */
   reset(): void {
     this.modePages?.reset();
+    this.taskSet.clearAllAca();
     if (this.block !== null) this.block.stopped = false;
     this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);
   }

@@ -16,6 +16,8 @@ export interface ModePage {
   readonly defaults: Uint8Array;
   /** Ones where MODE SELECT may change a bit; the header too holds zeros. */
   readonly changeable: Uint8Array;
+  /** Offset of the first byte with a reserved value among the page's changeable fields, or -1. */
+  readonly reserved?: (page: Uint8Array) => number;
 }
 
 /** A MODE SELECT that waits for another one, with its copied parameter list. */
@@ -54,22 +56,47 @@ function caching(writeCacheEnabled: boolean): ModePage {
   return page('Caching', 20, { 0: CACHING, 2: writeCacheEnabled ? WCE : 0 }, { 2: WCE });
 }
 
+const TST_PER_NEXUS = 0x20;
 const D_SENSE = 0x04;
 const GLTSD = 0x02;
-const SWP = 0x08;
-const TAS = 0x40;
+const QUEUE_BYTE = 3;
+const UNRESTRICTED_REORDERING = 0x10;
+const NUAR = 0x08;
+const QERR = 0x06;
 const DEVICE_BYTE = 4;
+const UA_INTLCK_CTRL = 0x30;
+const SWP = 0x08;
 const ABORT_BYTE = 5;
+const TAS = 0x40;
+
+/** Control page fields as numbers. */
+const qerrOf = (page: Uint8Array): number => ((page[QUEUE_BYTE] as number) & QERR) >> 1;
+const interlockOf = (page: Uint8Array): number =>
+  ((page[DEVICE_BYTE] as number) & UA_INTLCK_CTRL) >> 4;
+
+function reservedInControl(page: Uint8Array): number {
+  if (qerrOf(page) === 0b10) return QUEUE_BYTE;
+  return interlockOf(page) === 0b01 ? DEVICE_BYTE : -1;
+}
+
 /**
- * Control (SPC-4 7.5.8): one task set (TST 000b), restricted reordering, other commands live on after a CHECK CONDITION
- * (QERR 00b), TASK ABORTED status on, BUSY TIMEOUT PERIOD 30 s.
+ * Control (SPC-4 7.5.8). Defaults: one task set (TST 000b), restricted reordering, other commands live on after a CHECK
+ * CONDITION (QERR 00b), a reported unit attention is cleared, TASK ABORTED status on, BUSY TIMEOUT PERIOD 30 s.
  */
-const CONTROL_PAGE = page(
-  'Control',
-  12,
-  { 0: CONTROL, 2: GLTSD, [ABORT_BYTE]: TAS, 8: 0x01, 9: 0x2c },
-  { 2: D_SENSE, [DEVICE_BYTE]: SWP, [ABORT_BYTE]: TAS },
-);
+const CONTROL_PAGE: ModePage = {
+  ...page(
+    'Control',
+    12,
+    { 0: CONTROL, 2: GLTSD, [ABORT_BYTE]: TAS, 8: 0x01, 9: 0x2c },
+    {
+      2: TST_PER_NEXUS | D_SENSE,
+      [QUEUE_BYTE]: UNRESTRICTED_REORDERING | NUAR | QERR,
+      [DEVICE_BYTE]: UA_INTLCK_CTRL | SWP,
+      [ABORT_BYTE]: TAS,
+    },
+  ),
+  reserved: reservedInControl,
+};
 
 const DEXCPT = 0x08;
 /** Informational exceptions control (SPC-4 7.5.11): none are reported. */
@@ -118,6 +145,7 @@ export class ModePages {
   readonly parameters: ParameterStore | null;
   /** Page code → where the page starts in the arrays of values. */
   readonly #start = new Map<number, number>();
+  readonly #pages: readonly ModePage[];
   readonly #defaults: Uint8Array;
   readonly #changeable: Uint8Array;
   #current: Uint8Array;
@@ -132,6 +160,7 @@ export class ModePages {
   /** `pages` in ascending order of page code, none with subpages; those of a disk unless said otherwise. */
   constructor(parameters: ParameterStore | null, pages: readonly ModePage[] = diskPages(true)) {
     this.parameters = parameters;
+    this.#pages = pages;
     let at = 0;
     for (const { defaults, changeable } of pages) {
       assert(defaults.length === changeable.length, 'a mode page and its mask have one length');
@@ -182,7 +211,7 @@ export class ModePages {
 
   /**
    * Writes the page at `list[at]` into `draft`. Returns the offset in the page of the first byte that would change a bit
-   * that is not changeable, or -1.
+   * that is not changeable, or else of one that would hold a reserved value, or -1.
    */
   propose(draft: Uint8Array, code: number, list: Uint8Array, at: number): number {
     const start = this.#startOf(code);
@@ -192,7 +221,13 @@ export class ModePages {
       if (((value ^ (draft[start + i] as number)) & fixed) !== 0) return i;
       draft[start + i] = value;
     }
-    return -1;
+    return this.#reserved(code, draft);
+  }
+
+  #reserved(code: number, values: Uint8Array): number {
+    const { reserved } = this.#pages.find(({ defaults }) => defaults[0] === code) ?? {};
+    const start = this.#startOf(code);
+    return reserved?.(values.subarray(start, start + this.bytesOf(code))) ?? -1;
   }
 
   /** Whether `draft` turns the write cache off, which must not leave acknowledged data behind in it. */
@@ -261,6 +296,7 @@ export class ModePages {
       const fixed = ~(this.#changeable[i] as number);
       if ((((bytes[i] as number) ^ (this.#defaults[i] as number)) & fixed) !== 0) return false;
     }
+    if (this.codes.some((code) => this.#reserved(code, bytes) >= 0)) return false;
     this.#saved = bytes.slice();
     this.reset();
     return true;
@@ -292,5 +328,12 @@ export class ModePages {
     unit.descriptorSense = this.#bit(values, CONTROL, 2, D_SENSE);
     unit.softwareWriteProtect = this.#bit(values, CONTROL, DEVICE_BYTE, SWP);
     unit.taskAbortedStatus = this.#bit(values, CONTROL, ABORT_BYTE, TAS);
+    unit.taskSetPerNexus = this.#bit(values, CONTROL, 2, TST_PER_NEXUS);
+    unit.reordersFreely = this.#bit(values, CONTROL, QUEUE_BYTE, UNRESTRICTED_REORDERING);
+    unit.noAttentionOnRelease = this.#bit(values, CONTROL, QUEUE_BYTE, NUAR);
+    const control = this.#start.get(CONTROL);
+    if (control === undefined) return;
+    unit.queueErrorManagement = qerrOf(values.subarray(control));
+    unit.attentionInterlock = interlockOf(values.subarray(control));
   }
 }

@@ -3,6 +3,8 @@ import type { LogicalUnit } from './logical-unit.ts';
 import {
   ABORT_TASK,
   ABORT_TASK_SET,
+  ACA,
+  CLEAR_ACA,
   CLEAR_TASK_SET,
   FUNCTION_COMPLETE,
   FUNCTION_REJECTED,
@@ -13,7 +15,7 @@ import {
   QUERY_TASK,
   QUERY_TASK_SET,
 } from './sam.ts';
-import { COMMANDS_CLEARED_BY_ANOTHER_INITIATOR, I_T_NEXUS_LOSS_OCCURRED } from './sense-codes.ts';
+import { I_T_NEXUS_LOSS_OCCURRED } from './sense-codes.ts';
 import { DORMANT, ENDED, type Task } from './task.ts';
 
 function answer(request: Task, outcome: number): void {
@@ -32,12 +34,13 @@ function isKnown(managementFunction: number): boolean {
     managementFunction === ABORT_TASK ||
     managementFunction === ABORT_TASK_SET ||
     managementFunction === CLEAR_TASK_SET ||
+    managementFunction === CLEAR_ACA ||
     managementFunction === LOGICAL_UNIT_RESET
   );
 }
 
 /** The tasks in the set that a function is about. */
-function scope(request: Task): (task: Task) => boolean {
+function scope(request: Task, unit: LogicalUnit): (task: Task) => boolean {
   const { nexus, managedTagHigh, managedTagLow } = request;
   switch (request.managementFunction) {
     case ABORT_TASK:
@@ -48,14 +51,36 @@ function scope(request: Task): (task: Task) => boolean {
     case QUERY_TASK_SET:
       return (task) => task.nexus === nexus;
     default:
-      return () => true;
+      // CLEAR TASK SET: the task set is the nexus' own when TST = 001b.
+      return (task) => !unit.taskSetPerNexus || task.nexus === nexus;
   }
 }
 
-/** CLEAR TASK SET with TAS = 0 tells the other nexuses that lost a command by 2F/00 (SAM-5 5.6). */
-function attentionForLosers(request: Task, unit: LogicalUnit, lost: ReadonlySet<number>): void {
-  if (request.managementFunction !== CLEAR_TASK_SET || unit.taskAbortedStatus) return;
-  for (const index of lost) unit.attention.post(index, COMMANDS_CLEARED_BY_ANOTHER_INITIATOR);
+/** LOGICAL UNIT RESET: all tasks of all nexuses end; no unit attention but the reset's own (SAM-5 6.3.3). */
+function resetUnit(request: Task, unit: LogicalUnit): ReadonlySet<Task> {
+  const stopping = unit.taskSet.abort(
+    () => true,
+    (task) => task.nexus !== request.nexus && unit.taskAbortedStatus,
+    LOGICAL_UNIT_RESET,
+  );
+  unit.reset();
+  return stopping;
+}
+
+/** CLEAR ACA (SAM-5 7.4), for the faulted nexus alone; an ACA command that runs is aborted first. */
+function clearAca(request: Task, unit: LogicalUnit): void {
+  const { nexus } = request;
+  const { taskSet } = unit;
+  const faulted = taskSet.acaOf(nexus);
+  if (faulted === null || nexus === null || faulted !== nexus) {
+    answer(request, faulted === null ? FUNCTION_COMPLETE : FUNCTION_REJECTED);
+    return;
+  }
+  const isIts = (task: Task): boolean => task.attribute === ACA && task.nexus === nexus;
+  taskSet.whenStopped(taskSet.abort(isIts, false, CLEAR_ACA), () => {
+    answer(request, FUNCTION_COMPLETE);
+    taskSet.clearAca(nexus);
+  });
 }
 
 /**
@@ -64,33 +89,24 @@ function attentionForLosers(request: Task, unit: LogicalUnit, lost: ReadonlySet<
  * or silence and a unit attention (TAS = 0).
  */
 export function manage(request: Task, unit: LogicalUnit | null): void {
-  if (!isKnown(request.managementFunction)) {
+  const { managementFunction, nexus } = request;
+  if (!isKnown(managementFunction)) {
     answer(request, FUNCTION_REJECTED);
-    return;
-  }
-  if (unit === null) {
+  } else if (unit === null) {
     answer(request, INCORRECT_LOGICAL_UNIT_NUMBER);
-    return;
+  } else if (managementFunction === CLEAR_ACA) {
+    clearAca(request, unit);
+  } else if (isQuery(managementFunction)) {
+    const found = unit.taskSet.holds(scope(request, unit));
+    answer(request, found ? FUNCTION_SUCCEEDED : FUNCTION_COMPLETE);
+  } else {
+    const { taskSet } = unit;
+    const stopping =
+      managementFunction === LOGICAL_UNIT_RESET
+        ? resetUnit(request, unit)
+        : taskSet.abortFor(nexus, scope(request, unit), managementFunction);
+    taskSet.whenStopped(stopping, () => answer(request, FUNCTION_COMPLETE));
   }
-  const lost = new Set<number>();
-  const selects = scope(request);
-  if (isQuery(request.managementFunction)) {
-    answer(request, unit.taskSet.holds(selects) ? FUNCTION_SUCCEEDED : FUNCTION_COMPLETE);
-    return;
-  }
-  const stopping = unit.taskSet.abort(
-    (task) => {
-      if (!selects(task)) return false;
-      if (task.nexus !== null && task.nexus !== request.nexus) lost.add(task.nexus.index);
-      if (task.port === request.port && !task.aborting) request.abortedCount += 1;
-      return true;
-    },
-    (task) => task.nexus !== request.nexus && unit.taskAbortedStatus,
-    request.managementFunction,
-  );
-  attentionForLosers(request, unit, lost);
-  if (request.managementFunction === LOGICAL_UNIT_RESET) unit.reset();
-  unit.taskSet.whenStopped(stopping, () => answer(request, FUNCTION_COMPLETE));
 }
 
 /**
@@ -118,5 +134,6 @@ export function resetNexus(
     taskSet.whenStopped(taskSet.abort(own, false, I_T_NEXUS_RESET), stopped);
   }
   for (const { attention } of units) attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);
+  for (const { taskSet } of units) taskSet.clearAca(nexus);
   stopped();
 }

@@ -1,19 +1,24 @@
 /**
- * The task set of a logical unit: admission, order and retirement (SAM-5 clause 8; TST = 000b, one set for all nexuses).
+ * The task set of a logical unit: admission, order and retirement (SAM-5 clause 8). TST = 001b makes it one set per nexus:
+ * then "every", "older" and "in the set" below mean tasks of the same nexus, but never do two overlapping tasks of which
+ * one writes run at once, whoever sent them.
  *
- * A task may be enabled when
+ * A task may be enabled when no ACA condition holds it up (contingent-allegiance.ts) and
  *   HEAD OF QUEUE  no enabled task overlaps its blocks
  *   ORDERED        every older task has ended, and no HEAD OF QUEUE task is in the set
  *   SIMPLE         every older ORDERED task has ended, no HEAD OF QUEUE task is in the set, and no older task overlaps
- *                  its blocks with one of both writing (QUEUE ALGORITHM MODIFIER = 0)
+ *                  its blocks with one of both writing (QUEUE ALGORITHM MODIFIER = 0; with 1, no enabled one does)
  */
 import { assert } from '../assert.ts';
 import { READS_EXTENT } from './command-table.ts';
+import { asksForAca, ContingentAllegiance } from './contingent-allegiance.ts';
+import { INTERLOCK_ESTABLISH, QERR_ABORT_ALL, QERR_CONTINUE } from './control-mode.ts';
 import { decode, execute } from './device-server.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import type { Nexus } from './nexus.ts';
 import {
   ACA,
+  ACA_ACTIVE,
   BUSY,
   CHECK_CONDITION,
   HEAD_OF_QUEUE,
@@ -22,8 +27,13 @@ import {
   TASK_ABORTED,
   TASK_SET_FULL,
 } from './sam.ts';
-import { INVALID_MESSAGE_ERROR, OVERLAPPED_COMMANDS_ATTEMPTED } from './sense-codes.ts';
+import {
+  COMMANDS_CLEARED_BY_ANOTHER_INITIATOR,
+  INVALID_MESSAGE_ERROR,
+  OVERLAPPED_COMMANDS_ATTEMPTED,
+} from './sense-codes.ts';
 import { DORMANT, ENABLED, ENDED, type Task } from './task.ts';
+import { attentionAfter } from './unit-attention.ts';
 
 /** Most tasks of one logical unit; past it BUSY or TASK SET FULL. */
 export const TASK_SET_CAPACITY = 4096;
@@ -33,6 +43,8 @@ interface Stopping {
   readonly tasks: Set<Task>;
   readonly stopped: () => void;
 }
+
+const NOBODY: ReadonlySet<Task> = new Set();
 
 export class TaskSet {
   readonly #unit: LogicalUnit;
@@ -52,6 +64,7 @@ export class TaskSet {
   #runTail: Task | null = null;
   #running = false;
   readonly #stopping: Stopping[] = [];
+  readonly #aca = new ContingentAllegiance();
 
   constructor(unit: LogicalUnit) {
     this.#unit = unit;
@@ -60,9 +73,10 @@ export class TaskSet {
   /** A command arrives: it is refused, runs at once, or waits for its turn. */
   admit(task: Task): void {
     decode(task, this.#unit);
+    if (this.#aca.active && !this.#passesAca(task)) return;
     if (this.count > 0 && !this.#admissible(task)) return;
-    if (task.attribute === ACA) {
-      this.#refuse(task, CHECK_CONDITION, INVALID_MESSAGE_ERROR);
+    if (task.attribute === ACA && this.#aca.governing(task.nexus, this.#unit) === null) {
+      this.#check(task, INVALID_MESSAGE_ERROR, NOBODY);
       return;
     }
     this.#insert(task);
@@ -72,6 +86,20 @@ export class TaskSet {
     } else {
       this.#dormant += 1;
     }
+  }
+
+  /** Refuses what may not enter the task set while an ACA condition lasts (SAM-5 5.9.2). */
+  #passesAca(task: Task): boolean {
+    const faulted = this.#aca.governing(task.nexus, this.#unit);
+    if (faulted === null) return true;
+    if (task.nexus !== faulted && this.#aca.blocks(task, this.#unit)) {
+      this.#refuse(task, asksForAca(task, this.#unit) ? ACA_ACTIVE : BUSY);
+      return false;
+    }
+    const isThere = (other: Task): boolean => other.attribute === ACA && other.nexus === faulted;
+    if (task.nexus !== faulted || (task.attribute === ACA && !this.holds(isThere))) return true;
+    this.#refuse(task, ACA_ACTIVE);
+    return false;
   }
 
   /** Refuses an overlapped tag (SAM-5 5.10) and a task that finds no room. */
@@ -86,21 +114,42 @@ export class TaskSet {
       if (other.tagLow === task.tagLow && other.tagHigh === task.tagHigh) overlapped = true;
     }
     if (overlapped) {
-      this.abort((other) => other.nexus === task.nexus, false);
-      this.#refuse(task, CHECK_CONDITION, OVERLAPPED_COMMANDS_ATTEMPTED);
+      const stopping = this.abort((other) => other.nexus === task.nexus, false);
+      this.#check(task, OVERLAPPED_COMMANDS_ATTEMPTED, stopping);
       return false;
     }
     if (this.count < this.capacity) return true;
-    this.#refuse(task, ofNexus ? TASK_SET_FULL : BUSY, 0);
+    this.#refuse(task, ofNexus ? TASK_SET_FULL : BUSY);
     return false;
   }
 
-  #refuse(task: Task, status: number, sense: number): void {
+  /** Answers a task that does not enter the task set. */
+  #refuse(task: Task, status: number): void {
     task.status = status;
-    task.sense = sense;
     task.transition(DORMANT, ENDED);
     this.#unit.counters.count(task);
+    this.#remember(task);
     task.port.respond(task);
+  }
+
+  /**
+   * Ends an arriving task with CHECK CONDITION, which has the consequences of one (QERR, NACA), when `stopping` have
+   * stopped: whoever hears of it may send them again.
+   */
+  #check(task: Task, sense: number, stopping: ReadonlySet<Task>): void {
+    task.check(sense);
+    task.extentFirst = 0;
+    task.extentEnd = 0;
+    this.#insert(task);
+    task.transition(DORMANT, ENABLED);
+    this.whenStopped(stopping, () => this.finish(task));
+  }
+
+  /** UA_INTLCK_CTRL = 11b: BUSY, TASK SET FULL and RESERVATION CONFLICT leave a unit attention. */
+  #remember(task: Task): void {
+    if (this.#unit.attentionInterlock !== INTERLOCK_ESTABLISH || task.nexus === null) return;
+    const sense = attentionAfter(task.status);
+    if (sense !== 0) this.#unit.attention.post(task.nexus.index, sense);
   }
 
   #insert(task: Task): void {
@@ -132,7 +181,12 @@ export class TaskSet {
   }
 
   #mayEnable(task: Task): boolean {
+    if (this.#aca.active) {
+      if (this.#aca.blocks(task, this.#unit)) return false;
+      if (this.#aca.governing(task.nexus, this.#unit) !== null) return !this.#overlapsEnabled(task);
+    }
     if (this.count === 1) return true;
+    if (this.#unit.taskSetPerNexus || this.#unit.reordersFreely) return this.#finds(task);
     if (task.attribute === HEAD_OF_QUEUE) return !this.#overlapsEnabled(task);
     if (this.#headOfQueue > 0) return false;
     if (task.attribute === ORDERED) return task.previous === null;
@@ -143,9 +197,25 @@ export class TaskSet {
     return true;
   }
 
+  /** Whether a task finds its turn when TST or QUEUE ALGORITHM MODIFIER are not 0. */
+  #finds(task: Task): boolean {
+    if (this.#overlapsEnabled(task)) return false;
+    if (task.attribute === HEAD_OF_QUEUE) return true;
+    const { taskSetPerNexus, reordersFreely } = this.#unit;
+    for (let other = this.#head; other !== null; other = other.next) {
+      if (other === task || (taskSetPerNexus && other.nexus !== task.nexus)) continue;
+      if (other.attribute === HEAD_OF_QUEUE) return false;
+      if (other.sequence > task.sequence) continue;
+      if (task.attribute === ORDERED || other.attribute === ORDERED) return false;
+      if (!reordersFreely && conflict(other, task)) return false;
+    }
+    return true;
+  }
+
   #overlapsEnabled(task: Task): boolean {
     for (let other = this.#head; other !== null; other = other.next) {
-      if (other !== task && other.state === ENABLED && conflict(other, task)) return true;
+      if (other === task || other.state !== ENABLED || other.blocked) continue;
+      if (conflict(other, task)) return true;
     }
     return false;
   }
@@ -192,16 +262,96 @@ export class TaskSet {
 
   /** An enabled task has ended with the outcome it carries: answers it and lets successors run. */
   finish(task: Task): void {
+    if (!task.aborting) {
+      if (this.#aca.active && this.#aca.blocks(task, this.#unit)) {
+        task.blocked = true;
+        if (this.#dormant > 0) this.#wake();
+        return;
+      }
+      if (task.status === CHECK_CONDITION && this.#hasConsequences(task)) {
+        this.#fault(task);
+        return;
+      }
+    }
+    this.#retire(task);
+  }
+
+  #retire(task: Task): void {
     task.transition(ENABLED, ENDED);
     this.#remove(task);
     this.#settle(task);
     if (this.#dormant > 0) this.#wake();
   }
 
+  #hasConsequences(task: Task): boolean {
+    const unit = this.#unit;
+    return (
+      unit.queueErrorManagement !== QERR_CONTINUE || this.#aca.active || asksForAca(task, unit)
+    );
+  }
+
+  /**
+   * A CHECK CONDITION stops others (SAM-5 5.9.2.2): an ACA command's ends its ACA, NACA = 1 begins one, and QERR aborts.
+   * It is sent when what it aborts has stopped: whoever hears of it may send those commands again.
+   */
+  #fault(task: Task): void {
+    const { nexus } = task;
+    assert(nexus !== null, 'a running task has a nexus');
+    const ended = task.attribute === ACA && this.#aca.clear(nexus);
+    const begun = asksForAca(task, this.#unit);
+    if (begun) this.#aca.establish(nexus);
+    this.whenStopped(this.#abortByQueueError(task), () => {
+      this.#retire(task);
+      if (ended && !begun) this.#unblock();
+    });
+  }
+
+  /** Aborts what QERR says (SPC-4 7.5.8): all other commands of the task set, or those of the faulted nexus. */
+  #abortByQueueError(task: Task): ReadonlySet<Task> {
+    const { queueErrorManagement, taskSetPerNexus } = this.#unit;
+    if (queueErrorManagement === QERR_CONTINUE) return NOBODY;
+    const everybody = queueErrorManagement === QERR_ABORT_ALL && !taskSetPerNexus;
+    return this.abortFor(
+      task.nexus,
+      (other) => other !== task && (everybody || other.nexus === task.nexus),
+    );
+  }
+
+  /** An ACA condition has ended: what it held up ends, in order, unless a new one comes of that, and what waited may run. */
+  #unblock(): void {
+    for (let task = this.#head; task !== null; task = task.next) {
+      if (!task.blocked || this.#aca.blocks(task, this.#unit)) continue;
+      task.blocked = false;
+      this.finish(task);
+      // The list has changed.
+      this.#unblock();
+      return;
+    }
+    if (this.#dormant > 0) this.#wake();
+  }
+
+  /** The faulted nexus of the ACA condition that commands of `nexus` meet, or null. */
+  acaOf(nexus: Nexus | null): Nexus | null {
+    return this.#aca.governing(nexus, this.#unit);
+  }
+
+  /** Ends the ACA condition of a nexus, if it has one. */
+  clearAca(nexus: Nexus): void {
+    if (this.#aca.clear(nexus)) this.#unblock();
+  }
+
+  /** Logical unit reset. */
+  clearAllAca(): void {
+    if (!this.#aca.active) return;
+    this.#aca.clearAll();
+    this.#unblock();
+  }
+
   /** Gives an ended task back to its port, in the one way that fits. */
   #settle(task: Task): void {
     this.#unit.counters.count(task);
     if (!task.aborting) {
+      this.#remember(task);
       task.port.respond(task);
     } else if (task.abortedStatus) {
       task.status = TASK_ABORTED;
@@ -233,7 +383,7 @@ export class TaskSet {
       task.aborting = true;
       task.abortedBy = by;
       task.abortedStatus = typeof withStatus === 'boolean' ? withStatus : withStatus(task);
-      if (task.state === DORMANT) this.#endDormant(task);
+      if (task.state === DORMANT || task.blocked) this.#endIdle(task);
     }
     const store = this.#unit.block?.store;
     for (const task of victims) if (stillThere.has(task)) store?.cancel(task);
@@ -243,11 +393,33 @@ export class TaskSet {
     return stillThere;
   }
 
-  #endDormant(task: Task): void {
-    this.#dormant -= 1;
-    task.transition(DORMANT, ENDED);
+  /** Ends a task that nothing runs for; successors are not looked for. */
+  #endIdle(task: Task): void {
+    if (task.state === DORMANT) this.#dormant -= 1;
+    task.transition(task.state, ENDED);
     this.#remove(task);
     this.#settle(task);
+  }
+
+  /**
+   * Aborts what `which` selects on behalf of a nexus (SAM-5 5.6): its own tasks end without a status, those of others with
+   * TASK ABORTED (TAS = 1) or in silence and with a unit attention for their nexuses (TAS = 0). Returns as `abort` does.
+   */
+  abortFor(nexus: Nexus | null, which: (task: Task) => boolean, by = 0): ReadonlySet<Task> {
+    const { taskAbortedStatus, attention } = this.#unit;
+    const losers = new Set<number>();
+    const stopping = this.abort(
+      (task) => {
+        if (!which(task)) return false;
+        if (task.nexus !== null && task.nexus !== nexus) losers.add(task.nexus.index);
+        return true;
+      },
+      (task) => task.nexus !== nexus && taskAbortedStatus,
+      by,
+    );
+    if (taskAbortedStatus) return stopping;
+    for (const index of losers) attention.post(index, COMMANDS_CLEARED_BY_ANOTHER_INITIATOR);
+    return stopping;
   }
 
   /** Calls `stopped` when none of `tasks` is in the set any more: at once when none is now. */
@@ -278,6 +450,7 @@ export class TaskSet {
   /** I_T nexus loss: its tasks end without a word. */
   abortNexus(nexus: Nexus): void {
     this.abort((task) => task.nexus === nexus, false);
+    this.clearAca(nexus);
   }
 
   /** The logical unit goes away: whoever waits is told TASK ABORTED. */

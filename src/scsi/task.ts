@@ -81,6 +81,9 @@ export class Task {
   scratch = 0;
   continuation: Continuation | null = null;
 
+  /** It has ended, and may not say so before an ACA condition does (SAM-5 8.5, blocked). */
+  blocked = false;
+
   /** Abort. */
   aborting = false;
   /** The aborted task is answered with TASK ABORTED instead of silence (Control mode page TAS). */
@@ -93,8 +96,6 @@ export class Task {
   managedTagHigh = 0;
   managedTagLow = 0;
   managementOutcome = 0;
-  /** Tasks of the asking nexus that were aborted without a status: their credits come back with this answer. */
-  abortedCount = 0;
 
   /** Task set list, in arrival order. */
   previous: Task | null = null;
@@ -134,11 +135,11 @@ export class Task {
     this.extentEnd = 0;
     this.storedBytes = 0;
     this.continuation = null;
+    this.blocked = false;
     this.aborting = false;
     this.abortedStatus = false;
     this.abortedBy = 0;
     this.managementOutcome = 0;
-    this.abortedCount = 0;
     this.startedUs = 0;
   }
 

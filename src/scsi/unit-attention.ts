@@ -1,7 +1,13 @@
 /** Unit attention conditions of one logical unit: a queue per I_T nexus, precedence and clearing (SAM-5 5.14, 6.2). */
 import { MAX_NEXUSES } from './nexus.ts';
+import { BUSY, RESERVATION_CONFLICT, TASK_SET_FULL } from './sam.ts';
 import { ascOf, ascqOf } from './sense.ts';
-import { REPORTED_LUNS_DATA_HAS_CHANGED } from './sense-codes.ts';
+import {
+  PREVIOUS_BUSY_STATUS,
+  PREVIOUS_RESERVATION_CONFLICT_STATUS,
+  PREVIOUS_TASK_SET_FULL_STATUS,
+  REPORTED_LUNS_DATA_HAS_CHANGED,
+} from './sense-codes.ts';
 
 /** Precedence of the reset family, highest first (sam-5 6.2.1): POWER ON, BUS RESET, LU RESET, NEXUS LOSS; others last. */
 function rank(sense: number): number {
@@ -9,6 +15,13 @@ function rank(sense: number): number {
   const ascq = ascqOf(sense);
   if (ascq <= 0x01 || ascq === 0x04) return 0;
   return ascq;
+}
+
+/** The condition that a status leaves behind under UA_INTLCK_CTRL = 11b (SPC-4 7.5.8), or 0. */
+export function attentionAfter(status: number): number {
+  if (status === BUSY) return PREVIOUS_BUSY_STATUS;
+  if (status === TASK_SET_FULL) return PREVIOUS_TASK_SET_FULL_STATUS;
+  return status === RESERVATION_CONFLICT ? PREVIOUS_RESERVATION_CONFLICT_STATUS : 0;
 }
 
 export class UnitAttention {

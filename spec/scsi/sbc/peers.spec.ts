@@ -18,7 +18,6 @@ interface Capture {
 
 /** Where ours differs, by the name of the capture: our outcome and the clause that asks for it. */
 const EXCEPTIONS: Readonly<Record<string, readonly [ours: string, clause: string]>> = {
-  'READ(10) NACA=1': ['5/24/00', 'SAM-5 5.9: NACA = 1 with NORMACA = 0 is refused'],
   'RESERVE(6)': ['5/20/00', 'SPC-4 has no RESERVE(6)'],
   'RELEASE(6)': ['5/20/00', 'SPC-4 has no RELEASE(6)'],
   'READ DEFECT DATA(10)': ['00', 'SBC-3 5.17: supported, with empty lists'],

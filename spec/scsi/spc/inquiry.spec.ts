@@ -15,7 +15,7 @@ describe('INQUIRY', () => {
     assert.equal(dataIn[0], 0x00, 'connected, direct access');
     assert.equal(dataIn[1], 0x00, 'fixed medium');
     assert.equal(dataIn[2], 0x06, 'SPC-4');
-    assert.equal(dataIn[3], 0x12, 'HISUP, response data format 2, NORMACA 0');
+    assert.equal(dataIn[3], 0x32, 'NORMACA, HISUP, response data format 2');
     assert.equal(dataIn[4], dataIn.length - 5);
     assert.equal(dataIn[5], 0x00, 'no SCC, ALUA, third-party copy, protection');
     assert.equal(dataIn[7], 0x02, 'CMDQUE');

@@ -45,7 +45,7 @@ describe('MODE SENSE', () => {
     assert.deepEqual(six.subarray(4), sense10(a, 0x3f).dataIn.subarray(8));
   });
 
-  it('marks as changeable WCE, D_SENSE, SWP and TAS, and nothing else', () => {
+  it('marks as changeable WCE, TST, D_SENSE, QAM, NUAR, QERR, UA_INTLCK_CTRL, SWP and TAS, and nothing else', () => {
     const mask = sense10(a, 0x7f).dataIn.subarray(8);
     const ones: string[] = [];
     for (let at = 0; at < mask.length; ) {
@@ -55,7 +55,7 @@ describe('MODE SENSE', () => {
       }
       at += length;
     }
-    assert.deepEqual(ones, ['8.2=4', '10.2=4', '10.4=8', '10.5=64']);
+    assert.deepEqual(ones, ['8.2=4', '10.2=36', '10.3=30', '10.4=56', '10.5=64']);
   });
 
   it('answers bad pages, subpages and saved values with the sense of scsi_debug', () => {

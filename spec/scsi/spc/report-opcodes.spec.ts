@@ -15,17 +15,17 @@ describe('REPORT SUPPORTED OPERATION CODES', () => {
 
   it('gives the usage data of one command', () => {
     const expected: readonly (readonly [number, number, number, string])[] = [
-      [1, 0x00, 0, '00 03 00 06 00 00 00 00 00 00'],
-      [1, 0x03, 0, '00 03 00 06 03 01 00 00 ff 00'],
-      [1, 0x12, 0, '00 03 00 06 12 01 ff ff ff 00'],
-      [1, 0x1a, 0, '00 03 00 06 1a 08 ff ff ff 00'],
-      [1, 0x5a, 0, '00 03 00 0a 5a 18 ff ff 00 00 00 ff ff 00'],
-      [1, 0x55, 0, '00 03 00 0a 55 11 00 00 00 00 00 ff ff 00'],
-      [1, 0x15, 0, '00 03 00 06 15 11 00 00 ff 00'],
-      [1, 0xa0, 0, '00 03 00 0c a0 00 ff 00 00 00 ff ff ff ff 00 00'],
-      [2, 0xa3, 0x0c, '00 03 00 0c a3 0c 87 ff ff ff ff ff ff ff 00 00'],
-      [3, 0xa3, 0x0c, '00 03 00 0c a3 0c 87 ff ff ff ff ff ff ff 00 00'],
-      [3, 0x00, 0, '00 03 00 06 00 00 00 00 00 00'],
+      [1, 0x00, 0, '00 03 00 06 00 00 00 00 00 04'],
+      [1, 0x03, 0, '00 03 00 06 03 01 00 00 ff 04'],
+      [1, 0x12, 0, '00 03 00 06 12 01 ff ff ff 04'],
+      [1, 0x1a, 0, '00 03 00 06 1a 08 ff ff ff 04'],
+      [1, 0x5a, 0, '00 03 00 0a 5a 18 ff ff 00 00 00 ff ff 04'],
+      [1, 0x55, 0, '00 03 00 0a 55 11 00 00 00 00 00 ff ff 04'],
+      [1, 0x15, 0, '00 03 00 06 15 11 00 00 ff 04'],
+      [1, 0xa0, 0, '00 03 00 0c a0 00 ff 00 00 00 ff ff ff ff 00 04'],
+      [2, 0xa3, 0x0c, '00 03 00 0c a3 0c 87 ff ff ff ff ff ff ff 00 04'],
+      [3, 0xa3, 0x0c, '00 03 00 0c a3 0c 87 ff ff ff ff ff ff ff 00 04'],
+      [3, 0x00, 0, '00 03 00 06 00 00 00 00 00 04'],
     ];
     for (const [options, opcode, action, bytes] of expected) {
       assert.equal(hex(one(a, options, opcode, action).dataIn), bytes);
@@ -71,7 +71,7 @@ describe('REPORT SUPPORTED OPERATION CODES', () => {
     }
     assert.equal(entries[0], '00 00 00 00 00 02 00 06');
     assert.ok(entries.includes('a3 00 00 0c 00 03 00 0c'));
-    assert.equal(hex(one(a, 0x81, 0x00).dataIn), `00 83 00 06 00 00 00 00 00 00 ${TIMEOUTS}`);
+    assert.equal(hex(one(a, 0x81, 0x00).dataIn), `00 83 00 06 00 00 00 00 00 04 ${TIMEOUTS}`);
   });
 
   it('lists exactly what works: every opcode and service action is tried', () => {

@@ -141,13 +141,13 @@ describe('iSCSI server', () => {
     raw.end();
   });
 
-  it('task management: reset and warm reset complete, CLEAR ACA and reassignment are not supported', async () => {
+  it('task management: reset, warm reset and CLEAR ACA complete, reassignment is not supported', async () => {
     await open();
     const raw = await login();
     for (const [asked, response] of [
       [5, 0],
       [6, 0],
-      [3, 5],
+      [3, 0],
       [8, 4],
     ] as const) {
       raw.send(header(0x42, 0x80 | asked, [16, 10], [24, raw.cmdSN]));

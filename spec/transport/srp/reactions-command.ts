@@ -97,7 +97,7 @@ const READ_TAG = { lun: '8100', formats: '01' } as const;
 export const COMMAND_REACTIONS: Reactions = {
   V14: { says: 'RSP_CODE 00 although the task is not there', run: managed('V14', '00000000') },
   V15: { says: 'RSP_CODE 00 with SOLNT', run: managed('V15', '00000000', '01') },
-  V16: { says: 'RSP_CODE 04: this target has no ACA', run: managed('V16', '00000004') },
+  V16: { says: 'RSP_CODE 00: there is no ACA to clear', run: managed('V16', '00000000') },
   V17: { says: 'RSP_CODE 00', run: managed('V17', '00000000') },
   V18: { says: 'RSP_CODE 04', run: managed('V18', '00000004') },
   V19: {

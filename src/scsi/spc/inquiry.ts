@@ -28,6 +28,7 @@ const STANDARD_BYTES = 96;
 /** PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh: no logical unit can be here. */
 const NOT_CAPABLE = 0x7f;
 const VERSION_SPC_4 = 0x06;
+const NORMACA = 0x20;
 const HISUP = 0x10;
 const RESPONSE_DATA_FORMAT = 0x02;
 const CMDQUE = 0x02;
@@ -48,7 +49,7 @@ function standardData(unit: LogicalUnit): Uint8Array {
   const view = new DataView(data.buffer);
   data[0] = unit.lun === NO_LUN ? NOT_CAPABLE : unit.deviceType.peripheralType;
   data[2] = VERSION_SPC_4;
-  data[3] = HISUP | RESPONSE_DATA_FORMAT;
+  data[3] = (unit.normalAca ? NORMACA : 0) | HISUP | RESPONSE_DATA_FORMAT;
   data[4] = STANDARD_BYTES - 5;
   data[7] = CMDQUE;
   putText(data, 8, 8, unit.identity.vendor);

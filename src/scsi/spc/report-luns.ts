@@ -1,6 +1,7 @@
 /** REPORT LUNS: the logical unit inventory as this initiator addresses it (SPC-4 6.33). */
 import { field, u } from '../cdb.ts';
 import { command, TOUCHES_NOTHING } from '../command-table.ts';
+import { INTERLOCK_NONE } from '../control-mode.ts';
 import { encodeLun, LUN_BYTES, REPORT_LUNS_WLUN } from '../lun.ts';
 import { answer, nexusIndexOf, refuseField, unitOf } from '../parameter-data.ts';
 import { cdbBytePointer } from '../sense.ts';
@@ -66,6 +67,8 @@ export function reportLuns(task: Task): void {
     at += LUN_BYTES;
   }
   const nexusIndex = nexusIndexOf(task);
-  for (const unit of unitOf(task).target.units()) unit.attention.clearReportedLuns(nexusIndex);
+  for (const unit of unitOf(task).target.units()) {
+    if (unit.attentionInterlock === INTERLOCK_NONE) unit.attention.clearReportedLuns(nexusIndex);
+  }
   answer(task, data, data.length, field(task.cdb, fields.allocationLength));
 }
