@@ -7,7 +7,7 @@ describeOnEveryPort('unit attention', (bench) => {
   it('the first command of a new nexus meets POWER ON OCCURRED, once', async () => {
     const lun = await bench().disk();
     const a = await bench().fresh(lun);
-    assert.deepEqual(await a.attentions(), ['6/29/01']);
+    assert.deepEqual(await a.attentions(), ['6/29/00']);
     assert.equal(await a.ready(), '');
   });
 
@@ -19,7 +19,7 @@ describeOnEveryPort('unit attention', (bench) => {
       const luns = await a.run('a0 00 00 00 00 00 00 00 00 40 00 00', { dataInBytes: 64 });
       assert.equal(luns.status, 0);
     }
-    assert.deepEqual(await a.attentions(), ['6/29/01']);
+    assert.deepEqual(await a.attentions(), ['6/29/00']);
   });
 
   it('REQUEST SENSE returns it as data and clears it', async () => {
@@ -28,7 +28,7 @@ describeOnEveryPort('unit attention', (bench) => {
     const result = await a.run('03 00 00 00 12 00', { dataInBytes: 18 });
     assert.equal(result.status, 0);
     assert.equal((result.dataIn[2] ?? 0) & 0x0f, 6);
-    assert.deepEqual([result.dataIn[12], result.dataIn[13]], [0x29, 0x01]);
+    assert.deepEqual([result.dataIn[12], result.dataIn[13]], [0x29, 0x00]);
     assert.equal(await a.ready(), '');
   });
 

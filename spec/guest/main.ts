@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bootFiles } from './support/initramfs.ts';
+import { bootFiles, IMAGE_KINDS } from './support/initramfs.ts';
 import { missingNeeds } from './support/needs.ts';
 import { count, type Report, resultTable, type TestResult } from './support/report.ts';
 
@@ -73,8 +73,7 @@ async function main(names: readonly string[]): Promise<number> {
     print(missing);
     return 1;
   }
-  bootFiles('base');
-  bootFiles('fio');
+  for (const kind of IMAGE_KINDS) bootFiles(kind);
   const known = readdirSync(HERE).filter((file) => file.endsWith(ENDING));
   const wanted = (file: string): boolean =>
     names.length === 0 || names.includes(basename(file, ENDING));

@@ -59,13 +59,13 @@ describe('reconnect', function () {
     const one = await initiator();
     const turn = (): Promise<string> =>
       one.execute({ lun: 0, cdb: cdb('00 00 00 00 00 00') }).then(sense);
-    assert.equal(await turn(), '6/29/01');
+    assert.equal(await turn(), '6/29/00');
     assert.equal(await turn(), '');
     const reconnected = once(one, 'reconnected');
     await daemon.kill();
     await daemon.restart();
     await reconnected;
-    assert.equal(await turn(), '6/29/01');
+    assert.equal(await turn(), '6/29/00');
     assert.equal(await turn(), '');
   });
 

@@ -203,7 +203,7 @@ describe('luns/inventory', () => {
   it('serves a file: INQUIRY, READ CAPACITY, WRITE, READ', () => {
     const { path } = fileDisk(0);
     const port = new MappedPort(target, 'a');
-    assert.deepEqual(port.attentions(0), ['062901']);
+    assert.deepEqual(port.attentions(0), ['062900']);
     assert.equal(port.run(0, '12 00 00 00 60 00', undefined, 96).status, 0);
     assert.equal(Buffer.from(port.data.subarray(8, 32)).toString(), 'RINGSCSIVirtual disk    ');
     assert.equal(port.run(0, '25 00 00 00 00 00 00 00 00 00', undefined, 8).status, 0);

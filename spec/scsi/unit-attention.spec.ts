@@ -74,9 +74,9 @@ describe('unit attention seen by initiators', () => {
     const t = disk();
     const a = t.nexus('a');
     const b = t.nexus('b');
-    assert.deepEqual(a.attentions(), ['6/29/01']);
+    assert.deepEqual(a.attentions(), ['6/29/00']);
     assert.deepEqual(a.attentions(), []);
-    assert.deepEqual(b.attentions(), ['6/29/01']);
+    assert.deepEqual(b.attentions(), ['6/29/00']);
   });
 
   it('is not reported and not cleared by INQUIRY or REPORT LUNS', () => {
@@ -84,7 +84,7 @@ describe('unit attention seen by initiators', () => {
     assert.equal(a.run('12 00 00 00 60 00', { in: 96 }).status, 0);
     assert.equal(a.run('12 01 80 00 60 00', { in: 96 }).status, 0);
     assert.equal(a.run('a0 00 00 00 00 00 00 00 01 00 00 00', { in: 256 }).status, 0);
-    assert.deepEqual(a.attentions(), ['6/29/01']);
+    assert.deepEqual(a.attentions(), ['6/29/00']);
   });
 
   it('is reported by everything else, unknown and malformed commands too', () => {
@@ -98,7 +98,7 @@ describe('unit attention seen by initiators', () => {
       '00 00 00 00 00 04',
     ]) {
       const r = disk().nexus('a').run(cdb, { in: 512 });
-      assert.equal(r.sense, '6/29/01', cdb);
+      assert.equal(r.sense, '6/29/00', cdb);
       assert.equal(r.dataInWanted, 0);
     }
   });
@@ -109,7 +109,7 @@ describe('unit attention seen by initiators', () => {
     t.unit.attention.post(a.nexus.index, MODE_CHANGED);
     const first = a.run('03 00 00 00 12 00', { in: 18 });
     assert.equal(first.status, 0);
-    assert.deepEqual([first.dataIn[2], first.dataIn[12], first.dataIn[13]], [6, 0x29, 1]);
+    assert.deepEqual([first.dataIn[2], first.dataIn[12], first.dataIn[13]], [6, 0x29, 0]);
     const second = a.run('03 01 00 00 12 00', { in: 18 });
     assert.deepEqual([...second.dataIn.subarray(0, 4)], [0x72, 6, 0x2a, 1]);
     assert.deepEqual(a.attentions(), []);
@@ -119,7 +119,7 @@ describe('unit attention seen by initiators', () => {
     const t = disk();
     const a = t.nexus('a');
     const out = new Uint8Array(512).fill(7);
-    assert.equal(a.run('2a 00 00 00 00 00 00 00 01 00', { out }).sense, '6/29/01');
+    assert.equal(a.run('2a 00 00 00 00 00 00 00 01 00', { out }).sense, '6/29/00');
     assert.equal(t.store.calls.write, 0);
     assert.equal(t.store.memory[0], 0);
   });
@@ -138,13 +138,13 @@ describe('unit attention seen by initiators', () => {
     const a = t.nexus('a').clear();
     const b = t.nexus('b').clear();
     t.add({ lun: 1 });
-    assert.deepEqual(a.attentions(1), ['6/29/01', '6/3f/0e']);
+    assert.deepEqual(a.attentions(1), ['6/29/00', '6/3f/0e']);
     t.add({ lun: 2 });
     a.run('a0 00 00 00 00 00 00 00 01 00 00 00', { in: 256, lun: 1 });
     assert.deepEqual(a.attentions(0), []);
     assert.deepEqual(a.attentions(1), []);
     assert.deepEqual(b.attentions(0), ['6/3f/0e']);
-    assert.deepEqual(b.attentions(2), ['6/29/01', '6/3f/0e']);
-    assert.deepEqual(a.attentions(2), ['6/29/01']);
+    assert.deepEqual(b.attentions(2), ['6/29/00', '6/3f/0e']);
+    assert.deepEqual(a.attentions(2), ['6/29/00']);
   });
 });

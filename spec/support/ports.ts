@@ -183,7 +183,7 @@ export function cdb(text: string): Uint8Array {
   return Uint8Array.from(text.trim().split(/\s+/), (pair) => Number.parseInt(pair, 16));
 }
 
-/** `6/29/01`, or the empty string when there is no sense data. */
+/** `6/29/00`, or the empty string when there is no sense data. */
 export function sense(result: CommandResult): string {
   if (result.sense === null) return '';
   const byte = (value: number): string => value.toString(16).padStart(2, '0');

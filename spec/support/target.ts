@@ -161,7 +161,7 @@ export class Testbed {
     return unit;
   }
 
-  /** Logs an initiator in. It has 6/29/01 pending on every logical unit. */
+  /** Logs an initiator in. It has 6/29/00 pending on every logical unit. */
   nexus(name: string, presentation: LunPresentation = 'native'): TestNexus {
     const nexus = this.target.login(name, name, false);
     assert(nexus, 'the target has room for a nexus');

@@ -8,7 +8,7 @@ import { NexusTable } from './nexus-table.ts';
 import { I_T_NEXUS_RESET } from './sam.ts';
 import {
   I_T_NEXUS_LOSS_OCCURRED,
-  POWER_ON_OCCURRED,
+  POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED,
   REPORTED_LUNS_DATA_HAS_CHANGED,
 } from './sense-codes.ts';
 import { missingUnit, reportLunsUnit } from './spc/well-known-unit.ts';
@@ -82,7 +82,8 @@ export class Target {
   /** Adds a logical unit; every other one tells every nexus that the inventory changed (SPC-4 6.33, 3F/0E). */
   addUnit(unit: LogicalUnit): void {
     assert(!this.#units.has(unit.lun), 'a LUN is added once');
-    for (const nexus of this.nexuses.all()) unit.attention.post(nexus.index, POWER_ON_OCCURRED);
+    for (const nexus of this.nexuses.all())
+      unit.attention.post(nexus.index, POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
     this.#units.set(unit.lun, unit);
     this.#inventoryChanged();
   }
@@ -109,7 +110,8 @@ export class Target {
     }
     const nexus = this.nexuses.create(identity, name, anonymous, (old) => this.#forget(old));
     if (nexus === null) return null;
-    for (const unit of this.#units.values()) unit.attention.post(nexus.index, POWER_ON_OCCURRED);
+    for (const unit of this.#units.values())
+      unit.attention.post(nexus.index, POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
     return nexus;
   }
 

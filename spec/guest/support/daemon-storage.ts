@@ -21,19 +21,26 @@ export class DaemonStorage implements Storage {
   readonly #images: Images;
   readonly #disks: readonly DiskSpec[];
   readonly #name: string;
+  readonly #listen: readonly string[];
   #child: ChildProcess | null = null;
   #control: ControlClient | null = null;
   #exit: Promise<number | null> = Promise.resolve(null);
   #errors = '';
 
-  private constructor(disks: readonly DiskSpec[], name: string) {
+  private constructor(disks: readonly DiskSpec[], name: string, listen: readonly string[]) {
     this.#disks = disks;
     this.#name = name;
+    this.#listen = listen;
     this.#images = new Images(disks);
   }
 
-  static async start(disks: readonly DiskSpec[], name = 'guests'): Promise<DaemonStorage> {
-    const storage = new DaemonStorage(disks, name);
+  /** `listen`: further ports, as `serve --listen` has them. */
+  static async start(
+    disks: readonly DiskSpec[],
+    name = 'guests',
+    listen: readonly string[] = [],
+  ): Promise<DaemonStorage> {
+    const storage = new DaemonStorage(disks, name, listen);
     try {
       await storage.restart();
     } catch (error) {
@@ -79,6 +86,7 @@ export class DaemonStorage implements Storage {
   async restart(): Promise<void> {
     const words = ['serve', '--listen', `vhost-user:${this.socket}`, '--control', this.control];
     words.push('--name', this.#name);
+    for (const port of this.#listen) words.push('--listen', port);
     for (const disk of this.#disks) words.push('--lun', this.#specification(disk));
     const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;

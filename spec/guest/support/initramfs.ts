@@ -38,14 +38,28 @@ const TOOLS = [
   'sg_vpd',
 ];
 
-/** `fio` has 80 MB of libraries; only guests that need it carry it. */
-const TOOLS_OF = { base: TOOLS, fio: [...TOOLS, 'fio'] } as const;
+interface Contents {
+  readonly modules: readonly string[];
+  readonly tools: readonly string[];
+}
 
-export type ImageKind = keyof typeof TOOLS_OF;
+/** `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi. */
+const CONTENTS = {
+  base: { modules: MODULES, tools: TOOLS },
+  fio: { modules: MODULES, tools: [...TOOLS, 'fio'] },
+  iscsi: {
+    modules: [...MODULES, 'virtio_net', 'iscsi_tcp'],
+    tools: [...TOOLS, 'iscsid', 'iscsiadm'],
+  },
+} as const satisfies Record<string, Contents>;
+
+export type ImageKind = keyof typeof CONTENTS;
+
+export const IMAGE_KINDS = Object.keys(CONTENTS) as readonly ImageKind[];
 
 const SCRIPTS = { init: INIT, 'bin/agent': AGENT, 'etc/functions': FUNCTIONS };
 
 /** Kernel and initramfs of this kind, built when the cache does not have them. */
 export function bootFiles(kind: ImageKind): BootFiles {
-  return build(CACHE, { name: kind, modules: MODULES, tools: TOOLS_OF[kind], scripts: SCRIPTS });
+  return build(CACHE, { name: kind, ...CONTENTS[kind], scripts: SCRIPTS });
 }

@@ -13,6 +13,7 @@ const NEEDS: readonly NeededCommand[] = [
   { command: 'lsscsi', from: 'lsscsi' },
   { command: 'dmsetup', from: 'dmsetup' },
   { command: 'mke2fs', from: 'e2fsprogs' },
+  { command: 'iscsid', from: 'open-iscsi' },
 ];
 
 /** What is missing, as text for people; null when nothing is. */

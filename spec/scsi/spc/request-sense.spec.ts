@@ -36,6 +36,6 @@ describe('REQUEST SENSE', () => {
   it('keeps a unit attention that its own bad CDB did not deliver', () => {
     const a = disk().nexus('a');
     assert.equal(a.run('03 02 00 00 12 00', { in: 18 }).sense, '5/24/00');
-    assert.deepEqual(a.attentions(), ['6/29/01']);
+    assert.deepEqual(a.attentions(), ['6/29/00']);
   });
 });

@@ -32,7 +32,7 @@ describe('virtio-scsi requests', () => {
 
   it('the first command of a nexus finds POWER ON; the second one goes through', () => {
     const first = rig.run('00 00 00 00 00 00');
-    assert.deepEqual([first.status, first.response, first.code], [2, OK, '6/29/1']);
+    assert.deepEqual([first.status, first.response, first.code], [2, OK, '6/29/0']);
     assert.equal(first.senseLength, 18);
     assert.deepEqual(first.sense.slice(18), new Uint8Array(78));
     assert.equal(first.used, 108);
