@@ -30,6 +30,7 @@ const PLAIN: DiskConfig = {
   sizeBytes: null,
   readOnly: false,
   blockBytes: 512,
+  physicalBlockBytes: 4096,
   serial: null,
   cache: 'writeback',
   thin: null,
@@ -90,6 +91,7 @@ describe('configuration: LUN specifications', () => {
     ['0:disk,path=a.img,ro', { readOnly: true }],
     ['0:disk,path=a.img,ro=no', { readOnly: false }],
     ['0:disk,path=a.img,block=4096', { blockBytes: 4096 }],
+    ['0:disk,path=a.img,physical=512', { physicalBlockBytes: 512 }],
     ['0:disk,path=a.img,serial=0042', { serial: '0042' }],
     ['0:disk,path=a.img,cache=writethrough', { cache: 'writethrough' }],
     ['0:disk,path=a.img,thin', { thin: true }],
@@ -123,7 +125,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:disk,pth=a',
-      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, memory, size, ro, block, serial, cache, thin, standby',
+      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, memory, size, ro, block, physical, serial, cache, thin, standby',
     ],
     ['0:disk', 'Cannot configure LUN 0: a disk needs either path=FILE or memory=SIZE'],
     [
@@ -144,6 +146,14 @@ describe('configuration: LUN specifications', () => {
     [
       '0:disk,path=a,size=2047,block=4096',
       'Cannot configure LUN 0: 2047 bytes is no multiple of the block of 4096 bytes',
+    ],
+    [
+      '0:disk,path=a,block=4096,physical=512',
+      'Cannot configure LUN 0: a physical block of 512 bytes is smaller than the block of 4096',
+    ],
+    [
+      '0:disk,path=a,physical=8',
+      'Cannot configure LUN 0: physical is "8", 512 or 4096 is possible',
     ],
     ['0:disk,path=a,block=520', 'Cannot configure LUN 0: block is "520", 512 or 4096 is possible'],
     ['0:disk,path=a,ro=maybe', 'Cannot configure LUN 0: ro is "maybe", yes or no is needed'],

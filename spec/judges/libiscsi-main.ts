@@ -52,7 +52,18 @@ interface Bed {
 const always = (): boolean => true;
 const beds: Bed[] = [
   { label: 'thick', spec: '0:disk,path=./thick.img,size=200M,thin=no', runs: always },
-  { label: 'thin', spec: '1:disk,path=./thin.img,size=200M,thin', runs: always },
+  // What the tool expects of GetLBAStatus.UnmapSingle holds for physical blocks of one logical block only: it asks for the
+  // status of LBA i + 1 and wants a descriptor that begins at i + logical blocks per physical block.
+  {
+    label: 'thin',
+    spec: '1:disk,path=./thin.img,size=200M,thin',
+    runs: (test) => test !== 'GetLBAStatus.UnmapSingle',
+  },
+  {
+    label: 'thin, 512n',
+    spec: '4:disk,path=./thin-512n.img,size=200M,thin,physical=512',
+    runs: (test) => test.startsWith('GetLBAStatus.'),
+  },
   // Every other suite writes.
   {
     label: 'read-only',
@@ -183,8 +194,9 @@ async function main(patterns: readonly string[]): Promise<number> {
     const target = targetOf(daemon.portal);
     for (const test of tests) {
       const outcomes: Outcome[] = [];
-      for (const [lun, { label, runs }] of beds.entries()) {
+      for (const { label, spec, runs } of beds) {
         if (!runs(test)) continue;
+        const lun = Number.parseInt(spec, 10);
         const outcome = await runTest(test, urlsOf(test, daemon.portal, target, lun));
         outcomes.push(outcome);
         if (outcome.verdict === 'fail') seen.push(`${test} on ${label}: ${outcome.detail}`);

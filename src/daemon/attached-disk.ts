@@ -18,8 +18,6 @@ export class LunError extends Error {
   readonly code = 'ERR_LUN';
 }
 
-const PHYSICAL_BLOCK_BYTES = 4096;
-
 /** Who a disk is to initiators, the same after every restart. */
 export interface DiskIdentity {
   readonly serial: string;
@@ -139,13 +137,13 @@ export class AttachedDisk {
    * lock is held until both are closed.
    */
   spec(savedPages: Uint8Array | null, savable: boolean): DiskSpec {
-    const { lun, readOnly, blockBytes, cache, thin } = this.config;
+    const { lun, readOnly, blockBytes, physicalBlockBytes, cache, thin } = this.config;
     return {
       lun,
       backing: this.#backing(),
       readOnly,
       blockBytes,
-      physicalBlockBytes: Math.max(blockBytes, PHYSICAL_BLOCK_BYTES),
+      physicalBlockBytes,
       thin: thin ?? this.#thinCapable(),
       writeCache: cache === 'writeback',
       serial: this.identity.serial,

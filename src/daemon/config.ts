@@ -22,6 +22,8 @@ export interface DiskConfig {
   readonly sizeBytes: number | null;
   readonly readOnly: boolean;
   readonly blockBytes: 512 | 4096;
+  /** Bytes of a physical block, which the guest is told to align to; not less than a logical one. */
+  readonly physicalBlockBytes: 512 | 4096;
   /** Unit serial number; null: derived from the name of the target and what is behind the disk. */
   readonly serial: string | null;
   readonly cache: 'writeback' | 'writethrough';
@@ -80,6 +82,7 @@ export const DISK_KEYS = [
   'size',
   'ro',
   'block',
+  'physical',
   'serial',
   'cache',
   'thin',
@@ -153,10 +156,24 @@ export function parseLun(action: string, value: unknown): number {
   throw new ConfigError(`${action}: LUN is ${JSON.stringify(value)}, 0 to ${MAX_LUN} is possible`);
 }
 
-function parseBlock(action: string, value: unknown): 512 | 4096 {
+function parseBlock(action: string, name: string, value: unknown): 512 | 4096 {
   const bytes = Number(value);
   if (bytes === 512 || bytes === 4096) return bytes;
-  throw new ConfigError(`${action}: block is ${JSON.stringify(value)}, 512 or 4096 is possible`);
+  throw new ConfigError(`${action}: ${name} is ${JSON.stringify(value)}, 512 or 4096 is possible`);
+}
+
+function parseBlocks(
+  action: string,
+  raw: Readonly<Record<string, unknown>>,
+): Pick<DiskConfig, 'blockBytes' | 'physicalBlockBytes'> {
+  const { block, physical } = raw;
+  const blockBytes = block === undefined ? 512 : parseBlock(action, 'block', block);
+  const physicalBlockBytes =
+    physical === undefined ? 4096 : parseBlock(action, 'physical', physical);
+  if (physicalBlockBytes >= blockBytes) return { blockBytes, physicalBlockBytes };
+  throw new ConfigError(
+    `${action}: a physical block of ${physicalBlockBytes} bytes is smaller than the block of ${blockBytes}`,
+  );
 }
 
 function parseSerial(action: string, value: unknown): string {
@@ -200,13 +217,13 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
   const action = `Cannot configure LUN ${lun}`;
   const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
   checkKeys(action, raw, DISK_KEYS);
-  const { ro, block, serial, cache, thin, standby } = raw;
+  const { ro, serial, cache, thin, standby } = raw;
   const disk: DiskConfig = {
     lun,
     type,
     ...parseBacking(action, raw, directory),
     readOnly: ro === undefined ? false : parseFlag(action, 'ro', ro),
-    blockBytes: block === undefined ? 512 : parseBlock(action, block),
+    ...parseBlocks(action, raw),
     serial: serial === undefined ? null : parseSerial(action, serial),
     cache: cache === undefined ? 'writeback' : parseWord(action, 'cache mode', cache, CACHE_MODES),
     thin: thin === undefined ? null : parseFlag(action, 'thin', thin),
@@ -233,6 +250,7 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
     type: disk.type,
     ro: disk.readOnly,
     block: disk.blockBytes,
+    physical: disk.physicalBlockBytes,
     cache: disk.cache,
   };
   if (disk.path !== null) raw['path'] = disk.path;
