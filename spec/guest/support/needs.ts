@@ -10,6 +10,7 @@ const NEEDS: readonly NeededCommand[] = [
   { command: 'fio', from: 'fio' },
   { command: 'iscsi-test-cu', from: 'libiscsi-bin' },
   { command: 'sg_inq', from: 'sg3-utils' },
+  { command: 'sdparm', from: 'sdparm' },
   { command: 'lsscsi', from: 'lsscsi' },
   { command: 'dmsetup', from: 'dmsetup' },
   { command: 'mke2fs', from: 'e2fsprogs' },

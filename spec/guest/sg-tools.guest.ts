@@ -1,0 +1,71 @@
+/** sg3_utils and sdparm in a guest: every tool for a disk runs, exits as it should and has nothing to warn of. */
+import { strict as assert } from 'node:assert';
+import { Guest } from './support/guest.ts';
+import { startStorage } from './support/start-storage.ts';
+import type { Storage } from './support/storage.ts';
+
+/** Words of the tools about answers they cannot make sense of. */
+const COMPLAINTS =
+  /warning|unable|malformed|truncat|unexpected|not understood|decode error|too short|strange|mismatch|reserved \[/i;
+
+/** Exit code of sg3_utils for ILLEGAL REQUEST, INVALID COMMAND OPERATION CODE. */
+const INVALID_OPCODE = 9;
+const MISCOMPARE = 14;
+
+interface Run {
+  /** The command line; DEV is the disk's sg node. */
+  readonly line: string;
+  readonly exit?: number;
+  readonly says?: RegExp;
+}
+
+const RUNS: readonly Run[] = [
+  { line: 'sg_inq DEV', says: /Vendor identification: RINGSCSI/ },
+  { line: 'sg_vpd -a DEV', says: /Logical block provisioning/ },
+  { line: 'sg_modes -a DEV', says: /Control/ },
+  { line: 'sg_opcodes DEV', says: /Compare and write/i },
+  { line: 'sg_luns DEV', says: /Lun list length = 8/ },
+  { line: 'sg_readcap -l DEV', says: /lbpme=1/ },
+  { line: 'sg_requests DEV' },
+  { line: 'sg_turs DEV' },
+  { line: 'sg_sync DEV' },
+  { line: 'sg_verify --lba=0 --count=64 DEV' },
+  { line: 'sg_get_lba_status --lba=0 DEV', says: /mapped|deallocated/ },
+  {
+    line: 'head -c 1024 /dev/zero > /tmp/z; sg_compare_and_write --in=/tmp/z --lba=9 --num=1 DEV',
+  },
+  {
+    line: 'head -c 1024 /dev/urandom > /tmp/r; sg_compare_and_write --in=/tmp/r --lba=9 --num=1 DEV',
+    exit: MISCOMPARE,
+  },
+  { line: 'sg_write_same --lba=64 --num=64 --in=/dev/zero --xferlen=512 DEV' },
+  { line: 'sg_write_same --16 --unmap --lba=64 --num=64 --in=/dev/zero --xferlen=512 DEV' },
+  { line: 'sg_unmap --lba=128 --num=8 --force DEV' },
+  // 5: the last page it tries, Logical block provisioning (1Ch/02h), does not exist.
+  { line: 'sdparm -a DEV', exit: 5, says: /WCE\s+1/ },
+  { line: 'sdparm --inquiry DEV' },
+  { line: 'sg_ses DEV', exit: INVALID_OPCODE },
+];
+
+describe('sg3_utils and sdparm', () => {
+  let storage: Storage;
+  let guest: Guest;
+
+  before(async () => {
+    storage = await startStorage([{ lun: 0, sizeMiB: 64 }]);
+    guest = await Guest.boot({ options: storage.adapter() });
+  });
+  after(async () => {
+    await guest?.kill();
+    await storage?.end();
+  });
+
+  for (const { line, exit = 0, says } of RUNS) {
+    it(line, async () => {
+      const { code, output } = await guest.run(line.replaceAll('DEV', '$(sg 0)'));
+      assert.equal(code, exit, output);
+      assert.doesNotMatch(output, COMPLAINTS);
+      if (says !== undefined) assert.match(output, says);
+    });
+  }
+});
