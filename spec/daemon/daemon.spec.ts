@@ -295,8 +295,8 @@ describe('daemon: choreography', () => {
       await daemon.start();
       assert.equal(disks()[0]?.savable, true);
       assert.equal(disks()[0]?.savedPages, null);
-      reactor.onEvent({ kind: 'savePages', ticket: 77, lun: 0, pages });
-      assert.deepEqual(reactor.requests.at(-1), { kind: 'pagesSaved', ticket: 77, ok: true });
+      reactor.onEvent({ kind: 'save', ticket: 77, lun: 0, what: 'pages', bytes: pages });
+      assert.deepEqual(reactor.requests.at(-1), { kind: 'saved', ticket: 77, ok: true });
       daemon = await restart(daemon, ['0:disk,memory=1M', '1:disk,memory=1M']);
       assert.deepEqual(
         disks().map((spec) => spec.savedPages),
@@ -313,8 +313,8 @@ describe('daemon: choreography', () => {
       const daemon = stateful(['0:disk,memory=1M']);
       await daemon.start();
       rmSync(at('state'), { recursive: true });
-      reactor.onEvent({ kind: 'savePages', ticket: 5, lun: 0, pages: Uint8Array.of(1) });
-      assert.deepEqual(reactor.requests.at(-1), { kind: 'pagesSaved', ticket: 5, ok: false });
+      reactor.onEvent({ kind: 'save', ticket: 5, lun: 0, what: 'pages', bytes: Uint8Array.of(1) });
+      assert.deepEqual(reactor.requests.at(-1), { kind: 'saved', ticket: 5, ok: false });
       assert.match(
         lines.at(-1) ?? '',
         /^error mode pages of LUN 0 not saved: Cannot write state file/,
@@ -337,8 +337,8 @@ describe('daemon: choreography', () => {
 
   it('refuses to save mode pages without a state directory', async () => {
     await make(['0:disk,memory=1M']).start();
-    reactor.onEvent({ kind: 'savePages', ticket: 9, lun: 0, pages: Uint8Array.of(1) });
-    assert.deepEqual(reactor.requests.at(-1), { kind: 'pagesSaved', ticket: 9, ok: false });
+    reactor.onEvent({ kind: 'save', ticket: 9, lun: 0, what: 'pages', bytes: Uint8Array.of(1) });
+    assert.deepEqual(reactor.requests.at(-1), { kind: 'saved', ticket: 9, ok: false });
   });
 
   it('stops with exit code 1 when the reactor ends by itself', async () => {

@@ -61,7 +61,7 @@ describe('state directory (F18)', () => {
   it('is made for its owner only and starts empty', () => {
     assert.equal(statSync(path).mode & 0o777, 0o700);
     assert.equal(state.readInventory(), null);
-    assert.equal(state.readPages(0), null);
+    assert.deepEqual(state.readUnit(0, 'S'), { pages: null, reservations: null });
   });
 
   it('gives back every option of every LUN', () => {
@@ -74,12 +74,15 @@ describe('state directory (F18)', () => {
 
   it('gives back saved mode pages, and forgets them on demand', () => {
     const pages = Uint8Array.of(0x08, 0x12, 0x04, ...new Uint8Array(17));
-    state.writePages(7, { serial: 'S', pages });
-    assert.deepEqual(state.readPages(7), { serial: 'S', pages });
-    assert.equal(state.readPages(8), null);
-    state.removePages(7);
-    state.removePages(7);
-    assert.equal(state.readPages(7), null);
+    const kept = Uint8Array.of(9, 8);
+    state.writeUnit(7, 'S', 'pages', pages);
+    state.writeUnit(7, 'S', 'reservations', kept);
+    assert.deepEqual(state.readUnit(7, 'S'), { pages, reservations: kept });
+    assert.deepEqual(state.readUnit(7, 'OTHER'), { pages: null, reservations: null });
+    assert.deepEqual(state.readUnit(8, 'S'), { pages: null, reservations: null });
+    state.removeUnit(7);
+    state.removeUnit(7);
+    assert.deepEqual(state.readUnit(7, 'S'), { pages: null, reservations: null });
   });
 
   it('replaces a file whole, and leaves no other behind', () => {
@@ -150,9 +153,9 @@ describe('state directory (F18)', () => {
   }
 
   it('refuses a state file in the place of another', () => {
-    state.writePages(1, { serial: 'S', pages: Uint8Array.of(1) });
+    state.writeUnit(1, 'S', 'pages', Uint8Array.of(1));
     copyFileSync(join(path, 'mode-pages-1'), join(path, 'mode-pages-2'));
-    assert.throws(() => state.readPages(2), /mode-pages-2": it is a copy of "mode-pages-1"/);
+    assert.throws(() => state.readUnit(2, 'S'), /mode-pages-2": it is a copy of "mode-pages-1"/);
   });
 
   it('is laid out as documented: magic, version, length, SHA-256, payload', () => {

@@ -16,21 +16,31 @@ export class DaemonProcess {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'ringscsi-spec-'));
   readonly #luns: readonly string[];
   readonly #listen: readonly string[];
+  readonly #options: readonly string[];
   #child: ChildProcess | null = null;
   #control: ControlClient | null = null;
   #errors = '';
 
-  private constructor(luns: readonly string[], listen: readonly string[]) {
+  private constructor(
+    luns: readonly string[],
+    listen: readonly string[],
+    options: readonly string[],
+  ) {
     this.#luns = luns;
     this.#listen = listen;
+    this.#options = options;
   }
 
-  /** Starts a daemon with these `--lun` and further `--listen` options; relative paths are in its directory. */
+  /**
+   * Starts a daemon with these `--lun` and further `--listen` options, and other options; relative paths are in its
+   * directory.
+   */
   static async start(
     luns: readonly string[] = [],
     listen: readonly string[] = [],
+    options: readonly string[] = [],
   ): Promise<DaemonProcess> {
-    const daemon = new DaemonProcess(luns, listen);
+    const daemon = new DaemonProcess(luns, listen, options);
     await daemon.restart();
     return daemon;
   }
@@ -57,7 +67,7 @@ export class DaemonProcess {
   /** Starts it again after `kill`. */
   async restart(): Promise<void> {
     const control = join(this.directory, 'c.sock');
-    const args = ['serve', '--listen', this.connect, '--control', control];
+    const args = ['serve', '--listen', this.connect, '--control', control, ...this.#options];
     for (const lun of this.#luns) args.push('--lun', lun);
     for (const port of this.#listen) args.push('--listen', port);
     const child = spawn(process.execPath, [MAIN, ...args], {

@@ -9,7 +9,7 @@
  *   t.store.release();
  */
 import { strict as assert } from 'node:assert';
-import type { ParameterStore } from '../../src/scsi/contracts.ts';
+import type { ParameterStore, ReservationStore } from '../../src/scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../../src/scsi/logical-unit.ts';
 import type { LunPresentation } from '../../src/scsi/lun.ts';
 import { diskModePages } from '../../src/scsi/mode-page.ts';
@@ -52,6 +52,7 @@ export interface DiskOptions {
   readonly canDiscard?: boolean;
   readonly volatileCache?: boolean;
   readonly parameters?: ParameterStore;
+  readonly reservationStore?: ReservationStore;
   /** Bounce buffers of the unit. */
   readonly bounceBuffers?: number;
 }
@@ -156,6 +157,7 @@ export class Testbed {
         bounce: bouncePool(options.bounceBuffers ?? 2),
       }),
       modePages: diskModePages({ parameters: options.parameters ?? null }),
+      reservationStore: options.reservationStore ?? null,
     });
     this.target.addUnit(unit);
     return unit;

@@ -12,6 +12,7 @@ import {
 } from '../luns/open.ts';
 import type { DiskConfig } from './config.ts';
 import type { DiskSpec } from './reactor-messages.ts';
+import type { SavedUnit } from './state.ts';
 
 /** A logical unit that cannot be attached, found, resized or removed. */
 export class LunError extends Error {
@@ -136,7 +137,7 @@ export class AttachedDisk {
    * What the reactor needs. The descriptor in it is a second one, which the reactor closes when it removes the disk; the
    * lock is held until both are closed.
    */
-  spec(savedPages: Uint8Array | null, savable: boolean): DiskSpec {
+  spec(saved: SavedUnit, savable: boolean): DiskSpec {
     const { lun, readOnly, blockBytes, physicalBlockBytes, cache, thin } = this.config;
     return {
       lun,
@@ -148,7 +149,8 @@ export class AttachedDisk {
       writeCache: cache === 'writeback',
       serial: this.identity.serial,
       naa: this.identity.naa,
-      savedPages,
+      savedPages: saved.pages,
+      savedReservations: saved.reservations,
       savable,
       standby: this.standby,
     };

@@ -17,8 +17,9 @@ import type {
   ReactorReply,
   ReactorRequest,
   ReactorStatus,
+  SaveEvent,
 } from './reactor-messages.ts';
-import { type InventoryEntry, StateDirectory } from './state.ts';
+import { type InventoryEntry, NOTHING_SAVED, StateDirectory } from './state.ts';
 import { TraceFeed } from './trace-feed.ts';
 import { UnplugHouse } from './unplug-house.ts';
 import { executeVerb } from './verbs.ts';
@@ -230,7 +231,7 @@ export class Daemon {
         this.#disks.delete(lun);
         disk.close();
       }
-      this.#state?.removePages(lun);
+      this.#state?.removeUnit(lun);
       this.#saveInventory();
       this.#log.write('info', `LUN ${lun} removed`);
     });
@@ -465,6 +466,9 @@ export class Daemon {
       listenAt: async (path) => {
         await this.#ask({ kind: 'listen', listen: { kind: 'srp', path } });
       },
+      namePort: async (port, transportId) => {
+        await this.#ask({ kind: 'namePort', port, transportId });
+      },
       luns: () => [...this.#disks.keys()],
       log: (text, level) => this.#log.write(level, text),
     });
@@ -479,9 +483,8 @@ export class Daemon {
   }
 
   async #addToReactor(disk: AttachedDisk): Promise<void> {
-    const saved = this.#state?.readPages(disk.config.lun) ?? null;
-    const pages = saved?.serial === disk.identity.serial ? saved.pages : null;
-    await this.#ask({ kind: 'addDisk', disk: disk.spec(pages, this.#state !== null) });
+    const saved = this.#state?.readUnit(disk.config.lun, disk.identity.serial) ?? NOTHING_SAVED;
+    await this.#ask({ kind: 'addDisk', disk: disk.spec(saved, this.#state !== null) });
   }
 
   async #openControl(): Promise<void> {
@@ -520,8 +523,8 @@ export class Daemon {
       case 'guestLost':
         this.#log.write('info', `guest ${event.id} "${event.name}" left: ${event.why}`);
         break;
-      case 'savePages':
-        this.#savePages(event.ticket, event.lun, event.pages);
+      case 'save':
+        this.#save(event);
         break;
       case 'traced':
         this.#trace.publish(event.entries);
@@ -529,19 +532,20 @@ export class Daemon {
     }
   }
 
-  #savePages(ticket: number, lun: number, pages: Uint8Array): void {
+  #save({ ticket, lun, what, bytes }: SaveEvent): void {
     const disk = this.#disks.get(lun);
+    const name = `${what === 'pages' ? 'mode pages' : what} of LUN ${lun}`;
     let ok = false;
     if (this.#state !== null && disk !== undefined) {
       try {
-        this.#state.writePages(lun, { serial: disk.identity.serial, pages });
+        this.#state.writeUnit(lun, disk.identity.serial, what, bytes);
         ok = true;
       } catch (error) {
-        this.#log.write('error', `mode pages of LUN ${lun} not saved: ${messageOf(error)}`);
+        this.#log.write('error', `${name} not saved: ${messageOf(error)}`);
       }
     }
-    this.#ask({ kind: 'pagesSaved', ticket, ok }).catch((error: unknown) => {
-      this.#log.write('warn', `mode pages of LUN ${lun}: ${messageOf(error)}`);
+    this.#ask({ kind: 'saved', ticket, ok }).catch((error: unknown) => {
+      this.#log.write('warn', `${name}: ${messageOf(error)}`);
     });
   }
 

@@ -21,6 +21,8 @@ export interface IscsiGatewayOptions {
   readonly name: string;
   /** Makes the reactor listen at a socket. */
   readonly listenAt: (path: string) => Promise<void>;
+  /** Tells the target what an initiator port (32 hexadecimal digits) is called. */
+  readonly namePort: (port: string, transportId: Uint8Array) => Promise<void>;
   readonly luns: () => readonly number[];
   readonly log: (text: string, level: 'info' | 'warn') => void;
 }
@@ -50,6 +52,7 @@ export class IscsiGateway {
           chap: config?.chap ?? null,
           initiators: config?.initiators ?? null,
           openLink: (name) => this.#openLink(name),
+          namePort: (port, transportId) => options.namePort(port.toString('hex'), transportId),
           luns: options.luns,
           log: options.log,
         }),

@@ -23,11 +23,12 @@ export type ReactorRequest =
   | { readonly kind: 'listen'; readonly listen: SocketListenConfig }
   | { readonly kind: 'guests' }
   /** Whether initiators of this name may log in (SRP; virtio has no names). */
+  | { readonly kind: 'namePort'; readonly port: string; readonly transportId: Uint8Array }
   | { readonly kind: 'admitGuest'; readonly name: string; readonly admitted: boolean }
   | { readonly kind: 'kickGuest'; readonly id: number }
   | { readonly kind: 'stats' }
   | { readonly kind: 'trace'; readonly on: boolean }
-  | { readonly kind: 'pagesSaved'; readonly ticket: number; readonly ok: boolean }
+  | { readonly kind: 'saved'; readonly ticket: number; readonly ok: boolean }
   /** Stop taking commands, finish what runs (at most `graceMs`), flush every store, log guests out, end. */
   | { readonly kind: 'shutdown'; readonly graceMs: number };
 
@@ -68,17 +69,22 @@ export type ReactorReply =
   | { readonly ok: true; readonly value?: ReactorStatus | readonly GuestStatus[] }
   | { readonly ok: false; readonly code: string; readonly message: string };
 
+/** A logical unit has something to keep over a restart; `saved` with this ticket says how it went. */
+export interface SaveEvent {
+  readonly kind: 'save';
+  readonly ticket: number;
+  readonly lun: number;
+  /** Mode pages of MODE SELECT with SP = 1, or reservations with APTPL = 1 (empty: nothing is to be kept). */
+  readonly what: 'pages' | 'reservations';
+  readonly bytes: Uint8Array;
+}
+
 /** Unasked for, from the reactor. */
 export type ReactorEvent =
   | { readonly kind: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly text: string }
   | { readonly kind: 'guestAttached'; readonly guest: GuestStatus }
   | { readonly kind: 'guestLost'; readonly id: number; readonly name: string; readonly why: string }
-  | {
-      readonly kind: 'savePages';
-      readonly ticket: number;
-      readonly lun: number;
-      readonly pages: Uint8Array;
-    }
+  | SaveEvent
   | { readonly kind: 'traced'; readonly entries: readonly TraceEntry[] };
 
 /** The main thread's handle on a reactor thread. */

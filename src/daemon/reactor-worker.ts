@@ -7,11 +7,18 @@ import { Inventory } from '../luns/inventory.ts';
 import { IoQueue } from '../luns/store/io-queue.ts';
 import { IoUring } from '../reactor/io-uring.ts';
 import { Reactor } from '../reactor/reactor.ts';
-import { DONE, MEDIUM_WRITE, type ParameterStore, PENDING } from '../scsi/contracts.ts';
+import {
+  DONE,
+  MEDIUM_WRITE,
+  type ParameterStore,
+  PENDING,
+  type ReservationStore,
+} from '../scsi/contracts.ts';
 import { Target } from '../scsi/target.ts';
 import type { Task } from '../scsi/task.ts';
 import { TraceRing } from '../trace.ts';
 import { doorbellWords } from '../transport/doorbell.ts';
+import { portOfTransportId } from '../transport/iscsi/names.ts';
 import { GuestHouse } from './guest-house.ts';
 import type { ReactorEvent, ReactorReply, ReactorRequest } from './reactor-messages.ts';
 import type { ReactorMessage, ReactorWorkerData } from './reactor-thread.ts';
@@ -37,7 +44,7 @@ class ReactorWorker {
   readonly #guests: GuestHouse;
   readonly #trace = new TraceRing(TRACE_ENTRIES);
   #tracing = false;
-  /** MODE SELECT commands that wait until the main thread has saved their pages. */
+  /** Commands that wait until the main thread has saved their mode pages or reservations. */
   readonly #saving = new Map<number, Task>();
   #lastTicket = 0;
   /** Initiators that run a driver which must not be used. */
@@ -48,16 +55,26 @@ class ReactorWorker {
     this.#controlFd = data.controlFd;
     this.#target = new Target({ name: data.name });
     this.#target.admits = (name) => !this.#refusedNames.has(name);
+    this.#target.transportIds.portOf = portOfTransportId;
     this.#target.onInternalError = (error) => {
       const text = error instanceof Error ? error.stack : String(error);
       this.#log('error', `internal target failure: ${text}`);
     };
     const parameters: ParameterStore = {
-      save: (task, lun, pages) => this.#savePages(task, lun, pages),
+      save: (task, lun, pages) => this.#save(task, lun, 'pages', pages),
+    };
+    const reservations: ReservationStore = {
+      save: (task, lun, state) => this.#save(task, lun, 'reservations', state),
     };
     const { timers } = this.#reactor;
     const queue = this.#openQueue();
-    this.#inventory = new Inventory({ target: this.#target, timers, parameters, queue });
+    this.#inventory = new Inventory({
+      target: this.#target,
+      timers,
+      parameters,
+      reservations,
+      queue,
+    });
     this.#guests = new GuestHouse({
       reactor: this.#reactor,
       target: this.#target,
@@ -203,6 +220,9 @@ class ReactorWorker {
       case 'listen':
         this.#guests.listen(request.listen.kind, request.listen.path);
         return;
+      case 'namePort':
+        this.#target.transportIds.name(request.port, request.transportId);
+        return;
       case 'admitGuest':
         if (request.admitted) this.#refusedNames.delete(request.name);
         else this.#refusedNames.add(request.name);
@@ -213,20 +233,25 @@ class ReactorWorker {
       case 'trace':
         this.#setTracing(request.on);
         return;
-      case 'pagesSaved':
-        this.#pagesSaved(request.ticket, request.ok);
+      case 'saved':
+        this.#saved(request.ticket, request.ok);
         return;
     }
   }
 
-  #savePages(task: Task, lun: number, pages: Uint8Array): typeof PENDING {
+  #save(
+    task: Task,
+    lun: number,
+    what: 'pages' | 'reservations',
+    bytes: Uint8Array,
+  ): typeof PENDING {
     this.#lastTicket += 1;
     this.#saving.set(this.#lastTicket, task);
-    this.#emit({ kind: 'savePages', ticket: this.#lastTicket, lun, pages: pages.slice() });
+    this.#emit({ kind: 'save', ticket: this.#lastTicket, lun, what, bytes: bytes.slice() });
     return PENDING;
   }
 
-  #pagesSaved(ticket: number, ok: boolean): void {
+  #saved(ticket: number, ok: boolean): void {
     const task = this.#saving.get(ticket);
     this.#saving.delete(ticket);
     task?.stored(ok ? DONE : MEDIUM_WRITE);

@@ -35,7 +35,10 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 const INVENTORY = 'inventory';
 const LOCK = 'lock';
-const pagesFile = (lun: number): string => `mode-pages-${lun}`;
+/** What is kept of a unit, by what it is called in files. */
+const KEPT = { pages: 'mode pages', reservations: 'reservations' } as const;
+const keptFile = (what: keyof SavedUnit, lun: number): string =>
+  `${what === 'pages' ? 'mode-pages' : what}-${lun}`;
 
 /** One LUN of the inventory: how it is configured, and the identity initiators know it by. */
 export interface InventoryEntry {
@@ -54,11 +57,15 @@ export interface Inventory {
   readonly luns: readonly InventoryEntry[];
 }
 
-/** Mode pages that MODE SELECT saved, and the serial number of the unit they belong to. */
-export interface SavedPages {
-  readonly serial: string;
-  readonly pages: Uint8Array;
+/** What a logical unit kept over a restart; null where nothing was kept. */
+export interface SavedUnit {
+  /** Mode pages of MODE SELECT with SP = 1. */
+  readonly pages: Uint8Array | null;
+  /** Reservations with APTPL = 1. */
+  readonly reservations: Uint8Array | null;
 }
+
+export const NOTHING_SAVED: SavedUnit = { pages: null, reservations: null };
 
 function checksum(header: Uint8Array, payload: Uint8Array): Buffer {
   return createHash('sha256').update(header).update(payload).digest();
@@ -173,23 +180,35 @@ export class StateDirectory {
     });
   }
 
-  /** Saved mode pages of a LUN, or null. Throws StateError. */
-  readPages(lun: number): SavedPages | null {
-    const value = this.#read(pagesFile(lun));
+  /** What was kept of the unit with this serial number at a LUN. Throws StateError. */
+  readUnit(lun: number, serial: string): SavedUnit {
+    return {
+      pages: this.#readKept('pages', lun, serial),
+      reservations: this.#readKept('reservations', lun, serial),
+    };
+  }
+
+  /** Keeps `bytes` of the unit with this serial number. Throws StateError. */
+  writeUnit(lun: number, serial: string, what: keyof SavedUnit, bytes: Uint8Array): void {
+    this.#write(keptFile(what, lun), { serial, [what]: bytes });
+  }
+
+  #readKept(what: keyof SavedUnit, lun: number, serial: string): Uint8Array | null {
+    const value = this.#read(keptFile(what, lun));
     if (value === null) return null;
-    const { serial, pages } = value;
-    if (typeof serial !== 'string' || !(pages instanceof Uint8Array)) {
-      return refuse(join(this.path, pagesFile(lun)), 'it has no mode pages');
+    const bytes = value[what];
+    if (typeof value['serial'] !== 'string' || !(bytes instanceof Uint8Array)) {
+      return refuse(join(this.path, keptFile(what, lun)), `it has no ${KEPT[what]}`);
     }
-    return { serial, pages: Uint8Array.from(pages) };
+    // Another unit had this LUN.
+    return value['serial'] === serial ? Uint8Array.from(bytes) : null;
   }
 
-  writePages(lun: number, saved: SavedPages): void {
-    this.#write(pagesFile(lun), { serial: saved.serial, pages: saved.pages });
-  }
-
-  removePages(lun: number): void {
-    rmSync(join(this.path, pagesFile(lun)), { force: true });
+  /** A LUN is gone: nothing of it is kept. */
+  removeUnit(lun: number): void {
+    for (const what of ['pages', 'reservations'] as const) {
+      rmSync(join(this.path, keptFile(what, lun)), { force: true });
+    }
     fsyncSync(this.#directoryFd);
   }
 

@@ -1,8 +1,9 @@
 /** A disk: a direct access block device (SPC and SBC) over a store, with everything such a logical unit is made of. */
 import { mapAnonymous } from '../libc.ts';
-import type { ParameterStore } from '../scsi/contracts.ts';
+import type { ParameterStore, ReservationStore } from '../scsi/contracts.ts';
 import { LogicalUnit } from '../scsi/logical-unit.ts';
 import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
+import { decodeReservations, type ReservationState } from '../scsi/reservations.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import { BOUNCE_BYTES, type BounceBuffer, BouncePool } from '../scsi/sbc/bounce.ts';
 import { diskType } from '../scsi/sbc/disk-type.ts';
@@ -35,7 +36,9 @@ export interface DiskOptions {
   readonly naa: Uint8Array;
   /** Mode pages saved by MODE SELECT with SP = 1, or null. */
   readonly savedPages: Uint8Array | null;
-  /** Whether SP = 1 is accepted. */
+  /** Reservations that were to persist through power loss, or null. */
+  readonly savedReservations?: Uint8Array | null;
+  /** Whether SP = 1 and APTPL = 1 are accepted. */
   readonly savable: boolean;
   /** It begins in standby: somebody else owns the image for now. */
   readonly standby?: boolean;
@@ -78,10 +81,21 @@ export function openModePages(
   return options.savedPages === null || pages.load(options.savedPages) ? pages : null;
 }
 
+/** What was kept of the reservations of a disk: null when nothing was, undefined when the bytes are none of ours. */
+export function savedReservations({
+  savedReservations: bytes,
+}: DiskOptions): ReservationState | null | undefined {
+  if (bytes === undefined || bytes === null || bytes.length === 0) return null;
+  return decodeReservations(bytes) ?? undefined;
+}
+
 export interface DiskParts {
   readonly store: DiskStore;
   readonly bounce: BouncePool;
   readonly modePages: ModePages;
+  readonly reservationStore: ReservationStore | null;
+  /** What was reserved when the power was lost. */
+  readonly reservations: ReservationState | null;
 }
 
 /** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */
@@ -100,7 +114,9 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     identity: diskIdentity(options.serial, options.naa),
     block,
     modePages: parts.modePages,
+    reservationStore: options.savable ? parts.reservationStore : null,
   });
+  if (parts.reservations !== null) unit.reservations.restore(parts.reservations);
   unit.standby = options.standby === true;
   return unit;
 }

@@ -1,13 +1,20 @@
 /** Which disks exist in a reactor: adding, removing, growing and watching them. */
 import { fstatSync } from 'node:fs';
 import { blockDeviceBytes } from '../libc.ts';
-import { DONE, type ParameterStore } from '../scsi/contracts.ts';
+import { DONE, type ParameterStore, type ReservationStore } from '../scsi/contracts.ts';
 import type { LogicalUnit } from '../scsi/logical-unit.ts';
 import { MAX_LUN } from '../scsi/lun.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
 import { CAPACITY_DATA_HAS_CHANGED } from '../scsi/sense-codes.ts';
 import type { Target } from '../scsi/target.ts';
-import { createDisk, type DiskOptions, mapBouncePool, openModePages, openStore } from './disk.ts';
+import {
+  createDisk,
+  type DiskOptions,
+  mapBouncePool,
+  openModePages,
+  openStore,
+  savedReservations,
+} from './disk.ts';
 import { type FaultRule, FaultStore, type Timers } from './store/fault.ts';
 import type { IoQueue } from './store/io-queue.ts';
 
@@ -19,7 +26,8 @@ export type InventoryErrorCode =
   | 'ERR_LUN_IDENTITY'
   | 'ERR_LUN_SIZE'
   /** What was saved of its mode pages cannot be used. */
-  | 'ERR_LUN_SAVED_PAGES';
+  | 'ERR_LUN_SAVED_PAGES'
+  | 'ERR_LUN_SAVED_RESERVATIONS';
 
 export class InventoryError extends Error {
   readonly code: InventoryErrorCode;
@@ -35,6 +43,8 @@ export interface InventoryOptions {
   readonly timers: Timers;
   /** Where savable mode pages go; null: there is no such place. */
   readonly parameters: ParameterStore | null;
+  /** Where reservations go that persist through power loss; null or absent: there is no such place. */
+  readonly reservations?: ReservationStore | null;
   /** Where requests to files are queued; null or absent: each is done at once. */
   readonly queue?: IoQueue | null;
 }
@@ -68,6 +78,7 @@ export class Inventory {
   readonly #target: Target;
   readonly #timers: Timers;
   readonly #parameters: ParameterStore | null;
+  readonly #reservations: ReservationStore | null;
   readonly #queue: IoQueue | null;
   readonly #disks = new Map<number, Disk>();
   /** Stores of every disk, those included whose last commands are still ending. */
@@ -79,6 +90,7 @@ export class Inventory {
     this.#target = options.target;
     this.#timers = options.timers;
     this.#parameters = options.parameters;
+    this.#reservations = options.reservations ?? null;
     this.#queue = options.queue ?? null;
   }
 
@@ -96,10 +108,23 @@ export class Inventory {
         `Cannot add LUN ${options.lun}: its saved mode pages are of another layout, remove them`,
       );
     }
+    const reservations = savedReservations(options);
+    if (reservations === undefined) {
+      throw new InventoryError(
+        'ERR_LUN_SAVED_RESERVATIONS',
+        `Cannot add LUN ${options.lun}: what was saved of its reservations is of another layout, remove it`,
+      );
+    }
     const inner = openStore(options, this.#queue);
     const store = new FaultStore(inner, { timers: this.#timers, blockBytes: options.blockBytes });
     const bounce = this.#spare.pop() ?? mapBouncePool();
-    const unit = createDisk(this.#target, options, { store, bounce, modePages });
+    const unit = createDisk(this.#target, options, {
+      store,
+      bounce,
+      modePages,
+      reservationStore: this.#reservations,
+      reservations,
+    });
     this.#disks.set(options.lun, { unit, store, bounce, options });
     this.#stores.push(store);
     this.#target.addUnit(unit);

@@ -17,6 +17,15 @@ export type Extent =
 /** What a pending unit attention does to the command (SAM-5 5.14). */
 export type AttentionPolicy = 'report' | 'ignore' | 'clear';
 
+/**
+ * What a reservation of another nexus does to the command (SPC-4 table 51, SPC-2 table 10).
+ *   always   nothing
+ *   allowed  nothing, but RESERVE(6) and (10) exclude it
+ *   reads    exclusive access excludes it
+ *   writes   every reservation excludes it, but for registrants where registrants share
+ */
+export type ReservationClass = 'always' | 'allowed' | 'reads' | 'writes';
+
 /** What a TRANSFER LENGTH of zero means. */
 export type ZeroBlocks = 'none' | '256' | 'rest';
 
@@ -26,6 +35,8 @@ export interface CommandPolicy {
   /** `required`: the medium must be ready (and is checked before the CDB's range). */
   readonly medium: 'required' | 'none';
   readonly attention: AttentionPolicy;
+  /** A function when it depends on the CDB. */
+  readonly reservation: ReservationClass | ((task: Task) => ReservationClass);
   readonly extent: Extent;
   readonly zeroBlocks?: ZeroBlocks;
   /** The command changes the medium: refused when the logical unit is write protected. */

@@ -82,3 +82,9 @@ export interface ParameterStore {
   /** Makes `pages` (the concatenated current values) durable. DONE, or PENDING then `task.stored`. */
   save(task: Task, lun: number, pages: Uint8Array): StoreReply;
 }
+
+/** Where persistent reservations go that asked to persist through power loss (APTPL). Absent when there is no such place. */
+export interface ReservationStore {
+  /** Makes `state` durable (empty: nothing is to be kept). DONE, or PENDING then `task.stored`. */
+  save(task: Task, lun: number, state: Uint8Array): StoreReply;
+}

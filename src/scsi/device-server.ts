@@ -8,9 +8,18 @@ import {
   TOUCHES_NOTHING,
   WRITES_UNIT,
 } from './command-table.ts';
-import { attentionGate, mediumGate, protectGate, standbyGate } from './gates.ts';
+import {
+  attentionGate,
+  isResetPending,
+  mediumGate,
+  protectGate,
+  reservationGate,
+  standbyGate,
+} from './gates.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import { NO_LUN } from './lun.ts';
+import type { Nexus } from './nexus.ts';
+import { RESERVATION_CONFLICT } from './sam.ts';
 import { cdbPointer, NONE } from './sense.ts';
 import {
   INTERNAL_TARGET_FAILURE,
@@ -94,9 +103,14 @@ function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
   return true;
 }
 
-function serve(task: Task, unit: LogicalUnit, nexusIndex: number): void {
+function serve(task: Task, unit: LogicalUnit, nexus: Nexus): void {
   const { row, run } = task;
-  const attention = attentionGate(unit, nexusIndex, row);
+  if (!isResetPending(unit, nexus.index, row) && reservationGate(unit, nexus, task)) {
+    task.status = RESERVATION_CONFLICT;
+    unit.finish(task);
+    return;
+  }
+  const attention = attentionGate(unit, nexus.index, row);
   if (attention !== 0) {
     refuse(task, unit, attention, NONE);
   } else if (row === null || run === null) {
@@ -113,7 +127,7 @@ export function execute(task: Task, unit: LogicalUnit): void {
   const { nexus, sequence } = task;
   if (nexus === null) return;
   try {
-    serve(task, unit, nexus.index);
+    serve(task, unit, nexus);
   } catch (error) {
     unit.target.onInternalError(error, task);
     if (task.state !== ENABLED || task.sequence !== sequence) throw error;

@@ -1,7 +1,9 @@
 /**
  * What stands between a known command and its handler, in order (SAM-5 5.3.3 status precedence, SPC-4, SBC-3):
  *
- *   1. unit attention of this I_T nexus        6/xx
+ *   1. unit attention of the reset family      6/29/xx
+ *      reservation of another nexus            RESERVATION CONFLICT
+ *      other unit attention of this nexus      6/xx
  *   2. command and CDB                         5/25/00, 5/20/00, 5/24/00    (device-server.ts)
  *   3. standby state                           2/04/0B
  *   4. medium ready                            2/04/02
@@ -13,12 +15,34 @@
 import type { CommandRow } from './command-table.ts';
 import { INTERLOCK_NONE } from './control-mode.ts';
 import type { LogicalUnit } from './logical-unit.ts';
+import type { Nexus } from './nexus.ts';
 import {
   LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE,
   LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED,
   LOGICAL_UNIT_SOFTWARE_WRITE_PROTECTED,
   WRITE_PROTECTED,
 } from './sense-codes.ts';
+import type { Task } from './task.ts';
+import { isOfResetFamily } from './unit-attention.ts';
+
+/** Whether a reservation of another nexus excludes the command. An unknown one is treated like MODE SELECT. */
+export function reservationGate(unit: LogicalUnit, nexus: Nexus, task: Task): boolean {
+  const { reservations } = unit;
+  if (!reservations.active) return false;
+  const policy = task.row === null ? 'writes' : task.row.reservation;
+  return reservations.conflicts(nexus, typeof policy === 'string' ? policy : policy(task));
+}
+
+/** Whether the unit attention that `row` would report is one of a reset, which even a reservation does not precede. */
+export function isResetPending(
+  unit: LogicalUnit,
+  nexusIndex: number,
+  row: CommandRow | null,
+): boolean {
+  if (unit.attention.pending[nexusIndex] === 0) return false;
+  if (row !== null && row.attention !== 'report') return false;
+  return isOfResetFamily(unit.attention.peek(nexusIndex));
+}
 
 /** Returns, and unless it is interlocked takes, the unit attention that `row` must report to the nexus, or 0. An unknown command reports too. */
 export function attentionGate(

@@ -1,8 +1,10 @@
 /** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
 
 import { type DeviceType, READS_EXTENT, WRITES_EXTENT } from './command-table.ts';
+import type { ReservationStore } from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
 import type { ModePages } from './mode-page.ts';
+import { Reservations } from './reservations.ts';
 import { CHECK_CONDITION } from './sam.ts';
 import type { BlockDevice } from './sbc/block-device.ts';
 import {
@@ -35,6 +37,7 @@ export interface LogicalUnitOptions {
   readonly identity: UnitIdentity;
   readonly block?: BlockDevice;
   readonly modePages?: ModePages;
+  readonly reservationStore?: ReservationStore | null;
 }
 
 /** Sums live in one typed array: a plain number that outgrows 31 bits costs a deoptimization of whatever counts. */
@@ -86,6 +89,9 @@ export class LogicalUnit {
   readonly modePages: ModePages | null;
   readonly attention = new UnitAttention();
   readonly taskSet: TaskSet;
+  readonly reservations = new Reservations();
+  /** Where reservations that persist through power loss go; null: there is no such place. */
+  readonly reservationStore: ReservationStore | null;
 
   /** Commands that ended, and what they did. */
   readonly counters: UnitCounters = new UnitCounters();
@@ -126,6 +132,7 @@ export class LogicalUnit {
     this.identity = options.identity;
     this.block = options.block ?? null;
     this.modePages = options.modePages ?? null;
+    this.reservationStore = options.reservationStore ?? null;
     this.modePages?.attach(this);
   }
 
@@ -162,6 +169,7 @@ export class LogicalUnit {
   reset(): void {
     this.modePages?.reset();
     this.taskSet.clearAllAca();
+    this.reservations.release(null);
     if (this.block !== null) this.block.stopped = false;
     this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);
   }

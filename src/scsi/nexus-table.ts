@@ -15,6 +15,7 @@ export class NexusTable {
   /** A record for a new nexus. Recycles the one lost longest when all are in use; null when all are present. */
   create(
     identity: string,
+    port: string,
     name: string,
     anonymous: boolean,
     recycled: (nexus: Nexus) => void,
@@ -28,7 +29,7 @@ export class NexusTable {
       recycled(oldest);
       index = oldest.index;
     }
-    const nexus: Nexus = { index, identity, name, present: true, anonymous };
+    const nexus: Nexus = { index, identity, port, name, present: true, anonymous };
     this.#byIdentity.set(identity, nexus);
     this.#byIndex[index] = nexus;
     return nexus;

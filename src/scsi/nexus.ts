@@ -8,6 +8,8 @@ export interface Nexus {
   readonly index: number;
   /** What identifies the initiator: nexuses with one identity are one nexus, over reconnects too. */
   readonly identity: string;
+  /** Initiator port identifier, 16 bytes as hexadecimal digits: what persistent reservations know it by. */
+  readonly port: string;
   /** Text for people: the guest's own name. */
   readonly name: string;
   /** Whether an initiator is logged in through it now. */

@@ -1,4 +1,5 @@
 /** The SCSI target device: its logical units, its nexuses, and the task router in front of them (SAM-5 4.5). */
+import { createHash } from 'node:crypto';
 import { assert } from '../assert.ts';
 import type { TargetPort } from './contracts.ts';
 import type { LogicalUnit } from './logical-unit.ts';
@@ -14,15 +15,24 @@ import {
 import { missingUnit, reportLunsUnit } from './spc/well-known-unit.ts';
 import type { Task } from './task.ts';
 import { manage, resetNexus } from './task-manager.ts';
+import { TransportIds } from './transport-id.ts';
 
 export interface TargetOptions {
   /** Text for people, what ADAPTER_INFO calls this end. */
   readonly name: string;
 }
 
+const PORT_DIGITS = 32;
+
+function derivedPort(identity: string): string {
+  return createHash('sha256').update(identity).digest('hex').slice(0, PORT_DIGITS);
+}
+
 export class Target {
   readonly name: string;
   readonly nexuses = new NexusTable();
+  /** Names of initiator ports. */
+  readonly transportIds = new TransportIds();
   readonly #units = new Map<number, LogicalUnit>();
   /** Stands for every LUN that has no logical unit. */
   readonly #missing: LogicalUnit;
@@ -99,8 +109,16 @@ export class Target {
     return true;
   }
 
-  /** An initiator has logged in. Null when MAX_NEXUSES are present already. */
-  login(identity: string, name: string, anonymous: boolean): Nexus | null {
+  /**
+   * An initiator has logged in, through an initiator port of this identifier (32 hexadecimal digits); one without gets one
+   * derived from its identity. Null when MAX_NEXUSES are present already.
+   */
+  login(
+    identity: string,
+    name: string,
+    anonymous: boolean,
+    port = derivedPort(identity),
+  ): Nexus | null {
     const known = this.nexuses.find(identity);
     if (known !== undefined) {
       assert(!known.present, 'a nexus is lost before it comes back');
@@ -108,7 +126,7 @@ export class Target {
       this.nexuses.touch(known);
       return known;
     }
-    const nexus = this.nexuses.create(identity, name, anonymous, (old) => this.#forget(old));
+    const nexus = this.nexuses.create(identity, port, name, anonymous, (old) => this.#forget(old));
     if (nexus === null) return null;
     for (const unit of this.#units.values())
       unit.attention.post(nexus.index, POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
@@ -121,6 +139,7 @@ export class Target {
     nexus.present = false;
     for (const unit of this.#units.values()) {
       unit.taskSet.abortNexus(nexus);
+      unit.reservations.release(nexus);
       unit.attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);
     }
     this.#missing.taskSet.abortNexus(nexus);

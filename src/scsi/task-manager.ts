@@ -134,6 +134,9 @@ export function resetNexus(
     taskSet.whenStopped(taskSet.abort(own, false, I_T_NEXUS_RESET), stopped);
   }
   for (const { attention } of units) attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);
-  for (const { taskSet } of units) taskSet.clearAca(nexus);
+  for (const { taskSet, reservations } of units) {
+    taskSet.clearAca(nexus);
+    reservations.release(nexus);
+  }
   stopped();
 }

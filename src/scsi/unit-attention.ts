@@ -9,12 +9,19 @@ import {
   REPORTED_LUNS_DATA_HAS_CHANGED,
 } from './sense-codes.ts';
 
+const OTHERS = 8;
+
 /** Precedence of the reset family, highest first (sam-5 6.2.1): POWER ON, BUS RESET, LU RESET, NEXUS LOSS; others last. */
 function rank(sense: number): number {
-  if (ascOf(sense) !== 0x29) return 8;
+  if (ascOf(sense) !== 0x29) return OTHERS;
   const ascq = ascqOf(sense);
   if (ascq <= 0x01 || ascq === 0x04) return 0;
   return ascq;
+}
+
+/** Power on, resets and nexus loss (29/xx), which precede everything but ACA ACTIVE (SAM-5 5.3.3). */
+export function isOfResetFamily(sense: number): boolean {
+  return sense !== 0 && rank(sense) < OTHERS;
 }
 
 /** The condition that a status leaves behind under UA_INTLCK_CTRL = 11b (SPC-4 7.5.8), or 0. */
@@ -36,8 +43,8 @@ export class UnitAttention {
   post(nexusIndex: number, sense: number): void {
     const queue = this.#queues.get(nexusIndex) ?? [];
     const level = rank(sense);
-    if (queue.includes(sense) || (level < 8 && queue.some((q) => rank(q) < level))) return;
-    const kept = level < 7 ? [] : queue.filter((q) => level === 8 || rank(q) === 8);
+    if (queue.includes(sense) || (level < OTHERS && queue.some((q) => rank(q) < level))) return;
+    const kept = level < 7 ? [] : queue.filter((q) => level === OTHERS || rank(q) === OTHERS);
     kept.push(sense);
     kept.sort((a, b) => rank(a) - rank(b));
     this.#set(nexusIndex, kept);

@@ -23,6 +23,12 @@ const CASES: readonly Case[] = [
   })),
   { name: 'MODE SENSE(6)', cdb: [0x1a, 0, 0x3f, 0, 0, 0], at: 4, width: 1 },
   { name: 'MODE SENSE(10)', cdb: [0x5a, 0x10, 0x3f, 0xff, 0, 0, 0, 0, 0, 0], at: 7, width: 2 },
+  ...[0x00, 0x01, 0x02, 0x03].map((action) => ({
+    name: `PERSISTENT RESERVE IN ${action}`,
+    cdb: [0x5e, action, 0, 0, 0, 0, 0, 0, 0, 0],
+    at: 7,
+    width: 2,
+  })),
   { name: 'REPORT LUNS', cdb: [0xa0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'RSOC all', cdb: [0xa3, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'RSOC all RCTD', cdb: [0xa3, 0x0c, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },

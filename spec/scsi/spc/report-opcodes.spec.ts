@@ -85,13 +85,15 @@ describe('REPORT SUPPORTED OPERATION CODES', () => {
     }
     assert.equal(single.size + [...actions.values()].flat().length, (all.length - 4) / 8);
     for (let opcode = 0; opcode < 256; opcode += 1) {
-      const send = (action: number): string =>
-        a.run([opcode, action, ...new Array(14).fill(0)], { in: 4096 }).sense;
+      const send = (action: number): string => {
+        const { sense, pointer } = a.run([opcode, action, ...new Array(14).fill(0)], { in: 4096 });
+        return `${sense} ${pointer}`;
+      };
       const known = single.has(opcode) || actions.has(opcode);
-      assert.equal(send(0) !== '5/20/00', known, opcode.toString(16));
+      assert.equal(send(0) !== '5/20/00 ', known, opcode.toString(16));
       for (let action = 0; actions.has(opcode) && action < 32; action += 1) {
         const works = actions.get(opcode)?.includes(action);
-        assert.equal(send(action) !== '5/24/00', works, `${opcode.toString(16)}/${action}`);
+        assert.equal(send(action) !== '5/24/00 cdb 1.4', works, `${opcode.toString(16)}/${action}`);
       }
     }
   });

@@ -36,6 +36,10 @@ export async function openServer(
     chap: options.chap ?? null,
     initiators: null,
     openLink: (name) => Promise.resolve(backend.open(name, 1)),
+    namePort: (port, transportId) => {
+      backend.target.transportIds.name(port.toString('hex'), transportId);
+      return Promise.resolve();
+    },
     luns: () => [0],
     log: (text) => log.push(text),
     ...(options.loginMs === undefined ? {} : { loginMs: options.loginMs }),

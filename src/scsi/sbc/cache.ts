@@ -15,6 +15,7 @@ const POLICY = {
   data: 'none',
   medium: 'required',
   attention: 'report',
+  reservation: 'writes',
   extent: TOUCHES_NOTHING,
   zeroBlocks: 'rest',
 } as const;

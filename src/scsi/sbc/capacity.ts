@@ -16,6 +16,7 @@ const POLICY = {
   medium: 'required',
   standby: true,
   attention: 'report',
+  reservation: 'always',
   extent: TOUCHES_NOTHING,
 } as const;
 

@@ -28,6 +28,7 @@ export const COMPARE_AND_WRITE = command(
     data: 'out',
     medium: 'required',
     attention: 'report',
+    reservation: 'writes',
     extent: WRITES_EXTENT,
     zeroBlocks: 'none',
     writes: true,

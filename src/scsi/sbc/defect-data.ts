@@ -8,6 +8,7 @@ const POLICY = {
   data: 'in',
   medium: 'required',
   attention: 'report',
+  reservation: 'reads',
   extent: TOUCHES_NOTHING,
 } as const;
 

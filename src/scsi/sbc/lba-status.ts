@@ -19,6 +19,7 @@ export const GET_LBA_STATUS = command(
     data: 'in',
     medium: 'required',
     attention: 'report',
+    reservation: 'reads',
     extent: TOUCHES_NOTHING,
     clause: 'SBC-3 5.4',
   },

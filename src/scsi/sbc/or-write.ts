@@ -27,6 +27,7 @@ export const ORWRITE = command(
     data: 'out',
     medium: 'required',
     attention: 'report',
+    reservation: 'writes',
     extent: WRITES_EXTENT,
     zeroBlocks: 'none',
     writes: true,

@@ -16,6 +16,7 @@ const POLICY = {
   data: 'none',
   medium: 'required',
   attention: 'report',
+  reservation: 'reads',
   extent: READS_EXTENT,
   zeroBlocks: 'rest',
 } as const;

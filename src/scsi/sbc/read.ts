@@ -20,6 +20,7 @@ const POLICY = {
   data: 'in',
   medium: 'required',
   attention: 'report',
+  reservation: 'reads',
   extent: READS_EXTENT,
   zeroBlocks: 'none',
 } as const;

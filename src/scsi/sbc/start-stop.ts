@@ -21,6 +21,10 @@ const IDLE = 0x2;
 const STANDBY = 0x3;
 const FORCE_STANDBY = 0xb;
 
+function isPlainStart(cdb: Uint8Array): boolean {
+  return field(cdb, START) === 1 && field(cdb, POWER_CONDITION) === START_VALID;
+}
+
 export const START_STOP_UNIT = command(
   0x1b,
   'START STOP UNIT',
@@ -37,6 +41,8 @@ export const START_STOP_UNIT = command(
     data: 'none',
     medium: 'none',
     attention: 'report',
+    // A unit that was stopped may be started by anybody (SPC-4 table 51).
+    reservation: (task) => (isPlainStart(task.cdb) ? 'always' : 'writes'),
     extent: TOUCHES_NOTHING,
     clause: 'SBC-3 5.25',
   },

@@ -31,6 +31,7 @@ export const UNMAP = command(
     data: 'out',
     medium: 'required',
     attention: 'report',
+    reservation: 'writes',
     extent: WRITES_UNIT,
     writes: true,
     clause: 'SBC-3 5.28',

@@ -29,6 +29,7 @@ const POLICY = {
   data: 'out',
   medium: 'required',
   attention: 'report',
+  reservation: 'reads',
   extent: READS_EXTENT,
   zeroBlocks: 'none',
 } as const;

@@ -25,6 +25,7 @@ const POLICY = {
   data: 'out',
   medium: 'required',
   attention: 'report',
+  reservation: 'writes',
   extent: WRITES_EXTENT,
   zeroBlocks: 'rest',
   writes: true,

@@ -19,6 +19,7 @@ const POLICY = {
   data: 'out',
   medium: 'required',
   attention: 'report',
+  reservation: 'writes',
   extent: WRITES_EXTENT,
   zeroBlocks: 'none',
   writes: true,

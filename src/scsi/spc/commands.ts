@@ -3,12 +3,41 @@ import type { CommandRow, Handler } from '../command-table.ts';
 import { INQUIRY, inquiry } from './inquiry.ts';
 import { MODE_SELECT_6, MODE_SELECT_10, modeSelect6, modeSelect10 } from './mode-select.ts';
 import { MODE_SENSE_6, MODE_SENSE_10, modeSense6, modeSense10 } from './mode-sense.ts';
+import {
+  READ_FULL_STATUS,
+  READ_KEYS,
+  READ_RESERVATION,
+  REPORT_CAPABILITIES,
+  readFullStatus,
+  readKeys,
+  readReservation,
+  reportCapabilities,
+} from './persistent-reserve-in.ts';
+import {
+  CLEAR,
+  PREEMPT,
+  PREEMPT_AND_ABORT,
+  persistentReserveOut,
+  REGISTER,
+  REGISTER_AND_IGNORE,
+  REGISTER_AND_MOVE,
+  RELEASE,
+  RESERVE,
+} from './persistent-reserve-out.ts';
 import { REPORT_LUNS, reportLuns } from './report-luns.ts';
 import {
   REPORT_SUPPORTED_OPERATION_CODES,
   reportSupportedOperationCodes,
 } from './report-opcodes.ts';
 import { REQUEST_SENSE, requestSense } from './request-sense.ts';
+import {
+  RELEASE_6,
+  RELEASE_10,
+  RESERVE_6,
+  RESERVE_10,
+  release,
+  reserve,
+} from './reserve-release.ts';
 import { TEST_UNIT_READY, testUnitReady } from './test-unit-ready.ts';
 
 export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
@@ -16,9 +45,25 @@ export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
   [REQUEST_SENSE, requestSense],
   [INQUIRY, inquiry],
   [MODE_SELECT_6, modeSelect6],
+  [RESERVE_6, reserve],
+  [RELEASE_6, release],
   [MODE_SENSE_6, modeSense6],
   [MODE_SELECT_10, modeSelect10],
+  [RESERVE_10, reserve],
+  [RELEASE_10, release],
   [MODE_SENSE_10, modeSense10],
+  [READ_KEYS, readKeys],
+  [READ_RESERVATION, readReservation],
+  [REPORT_CAPABILITIES, reportCapabilities],
+  [READ_FULL_STATUS, readFullStatus],
+  [REGISTER, persistentReserveOut],
+  [RESERVE, persistentReserveOut],
+  [RELEASE, persistentReserveOut],
+  [CLEAR, persistentReserveOut],
+  [PREEMPT, persistentReserveOut],
+  [PREEMPT_AND_ABORT, persistentReserveOut],
+  [REGISTER_AND_IGNORE, persistentReserveOut],
+  [REGISTER_AND_MOVE, persistentReserveOut],
   [REPORT_LUNS, reportLuns],
   [REPORT_SUPPORTED_OPERATION_CODES, reportSupportedOperationCodes],
 ];

@@ -19,6 +19,7 @@ export const INQUIRY = command(
     medium: 'none',
     standby: true,
     attention: 'ignore',
+    reservation: 'always',
     extent: TOUCHES_NOTHING,
     clause: 'SPC-4 6.6',
   },

@@ -36,6 +36,7 @@ function policy(clause: string): CommandPolicy {
     medium: 'none',
     standby: true,
     attention: 'report',
+    reservation: 'writes',
     extent: TOUCHES_NOTHING,
     clause,
   };

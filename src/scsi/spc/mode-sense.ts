@@ -20,6 +20,7 @@ function policy(clause: string): CommandPolicy {
     medium: 'none',
     standby: true,
     attention: 'report',
+    reservation: 'reads',
     extent: TOUCHES_NOTHING,
     clause,
   };

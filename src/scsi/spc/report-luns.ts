@@ -17,6 +17,7 @@ export const REPORT_LUNS = command(
     medium: 'none',
     standby: true,
     attention: 'ignore',
+    reservation: 'always',
     extent: TOUCHES_NOTHING,
     clause: 'SPC-4 6.33',
   },

@@ -27,6 +27,7 @@ export const REPORT_SUPPORTED_OPERATION_CODES = command(
     medium: 'none',
     standby: true,
     attention: 'report',
+    reservation: 'reads',
     extent: TOUCHES_NOTHING,
     clause: 'SPC-4 6.35',
   },

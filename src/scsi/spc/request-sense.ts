@@ -23,6 +23,7 @@ export const REQUEST_SENSE = command(
     medium: 'none',
     standby: true,
     attention: 'clear',
+    reservation: 'always',
     extent: TOUCHES_NOTHING,
     clause: 'SPC-4 6.39',
   },

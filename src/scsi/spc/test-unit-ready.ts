@@ -12,6 +12,7 @@ export const TEST_UNIT_READY = command(
     data: 'none',
     medium: 'required',
     attention: 'report',
+    reservation: 'allowed',
     extent: TOUCHES_NOTHING,
     clause: 'SPC-4 6.47',
   },

@@ -58,3 +58,12 @@ export function targetPortIdentifier(targetName: string): Buffer {
   const group = PORTAL_GROUP_TAG.toString(16).padStart(4, '0');
   return identifier(Buffer.from(`${targetName},t,0x${group}`, 'latin1'));
 }
+
+/** The initiator port, as hexadecimal digits, that an iSCSI TransportID with name and ISID stands for; null for others. */
+export function portOfTransportId(transportId: Uint8Array): string | null {
+  if (transportId[0] !== NAME_AND_ISID) return null;
+  const text = Buffer.from(transportId.subarray(TRANSPORT_ID_HEADER_BYTES)).toString('latin1');
+  const [, name, isid] = /^([^\0]+),i,0x([0-9a-f]{12})\0+$/i.exec(text) ?? [];
+  if (name === undefined || isid === undefined || !isInitiatorName(name)) return null;
+  return initiatorPortIdentifier(name, Buffer.from(isid, 'hex')).toString('hex');
+}

@@ -6,7 +6,7 @@ import { REJECT_UNASSOCIABLE } from '../srp/iu.ts';
 import type { ChapConfig } from './chap.ts';
 import { type ConnectionHost, IscsiConnection } from './connection.ts';
 import { type LoginHost, type LoginTerms, OUT_OF_RESOURCES } from './login.ts';
-import { initiatorPortIdentifier, targetPortIdentifier } from './names.ts';
+import { encodeIscsiTransportId, initiatorPortIdentifier, targetPortIdentifier } from './names.ts';
 import { EVENT_CONNECTIONS_DROPPED } from './pdu.ts';
 import { NEXUS_COMMANDS, Session } from './session.ts';
 import { NexusRefusedError, SrpNexus } from './srp-nexus.ts';
@@ -35,6 +35,8 @@ export interface IscsiServerOptions {
   readonly initiators: readonly string[] | null;
   /** A new link to the target, for an initiator of this name. */
   readonly openLink: (name: string) => Promise<Link>;
+  /** Tells the target what an initiator port is called, before it logs in. */
+  readonly namePort: (initiatorPort: Buffer, transportId: Buffer) => Promise<void>;
   /** Units that a target reset resets. */
   readonly luns: () => readonly number[];
   readonly log: (text: string, level: 'info' | 'warn') => void;
@@ -207,12 +209,14 @@ export class IscsiServer implements ConnectionHost, LoginHost, ManagementHost {
 
   async #openNexus(terms: LoginTerms, attempt = 1): Promise<SrpNexus> {
     const { initiatorName, isid } = terms;
+    const initiatorPort = initiatorPortIdentifier(initiatorName, isid);
+    await this.#options.namePort(initiatorPort, encodeIscsiTransportId(initiatorName, isid));
     const link = await this.#options.openLink(initiatorName);
     try {
       return await SrpNexus.open({
         link,
         name: initiatorName,
-        initiatorPort: initiatorPortIdentifier(initiatorName, isid),
+        initiatorPort,
         targetPort: targetPortIdentifier(this.targetName),
         commands: NEXUS_COMMANDS,
       });

@@ -123,7 +123,7 @@ export class SrpSession {
     const { target, name } = this;
     const label = name === '' ? 'unnamed' : name;
     if (initiatorPort !== NO_PORT_IDENTIFIER)
-      return target.login(`${SRP_IDENTITY}${key}`, label, false);
+      return target.login(`${SRP_IDENTITY}${key}`, label, false, initiatorPort);
     const identity = `name:${name}`;
     if (name !== '' && target.nexuses.find(identity)?.present !== true) {
       return target.login(identity, label, false);
