@@ -34,6 +34,7 @@ const PLAIN: DiskConfig = {
   serial: null,
   cache: 'writeback',
   thin: null,
+  removable: false,
   standby: false,
 };
 
@@ -91,6 +92,7 @@ describe('configuration: LUN specifications', () => {
     ['0:disk,path=a.img,ro', { readOnly: true }],
     ['0:disk,path=a.img,ro=no', { readOnly: false }],
     ['0:disk,path=a.img,block=4096', { blockBytes: 4096 }],
+    ['0:disk,path=a.img,removable', { removable: true }],
     ['0:disk,path=a.img,physical=512', { physicalBlockBytes: 512 }],
     ['0:disk,path=a.img,serial=0042', { serial: '0042' }],
     ['0:disk,path=a.img,cache=writethrough', { cache: 'writethrough' }],
@@ -125,7 +127,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:disk,pth=a',
-      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, memory, size, ro, block, physical, serial, cache, thin, standby',
+      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, memory, size, ro, block, physical, serial, cache, thin, removable, standby',
     ],
     ['0:disk', 'Cannot configure LUN 0: a disk needs either path=FILE or memory=SIZE'],
     [

@@ -46,6 +46,7 @@ export interface DiskOptions {
   readonly physicalBlockBytes?: number;
   readonly thin?: boolean;
   readonly readOnly?: boolean;
+  readonly removable?: boolean;
   readonly lun?: number;
   readonly serial?: string;
   readonly discardBytes?: number;
@@ -148,7 +149,8 @@ export class Testbed {
     const unit = new LogicalUnit({
       target: this.target,
       lun,
-      deviceType: diskType(options.thin ?? false),
+      deviceType: diskType(options.thin ?? false, options.removable ?? false),
+      removable: options.removable ?? false,
       identity: identity(lun, options.serial ?? `SPEC${lun}`),
       block: new BlockDevice(store, {
         blockBytes,

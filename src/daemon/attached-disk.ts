@@ -40,6 +40,8 @@ export interface LunStatus {
   readonly blockBytes: number;
   readonly readOnly: boolean;
   readonly thin: boolean;
+  /** The medium can be removed. */
+  readonly removable: boolean;
   readonly cache: 'writeback' | 'writethrough';
   readonly serial: string;
   /** NAA designator in hexadecimal. */
@@ -152,6 +154,7 @@ export class AttachedDisk {
       savedPages: saved.pages,
       savedReservations: saved.reservations,
       savable,
+      removable: this.config.removable,
       standby: this.standby,
     };
   }
@@ -236,6 +239,7 @@ export class AttachedDisk {
       blockBytes,
       readOnly,
       thin: thin ?? this.#thinCapable(),
+      removable: this.config.removable,
       cache,
       serial: this.identity.serial,
       naa: Buffer.from(this.identity.naa).toString('hex'),

@@ -29,6 +29,8 @@ export interface DiskConfig {
   readonly cache: 'writeback' | 'writethrough';
   /** Whether space is given back; null: when the backing store can. */
   readonly thin: boolean | null;
+  /** The medium can be removed: guests may eject, load and lock it. */
+  readonly removable: boolean;
   /** Somebody else, a QEMU that emulates a disk, owns the image at first: `takeover` or `lun activate` ends that. */
   readonly standby: boolean;
 }
@@ -86,6 +88,7 @@ export const DISK_KEYS = [
   'serial',
   'cache',
   'thin',
+  'removable',
   'standby',
 ] as const;
 export const CONFIG_KEYS = [
@@ -217,7 +220,7 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
   const action = `Cannot configure LUN ${lun}`;
   const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
   checkKeys(action, raw, DISK_KEYS);
-  const { ro, serial, cache, thin, standby } = raw;
+  const { ro, serial, cache, thin, removable, standby } = raw;
   const disk: DiskConfig = {
     lun,
     type,
@@ -227,6 +230,7 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
     serial: serial === undefined ? null : parseSerial(action, serial),
     cache: cache === undefined ? 'writeback' : parseWord(action, 'cache mode', cache, CACHE_MODES),
     thin: thin === undefined ? null : parseFlag(action, 'thin', thin),
+    removable: removable === undefined ? false : parseFlag(action, 'removable', removable),
     standby: standby === undefined ? false : parseFlag(action, 'standby', standby),
   };
   if (disk.standby && disk.path === null) {
@@ -258,6 +262,7 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
   if (disk.sizeBytes !== null) raw['size'] = disk.sizeBytes;
   if (disk.serial !== null) raw['serial'] = disk.serial;
   if (disk.thin !== null) raw['thin'] = disk.thin;
+  if (disk.removable) raw['removable'] = true;
   if (disk.standby) raw['standby'] = true;
   return raw;
 }

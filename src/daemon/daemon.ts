@@ -179,10 +179,10 @@ export class Daemon {
   /** Attached and unavailable LUNs in ascending order. */
   luns(): LunStatus[] {
     const gone = [...this.#unavailable.values()].map(({ entry, why }): LunStatus => {
-      const { lun, type, path, readOnly, blockBytes, thin, cache } = entry.disk;
+      const { lun, type, path, readOnly, blockBytes, thin, removable, cache } = entry.disk;
       const bytes = entry.resizedBytes ?? entry.disk.memoryBytes ?? entry.disk.sizeBytes ?? 0;
       const naa = Buffer.from(entry.naa).toString('hex');
-      const rest = { path, bytes, blockBytes, readOnly, thin: thin ?? false, cache };
+      const rest = { path, bytes, blockBytes, readOnly, thin: thin ?? false, removable, cache };
       return {
         lun,
         type,

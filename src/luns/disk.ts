@@ -40,6 +40,8 @@ export interface DiskOptions {
   readonly savedReservations?: Uint8Array | null;
   /** Whether SP = 1 and APTPL = 1 are accepted. */
   readonly savable: boolean;
+  /** The medium can be removed: eject, load, prevention. */
+  readonly removable?: boolean;
   /** It begins in standby: somebody else owns the image for now. */
   readonly standby?: boolean;
 }
@@ -110,7 +112,8 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
   const unit = new LogicalUnit({
     target,
     lun: options.lun,
-    deviceType: diskType(thin),
+    deviceType: diskType(thin, options.removable === true),
+    removable: options.removable === true,
     identity: diskIdentity(options.serial, options.naa),
     block,
     modePages: parts.modePages,

@@ -6,7 +6,7 @@
  *      other unit attention of this nexus      6/xx
  *   2. command and CDB                         5/25/00, 5/20/00, 5/24/00    (device-server.ts)
  *   3. standby state                           2/04/0B
- *   4. medium ready                            2/04/02
+ *   4. medium ready                            2/3A/02, 2/04/02
  *   5. write protection                        7/27/xx
  *
  * For commands that write, 3 to 5 come before the CDB's reserved bits: hosts and iscsi-test-cu expect DATA PROTECT on a
@@ -65,7 +65,9 @@ export function standbyGate(unit: LogicalUnit, row: CommandRow): number {
 
 /** NOT READY sense when the command needs a medium that is not ready, or 0. */
 export function mediumGate(unit: LogicalUnit, row: CommandRow): number {
-  if (row.medium !== 'required' || unit.block === null || !unit.block.stopped) return 0;
+  if (row.medium !== 'required') return 0;
+  const absence = unit.medium?.absence ?? 0;
+  if (absence !== 0 || unit.block === null || !unit.block.stopped) return absence;
   return LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED;
 }
 

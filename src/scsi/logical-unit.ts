@@ -3,6 +3,7 @@
 import { type DeviceType, READS_EXTENT, WRITES_EXTENT } from './command-table.ts';
 import type { ReservationStore } from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
+import { Medium } from './medium.ts';
 import type { ModePages } from './mode-page.ts';
 import { Reservations } from './reservations.ts';
 import { CHECK_CONDITION } from './sam.ts';
@@ -38,6 +39,8 @@ export interface LogicalUnitOptions {
   readonly block?: BlockDevice;
   readonly modePages?: ModePages;
   readonly reservationStore?: ReservationStore | null;
+  /** The medium can be removed. */
+  readonly removable?: boolean;
 }
 
 /** Sums live in one typed array: a plain number that outgrows 31 bits costs a deoptimization of whatever counts. */
@@ -87,6 +90,8 @@ export class LogicalUnit {
   readonly identity: UnitIdentity;
   readonly block: BlockDevice | null;
   readonly modePages: ModePages | null;
+  /** What can be taken out of it; null: the medium is fixed. */
+  readonly medium: Medium | null;
   readonly attention = new UnitAttention();
   readonly taskSet: TaskSet;
   readonly reservations = new Reservations();
@@ -132,6 +137,7 @@ export class LogicalUnit {
     this.identity = options.identity;
     this.block = options.block ?? null;
     this.modePages = options.modePages ?? null;
+    this.medium = options.removable === true ? new Medium() : null;
     this.reservationStore = options.reservationStore ?? null;
     this.modePages?.attach(this);
   }
@@ -170,6 +176,7 @@ export class LogicalUnit {
     this.modePages?.reset();
     this.taskSet.clearAllAca();
     this.reservations.release(null);
+    this.medium?.allow(null);
     if (this.block !== null) this.block.stopped = false;
     this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);
   }

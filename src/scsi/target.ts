@@ -140,6 +140,7 @@ export class Target {
     for (const unit of this.#units.values()) {
       unit.taskSet.abortNexus(nexus);
       unit.reservations.release(nexus);
+      unit.medium?.allow(nexus);
       unit.attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);
     }
     this.#missing.taskSet.abortNexus(nexus);

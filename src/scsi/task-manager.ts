@@ -134,9 +134,10 @@ export function resetNexus(
     taskSet.whenStopped(taskSet.abort(own, false, I_T_NEXUS_RESET), stopped);
   }
   for (const { attention } of units) attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);
-  for (const { taskSet, reservations } of units) {
+  for (const { taskSet, reservations, medium } of units) {
     taskSet.clearAca(nexus);
     reservations.release(nexus);
+    medium?.allow(nexus);
   }
   stopped();
 }

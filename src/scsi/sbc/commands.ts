@@ -12,6 +12,7 @@ import {
 import { GET_LBA_STATUS, getLbaStatus } from './lba-status.ts';
 import { ORWRITE, orWrite } from './or-write.ts';
 import { PRE_FETCH_10, PRE_FETCH_16, preFetch } from './pre-fetch.ts';
+import { PREVENT_ALLOW_MEDIUM_REMOVAL, preventAllowMediumRemoval } from './prevent-allow.ts';
 import { READ_6, READ_10, READ_12, READ_16, read, read6 } from './read.ts';
 import { START_STOP_UNIT, startStopUnit } from './start-stop.ts';
 import { UNMAP, unmap } from './unmap.ts';
@@ -77,4 +78,9 @@ export const sbcThinCommands: readonly Entry[] = [
   [WRITE_SAME_10_THIN, writeSame10],
   [UNMAP, unmap],
   [WRITE_SAME_16_THIN, writeSame16],
+];
+
+/** What drives with a removable medium have besides. */
+export const removableCommands: readonly Entry[] = [
+  [PREVENT_ALLOW_MEDIUM_REMOVAL, preventAllowMediumRemoval],
 ];

@@ -1,8 +1,9 @@
-/** START STOP UNIT of a disk whose medium cannot be removed (SBC-3 5.25; power conditions SPC-4 5.11). */
+/** START STOP UNIT: start, stop, power conditions, and where the medium can be removed eject and load (SBC-3 5.25, SPC-4 5.11). */
 import { bits, field } from '../cdb.ts';
-import { command, TOUCHES_NOTHING } from '../command-table.ts';
+import { command, WRITES_UNIT } from '../command-table.ts';
 import { DONE, type StoreReply } from '../contracts.ts';
-import { unitOf } from '../parameter-data.ts';
+import { refuse, unitOf } from '../parameter-data.ts';
+import { MEDIUM_REMOVAL_PREVENTED } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
 import { blockDeviceOf, refuseField } from './access.ts';
 import { checkFlushFault } from './store-fault.ts';
@@ -43,7 +44,8 @@ export const START_STOP_UNIT = command(
     attention: 'report',
     // A unit that was stopped may be started by anybody (SPC-4 table 51).
     reservation: (task) => (isPlainStart(task.cdb) ? 'always' : 'writes'),
-    extent: TOUCHES_NOTHING,
+    // What was written before is on the medium when it stops or leaves: those writes end first.
+    extent: WRITES_UNIT,
     clause: 'SBC-3 5.25',
   },
 );
@@ -51,15 +53,19 @@ export const START_STOP_UNIT = command(
 /**
  * Starts, stops, or changes the power condition. IMMED = 1 is answered after the work as well. Every power condition is
  * accepted: START and LOEJ are then ignored, an explicit ACTIVE, IDLE or STANDBY ends the stopped state.
+ * A drive with a removable medium is never stopped: START = 0 flushes it, with LOEJ = 1 it gives the medium out.
  */
 export function startStopUnit(task: Task): void {
   const block = blockDeviceOf(task);
+  const { medium } = unitOf(task);
   const condition = field(task.cdb, POWER_CONDITION);
-  if (condition === START_VALID && field(task.cdb, LOEJ) !== 0) {
+  const moves = condition === START_VALID && field(task.cdb, LOEJ) === 1;
+  if (moves && medium === null) {
     refuseField(task, LOEJ);
-    return;
-  }
-  if (quiets(task, condition) && field(task.cdb, NO_FLUSH) === 0) {
+  } else if (moves && medium?.prevented === true) {
+    // Neither out nor in: what is there stays.
+    refuse(task, MEDIUM_REMOVAL_PREVENTED);
+  } else if (quiets(task, condition) && (moves || field(task.cdb, NO_FLUSH) === 0)) {
     task.await(block.store.flush(task), flushed);
   } else {
     settle(task, condition);
@@ -68,6 +74,7 @@ export function startStopUnit(task: Task): void {
 
 /** Whether the command makes the unit less ready than it is, so that its cache must be on the medium first. */
 function quiets(task: Task, condition: number): boolean {
+  if (unitOf(task).medium?.loaded === false) return false;
   if (condition === START_VALID) return field(task.cdb, START) === 0;
   return condition === STANDBY || condition === FORCE_STANDBY;
 }
@@ -83,9 +90,15 @@ function flushed(task: Task, reply: StoreReply): void {
 
 function settle(task: Task, condition: number): void {
   const block = blockDeviceOf(task);
-  if (condition === START_VALID) block.stopped = field(task.cdb, START) === 0;
-  else if (condition === ACTIVE || condition === IDLE || condition === STANDBY) {
-    block.stopped = false;
+  const unit = unitOf(task);
+  const starts = field(task.cdb, START) === 1;
+  if (condition !== START_VALID) {
+    if (condition === ACTIVE || condition === IDLE || condition === STANDBY) block.stopped = false;
+  } else if (unit.medium === null) {
+    block.stopped = !starts;
+  } else if (field(task.cdb, LOEJ) === 1) {
+    if (starts) unit.medium.load(unit, task.nexus);
+    else unit.medium.eject();
   }
-  unitOf(task).finish(task);
+  unit.finish(task);
 }

@@ -28,6 +28,7 @@ export const INQUIRY = command(
 const STANDARD_BYTES = 96;
 /** PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh: no logical unit can be here. */
 const NOT_CAPABLE = 0x7f;
+const RMB = 0x80;
 const VERSION_SPC_4 = 0x06;
 const NORMACA = 0x20;
 const HISUP = 0x10;
@@ -49,6 +50,7 @@ function standardData(unit: LogicalUnit): Uint8Array {
   const data = new Uint8Array(STANDARD_BYTES);
   const view = new DataView(data.buffer);
   data[0] = unit.lun === NO_LUN ? NOT_CAPABLE : unit.deviceType.peripheralType;
+  if (unit.medium !== null) data[1] = RMB;
   data[2] = VERSION_SPC_4;
   data[3] = (unit.normalAca ? NORMACA : 0) | HISUP | RESPONSE_DATA_FORMAT;
   data[4] = STANDARD_BYTES - 5;

@@ -41,7 +41,9 @@ const DPOFUA = 0x10;
 /** DEVICE-SPECIFIC PARAMETER byte of a logical unit. */
 export function deviceSpecificParameter(unit: LogicalUnit): number {
   if (unit.block === null) return 0;
-  const writeProtected = unit.block.store.readOnly || unit.softwareWriteProtect;
+  // Without a medium there is none that could be protected.
+  const readOnly = unit.medium?.loaded !== false && unit.block.store.readOnly;
+  const writeProtected = readOnly || unit.softwareWriteProtect;
   return DPOFUA | (writeProtected ? WP : 0);
 }
 
@@ -49,7 +51,8 @@ export function deviceSpecificParameter(unit: LogicalUnit): number {
 export function blockDescriptor(unit: LogicalUnit, long: boolean): Uint8Array {
   const { block } = unit;
   if (block === null) return NO_DESCRIPTOR;
-  const { blocks, blockBytes } = block;
+  const { blockBytes } = block;
+  const blocks = unit.medium?.loaded === false ? 0 : block.blocks;
   const bytes = new Uint8Array(long ? LONG_DESCRIPTOR.size : SHORT_DESCRIPTOR.size);
   const view = new DataView(bytes.buffer);
   if (long) {

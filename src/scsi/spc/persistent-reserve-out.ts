@@ -315,7 +315,10 @@ function commit(task: Task, { state, counts, attentions, preempted }: Change): v
   const isTheirs = (other: Task): boolean =>
     other !== task && other.nexus !== null && losers.includes(other.nexus);
   const stopping = taskSet.abortFor(task.nexus, isTheirs);
-  for (const nexus of losers) taskSet.clearAca(nexus);
+  for (const nexus of losers) {
+    taskSet.clearAca(nexus);
+    unit.medium?.allow(nexus);
+  }
   taskSet.whenStopped(stopping, () => leave(task));
 }
 

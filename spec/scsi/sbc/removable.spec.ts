@@ -1,0 +1,192 @@
+/** A disk whose medium can be removed: eject, load, prevention, and what is answered meanwhile (sam-rules 17, 18; SBC-3). */
+import { strict as assert } from 'node:assert';
+import { MEDIUM_WRITE } from '../../../src/scsi/contracts.ts';
+import {
+  PREEMPT_AND_ABORT,
+  REGISTER,
+  RESERVE,
+  reserveOut,
+} from '../../support/reservation-list.ts';
+import { disk, type TestNexus } from '../../support/target.ts';
+import { pattern, RANGED, unmapCdb, write10 } from './cdbs.ts';
+
+const TUR = '00 00 00 00 00 00';
+const EJECT = '1b 00 00 00 02 00';
+const LOAD = '1b 00 00 00 03 00';
+const STOP = '1b 00 00 00 00 00';
+const START = '1b 00 00 00 01 00';
+const PREVENT = '1e 00 00 00 01 00';
+const ALLOW = '1e 00 00 00 00 00';
+const NO_MEDIUM = '2/3a/02';
+const PREVENTED = '5/53/02';
+
+function drive(options = {}) {
+  const bed = disk({ thin: true, removable: true, ...options });
+  return { bed, a: bed.nexus('a').clear(), b: bed.nexus('b').clear(), store: bed.store };
+}
+const sense = (n: TestNexus, cdb: string): string => n.run(cdb).sense;
+
+describe('removable disk', () => {
+  it('says so, and has PREVENT ALLOW MEDIUM REMOVAL, which fixed disks have not', () => {
+    const { a } = drive();
+    assert.equal(a.run('12 00 00 00 60 00', { in: 96 }).dataIn[1], 0x80);
+    const fixed = disk().nexus('a').clear();
+    assert.equal(fixed.run('12 00 00 00 60 00', { in: 96 }).dataIn[1], 0);
+    assert.equal(sense(fixed, PREVENT), '5/20/00');
+  });
+
+  it('ejected: every medium command is 2/3A/02, for everybody, and reaches nothing', () => {
+    const { a, b, store } = drive();
+    assert.equal(a.run(EJECT).status, 0);
+    const before = store.requests.length;
+    for (const nexus of [a, b]) {
+      assert.equal(sense(nexus, TUR), NO_MEDIUM);
+      for (const [name, cdb] of RANGED) {
+        assert.equal(nexus.run(cdb(0, 1), { out: pattern(0, 1) }).sense, NO_MEDIUM, name);
+      }
+      assert.equal(nexus.run(unmapCdb(0)).sense, NO_MEDIUM);
+      assert.equal(nexus.run('25 00 00 00 00 00 00 00 00 00', { in: 8 }).sense, NO_MEDIUM);
+    }
+    assert.equal(store.requests.length, before);
+  });
+
+  it('ejected: INQUIRY, MODE SENSE and REQUEST SENSE work; no blocks, no write protection', () => {
+    const { a, store } = drive();
+    store.readOnly = true;
+    a.run(EJECT);
+    assert.equal(a.run('12 00 00 00 60 00', { in: 96 }).dataIn[0], 0);
+    const mode = a.run('1a 00 3f 00 ff 00', { in: 255 }).dataIn;
+    assert.equal((mode[2] as number) & 0x80, 0);
+    assert.deepEqual([...mode.subarray(4, 8)], [0, 0, 0, 0]);
+    assert.equal(a.run('03 00 00 00 12 00', { in: 18 }).status, 0);
+  });
+
+  it('loaded again: who asked knows, everybody else is told 28/00 once before anything is read', () => {
+    const { a, b } = drive();
+    a.run(EJECT);
+    assert.equal(a.run(LOAD).status, 0);
+    assert.equal(sense(a, TUR), '');
+    assert.equal(b.run('28 00 00 00 00 00 00 00 01 00', { in: 512 }).sense, '6/28/00');
+    assert.equal(sense(b, TUR), '');
+  });
+
+  it('load with a medium in the drive is GOOD and no news', () => {
+    const { a, b } = drive();
+    assert.equal(a.run(LOAD).status, 0);
+    assert.deepEqual(b.attentions(), []);
+  });
+
+  it('K31: eject flushes first; when that fails the medium stays', () => {
+    const { a, store } = drive();
+    a.run(write10(4, 1), { out: pattern(4, 1) });
+    store.fail('flush', MEDIUM_WRITE);
+    assert.equal(a.run(EJECT).sense, '3/0c/00');
+    assert.equal(sense(a, TUR), '');
+    const good = drive();
+    good.a.run(write10(4, 1), { out: pattern(4, 1) });
+    assert.equal(good.a.run(EJECT).status, 0);
+    good.store.powerCut();
+    assert.deepEqual(good.store.memory.slice(4 * 512, 5 * 512), pattern(4, 1));
+  });
+
+  it('K21: eject waits for commands under way; those that wait behind it find no medium', () => {
+    const { a, b, store } = drive();
+    store.hold = true;
+    const write = a.start(write10(4, 1), { out: pattern(4, 1) });
+    const eject = b.start(EJECT);
+    const late = a.start(write10(5, 1), { out: pattern(5, 1) });
+    assert.equal(eject.done, false);
+    store.releaseAll();
+    assert.equal(write.result.status, 0);
+    assert.equal(eject.result.status, 0);
+    assert.equal(late.result.sense, NO_MEDIUM);
+    assert.equal(store.memory[5 * 512], 0);
+  });
+
+  it('START = 0 without LOEJ flushes and stops nothing; START = 1 is GOOD', () => {
+    const { a, store } = drive();
+    a.run(write10(4, 1), { out: pattern(4, 1) });
+    assert.equal(a.run(STOP).status, 0);
+    assert.equal(sense(a, TUR), '');
+    store.powerCut();
+    assert.deepEqual(store.memory.slice(4 * 512, 5 * 512), pattern(4, 1));
+    assert.equal(a.run(START).status, 0);
+  });
+
+  it('power conditions ignore LOEJ', () => {
+    const { a } = drive();
+    for (let condition = 1; condition < 16; condition += 1) {
+      assert.equal(a.run([0x1b, 0, 0, 0, (condition << 4) | 2, 0]).status, 0);
+      assert.equal(sense(a, TUR), '');
+    }
+  });
+});
+
+describe('PREVENT ALLOW MEDIUM REMOVAL', () => {
+  it('keeps the medium in against everybody, and a load out', () => {
+    const { a, b } = drive();
+    assert.equal(a.run(PREVENT).status, 0);
+    for (const nexus of [a, b]) {
+      assert.equal(sense(nexus, EJECT), PREVENTED);
+      assert.equal(sense(nexus, LOAD), PREVENTED);
+      assert.equal(sense(nexus, TUR), '');
+    }
+    a.run(ALLOW);
+    assert.equal(b.run(EJECT).status, 0);
+  });
+
+  it('is each nexus’s own: the medium is free when the last one lets go', () => {
+    const { a, b } = drive();
+    a.run(PREVENT);
+    b.run(PREVENT);
+    a.run(ALLOW);
+    assert.equal(sense(a, EJECT), PREVENTED);
+    b.run(ALLOW);
+    assert.equal(a.run(EJECT).status, 0);
+  });
+
+  it('ends with resets and with its nexus', () => {
+    for (const end of [
+      ({ b }: ReturnType<typeof drive>) => b.manage(0x08),
+      ({ a }: ReturnType<typeof drive>) => a.manage(0x100),
+      ({ bed, a }: ReturnType<typeof drive>) => bed.target.nexusLost(a.nexus),
+    ]) {
+      const all = drive();
+      all.a.run(PREVENT);
+      end(all);
+      all.b.attentions();
+      assert.equal(all.b.run(EJECT).status, 0);
+    }
+  });
+
+  it('does not end with another nexus', () => {
+    const { bed, a, b } = drive();
+    a.run(PREVENT);
+    bed.target.nexusLost(b.nexus);
+    assert.equal(sense(a, EJECT), PREVENTED);
+  });
+
+  it('of a nexus that is preempted ends (SPC-4 5.13.11.5)', () => {
+    const { a, b } = drive();
+    for (const [nexus, action, options] of [
+      [a, REGISTER, { actionKey: 1 }],
+      [b, REGISTER, { actionKey: 2 }],
+      [a, RESERVE, { key: 1, type: 1 }],
+    ] as const) {
+      const { cdb, list } = reserveOut(action, options);
+      assert.equal(nexus.run(cdb, { out: list }).status, 0);
+    }
+    a.run(PREVENT);
+    assert.equal(b.run(EJECT).status, 0x18, 'reserved');
+    const { cdb, list } = reserveOut(PREEMPT_AND_ABORT, { key: 2, actionKey: 1, type: 1 });
+    assert.equal(b.run(cdb, { out: list }).status, 0);
+    assert.equal(b.run(EJECT).status, 0);
+  });
+
+  it('under a reservation of another: PREVENT = 1 is a conflict, PREVENT = 0 is not', () => {
+    const { a, b } = drive();
+    a.run('16 00 00 00 00 00');
+    assert.equal(b.run(PREVENT).status, 0x18);
+    assert.equal(b.run(ALLOW).status, 0);
+  });
+});
