@@ -246,6 +246,45 @@ describe('auto contingent allegiance', () => {
     assert.equal(behind.result.status, GOOD);
   });
 
+  it('holds up commands that were enabled together with the one that failed (found by the simulation)', () => {
+    const { a, store } = bench();
+    store.hold = true;
+    const barrier = write(a, 1, ORDERED);
+    const faulted = a.start(BAD_READ_NACA, { in: BLOCK });
+    const behind = write(a, 2);
+    store.releaseAll();
+    assert.equal(barrier.result.status, GOOD);
+    assert.equal(faulted.result.sense, '5/21/00');
+    assert.equal(store.held.length, 0, 'not a single block is touched');
+    a.manage(CLEAR_ACA);
+    assert.equal(store.held.length, 1);
+    store.releaseAll();
+    assert.equal(behind.result.status, GOOD);
+  });
+
+  it('an ACA command that outlives its ACA condition is not overtaken (found by the simulation)', () => {
+    const { bed, a, b, store } = bench();
+    store.hold = true;
+    const barrier = write(b, 9);
+    const waits = b.start('2a 00 00 00 00 05 00 00 01 00', {
+      out: new Uint8Array(BLOCK).fill(0xbb),
+      attribute: ORDERED,
+    });
+    fault(a, HEAD);
+    a.start('2a 00 00 00 00 05 00 00 01 00', {
+      out: new Uint8Array(BLOCK).fill(0xaa),
+      attribute: ACA,
+    });
+    bed.target.nexusLost(a.nexus);
+    store.releaseAt(0);
+    assert.equal(barrier.result.status, GOOD);
+    assert.equal(store.held.length, 1, 'the lost write is still in the store');
+    store.releaseAt(0);
+    store.releaseAll();
+    assert.equal(waits.result.status, GOOD);
+    assert.equal(store.memory[5 * BLOCK], 0xbb);
+  });
+
   it('with QERR = 01b the others are aborted, not blocked', () => {
     const { a, b, store } = bench();
     setControl(a, 3, 0x06, 0x02);

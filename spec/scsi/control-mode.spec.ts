@@ -173,6 +173,35 @@ describe('QERR, what a CHECK CONDITION does to other commands', () => {
     assert.equal(mine.result.dropped, true);
   });
 
+  it('nothing runs that came after a unit attention which is still to be reported (found by the simulation)', () => {
+    const { bed, a, store, there } = bench(QERR_ALL);
+    store.hold = true;
+    const mine = write(a, 1);
+    bed.unit.attentionForAll(0x062a09);
+    const told = a.start(READY);
+    const later = write(a, 7);
+    assert.deepEqual(there(), [1]);
+    store.releaseAt(0);
+    assert.equal(mine.result.dropped, true);
+    assert.equal(told.result.sense, '6/2a/09');
+    assert.deepEqual(there(), [7]);
+    store.releaseAll();
+    assert.equal(later.result.status, 0);
+  });
+
+  it('a unit attention whose report is aborted is still pending (found by the simulation)', () => {
+    const { bed, a, store } = bench(QERR_ALL);
+    store.hold = true;
+    write(a, 1);
+    bed.unit.attentionForAll(0x062a09);
+    const told = a.start(READY, { tag: 5 });
+    const abort = a.manage(ABORT_TASK, 5);
+    store.releaseAll();
+    assert.equal(told.result.dropped, true);
+    assert.equal(abort.result.managementOutcome, 0);
+    assert.deepEqual(a.attentions(), ['6/2a/09']);
+  });
+
   it('a command that waits to report its CHECK CONDITION can itself be aborted', () => {
     const { bed, a, store } = bench(QERR_ALL);
     store.hold = true;
@@ -186,7 +215,7 @@ describe('QERR, what a CHECK CONDITION does to other commands', () => {
     assert.equal(bed.unit.taskSet.count, 0);
   });
 
-  it('two that fail at once: the second is a victim of the first', () => {
+  it('two that fail at once: the second has its turn when the first is reported', () => {
     const { bed, a, store } = bench(QERR_ALL);
     store.hold = true;
     const slow = write(a, 1);
@@ -194,7 +223,7 @@ describe('QERR, what a CHECK CONDITION does to other commands', () => {
     const second = a.start(BAD_READ, { in: BLOCK });
     store.releaseAll();
     assert.equal(slow.result.dropped, true);
-    assert.equal(first.result.dropped, true, 'the second came before the first was reported');
+    assert.equal(first.result.sense, '5/21/00');
     assert.equal(second.result.sense, '5/21/00');
     assert.equal(bed.unit.taskSet.count, 0);
     bed.unit.taskSet.verify();

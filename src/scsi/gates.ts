@@ -13,7 +13,6 @@
  * read-only unit whatever else the CDB says.
  */
 import type { CommandRow } from './command-table.ts';
-import { INTERLOCK_NONE } from './control-mode.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import type { Nexus } from './nexus.ts';
 import {
@@ -44,7 +43,10 @@ export function isResetPending(
   return isOfResetFamily(unit.attention.peek(nexusIndex));
 }
 
-/** Returns, and unless it is interlocked takes, the unit attention that `row` must report to the nexus, or 0. An unknown command reports too. */
+/**
+ * The unit attention that `row` must report to the nexus, or 0; the task set clears it when that is done. An unknown
+ * command reports too.
+ */
 export function attentionGate(
   unit: LogicalUnit,
   nexusIndex: number,
@@ -52,9 +54,7 @@ export function attentionGate(
 ): number {
   if (unit.attention.pending[nexusIndex] === 0) return 0;
   if (row !== null && row.attention !== 'report') return 0;
-  // Interlocked: only REQUEST SENSE clears it (SPC-4 7.5.8, UA_INTLCK_CTRL).
-  if (unit.attentionInterlock !== INTERLOCK_NONE) return unit.attention.peek(nexusIndex);
-  return unit.attention.take(nexusIndex);
+  return unit.attention.peek(nexusIndex);
 }
 
 /** NOT READY sense when the unit is in standby and the command is none of those served there, or 0. */

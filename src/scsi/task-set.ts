@@ -12,7 +12,12 @@
 import { assert } from '../assert.ts';
 import { READS_EXTENT } from './command-table.ts';
 import { asksForAca, ContingentAllegiance } from './contingent-allegiance.ts';
-import { INTERLOCK_ESTABLISH, QERR_ABORT_ALL, QERR_CONTINUE } from './control-mode.ts';
+import {
+  INTERLOCK_ESTABLISH,
+  INTERLOCK_NONE,
+  QERR_ABORT_ALL,
+  QERR_CONTINUE,
+} from './control-mode.ts';
 import { decode, execute } from './device-server.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import type { Nexus } from './nexus.ts';
@@ -27,6 +32,7 @@ import {
   TASK_ABORTED,
   TASK_SET_FULL,
 } from './sam.ts';
+import { senseKeyOf, UNIT_ATTENTION } from './sense.ts';
 import {
   COMMANDS_CLEARED_BY_ANOTHER_INITIATOR,
   INVALID_MESSAGE_ERROR,
@@ -56,6 +62,7 @@ export class TaskSet {
   #tail: Task | null = null;
   #sequence = 0;
   #dormant = 0;
+  /** HEAD OF QUEUE and ACA tasks, which overtake. */
   #headOfQueue = 0;
   #ordered = 0;
   /** Tasks in the set that write blocks. */
@@ -65,6 +72,8 @@ export class TaskSet {
   #running = false;
   readonly #stopping: Stopping[] = [];
   readonly #aca = new ContingentAllegiance();
+  /** Tasks that have failed and wait to say so. */
+  #reporting = 0;
 
   constructor(unit: LogicalUnit) {
     this.#unit = unit;
@@ -175,12 +184,20 @@ export class TaskSet {
 
   #tally(task: Task, by: number): void {
     this.count += by;
-    if (task.attribute === HEAD_OF_QUEUE) this.#headOfQueue += by;
+    // An ACA command that is aborted may outlive its ACA condition: it overtook others as well.
+    if (task.attribute === HEAD_OF_QUEUE || task.attribute === ACA) this.#headOfQueue += by;
     if (task.attribute === ORDERED) this.#ordered += by;
     if (writes(task)) this.#writing += by;
   }
 
   #mayEnable(task: Task): boolean {
+    // Its initiator is to hear of the failure, which may be a unit attention, before anything it sent later runs.
+    if (
+      this.#reporting > 0 &&
+      this.holds((other) => other.reporting && other.nexus === task.nexus)
+    ) {
+      return false;
+    }
     if (this.#aca.active) {
       if (this.#aca.blocks(task, this.#unit)) return false;
       if (this.#aca.governing(task.nexus, this.#unit) !== null) return !this.#overlapsEnabled(task);
@@ -236,6 +253,13 @@ export class TaskSet {
     }
   }
 
+  /** A unit attention has been reported; when interlocked, only REQUEST SENSE clears it (SPC-4 7.5.8, UA_INTLCK_CTRL). */
+  #attentionReported({ nexus, sense }: Task): void {
+    if (senseKeyOf(sense) !== UNIT_ATTENTION || nexus === null) return;
+    if (this.#unit.attentionInterlock !== INTERLOCK_NONE) return;
+    this.#unit.attention.reported(nexus.index, sense);
+  }
+
   /** Runs what is enabled. A task that ends meanwhile may enable others: they run here, not deeper in the stack. */
   #run(): void {
     if (this.#running) return;
@@ -246,9 +270,16 @@ export class TaskSet {
       if (this.#runHead === null) this.#runTail = null;
       task.queued = null;
       if (task.aborting) this.finish(task);
+      else if (this.#aca.active && this.#aca.blocks(task, this.#unit)) this.#disable(task);
       else execute(task, this.#unit);
     }
     this.#running = false;
+  }
+
+  /** An ACA condition began between its enabling and its turn. */
+  #disable(task: Task): void {
+    task.transition(ENABLED, DORMANT);
+    this.#dormant += 1;
   }
 
   #wake(): void {
@@ -300,7 +331,11 @@ export class TaskSet {
     const ended = task.attribute === ACA && this.#aca.clear(nexus);
     const begun = asksForAca(task, this.#unit);
     if (begun) this.#aca.establish(nexus);
-    this.whenStopped(this.#abortByQueueError(task), () => {
+    const stopping = this.#abortByQueueError(task);
+    task.reporting = true;
+    this.#reporting += 1;
+    this.whenStopped(stopping, () => {
+      this.#reporting -= 1;
       this.#retire(task);
       if (ended && !begun) this.#unblock();
     });
@@ -351,6 +386,7 @@ export class TaskSet {
   #settle(task: Task): void {
     this.#unit.counters.count(task);
     if (!task.aborting) {
+      if (task.status === CHECK_CONDITION) this.#attentionReported(task);
       this.#remember(task);
       task.port.respond(task);
     } else if (task.abortedStatus) {

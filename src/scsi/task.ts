@@ -84,6 +84,9 @@ export class Task {
   /** It has ended, and may not say so before an ACA condition does (SAM-5 8.5, blocked). */
   blocked = false;
 
+  /** It has failed, and says so when what its failure aborts has stopped. */
+  reporting = false;
+
   /** Abort. */
   aborting = false;
   /** The aborted task is answered with TASK ABORTED instead of silence (Control mode page TAS). */
@@ -136,6 +139,7 @@ export class Task {
     this.storedBytes = 0;
     this.continuation = null;
     this.blocked = false;
+    this.reporting = false;
     this.aborting = false;
     this.abortedStatus = false;
     this.abortedBy = 0;

@@ -9,6 +9,7 @@ import {
   REPORTED_LUNS_DATA_HAS_CHANGED,
 } from './sense-codes.ts';
 
+const NEXUS_LOSS = 7;
 const OTHERS = 8;
 
 /** Precedence of the reset family, highest first (sam-5 6.2.1): POWER ON, BUS RESET, LU RESET, NEXUS LOSS; others last. */
@@ -43,8 +44,17 @@ export class UnitAttention {
   post(nexusIndex: number, sense: number): void {
     const queue = this.#queues.get(nexusIndex) ?? [];
     const level = rank(sense);
-    if (queue.includes(sense) || (level < OTHERS && queue.some((q) => rank(q) < level))) return;
-    const kept = level < 7 ? [] : queue.filter((q) => level === OTHERS || rank(q) === OTHERS);
+    if (queue.includes(sense) || (level < OTHERS && queue.some((q) => rank(q) < level))) {
+      // A reset under a greater one is no news, but what is older than it is not either.
+      if (level < NEXUS_LOSS)
+        this.#set(
+          nexusIndex,
+          queue.filter((q) => rank(q) <= level),
+        );
+      return;
+    }
+    const kept =
+      level < NEXUS_LOSS ? [] : queue.filter((q) => level === OTHERS || rank(q) === OTHERS);
     kept.push(sense);
     kept.sort((a, b) => rank(a) - rank(b));
     this.#set(nexusIndex, kept);
@@ -56,12 +66,22 @@ export class UnitAttention {
     return this.#queues.get(nexusIndex)?.[0] ?? 0;
   }
 
-  /** Takes the condition that is reported now. */
+  /** Takes the condition that is reported now, by REQUEST SENSE. */
   take(nexusIndex: number): number {
     const queue = this.#queues.get(nexusIndex);
     const sense = queue?.shift() ?? 0;
     if (queue !== undefined) this.#set(nexusIndex, queue);
     return sense;
+  }
+
+  /** The condition has been reported: it is pending until then, whoever may be aborted on the way. */
+  reported(nexusIndex: number, sense: number): void {
+    const queue = this.#queues.get(nexusIndex);
+    if (queue === undefined) return;
+    this.#set(
+      nexusIndex,
+      queue.filter((other) => other !== sense),
+    );
   }
 
   /** REPORT LUNS was executed: 3F/0E is no longer news (SPC-4 6.33). */
