@@ -1,6 +1,6 @@
 /** Command rows, VPD pages and mode pages of the device types against T10's lists. */
 import { strict as assert } from 'node:assert';
-import { thickDisk, thinDisk } from '../../src/scsi/sbc/disk-type.ts';
+import { diskType, fullDisk, thickDisk, thinDisk } from '../../src/scsi/sbc/disk-type.ts';
 import { pagesOf } from '../../src/scsi/spc/vpd.ts';
 import { disk } from '../support/target.ts';
 import { jsonVector } from '../support/vectors.ts';
@@ -33,7 +33,7 @@ const DISK_OPCODES = [
 ];
 
 describe('command rows', () => {
-  for (const { row } of [...new Set([...thickDisk.commands, ...thinDisk.commands])]) {
+  for (const { row } of [...new Set([...thickDisk.commands, ...fullDisk.commands])]) {
     const action = row.serviceAction < 0 ? null : row.serviceAction;
     it(`${row.name}: opcode, name and CDB length as T10 lists them`, () => {
       const theirs = opcodes.find(
@@ -44,11 +44,11 @@ describe('command rows', () => {
       assert.equal(row.usage.length, theirs.cdbLength);
       assert.equal(row.usage[0], theirs.opcode);
       assert.equal(row.controlByte, theirs.cdbLength - 1);
-      assert.match(row.clause, /^(SPC-[24]|SBC-[23]) \d+\.\d+/);
+      assert.match(row.clause, /^(SPC-[24]|SBC-[234]) \d+\.\d+/);
     });
   }
 
-  it('are these, and a thin disk has UNMAP besides', () => {
+  it('are these, a thin disk has UNMAP besides, and one that can keep its promise WRITE ATOMIC', () => {
     const codes = (commands: typeof thickDisk.commands): number[] =>
       commands.map(({ row }) => row.opcode);
     assert.deepEqual(codes(thickDisk.commands), DISK_OPCODES);
@@ -56,10 +56,14 @@ describe('command rows', () => {
       codes(thinDisk.commands),
       [...DISK_OPCODES, 0x42].sort((a, b) => a - b),
     );
+    const withAtomic = (...more: number[]): number[] =>
+      [...DISK_OPCODES, 0x9c, ...more].sort((a, b) => a - b);
+    assert.deepEqual(codes(diskType(false, false, true).commands), withAtomic());
+    assert.deepEqual(codes(diskType(true, false, true).commands), withAtomic(0x42));
   });
 
   it('exempt from unit attention exactly INQUIRY, REPORT LUNS and REQUEST SENSE (SPC-4 5.14)', () => {
-    const exempt = thinDisk.commands.filter(({ row }) => row.attention !== 'report');
+    const exempt = fullDisk.commands.filter(({ row }) => row.attention !== 'report');
     assert.deepEqual(
       exempt.map(({ row }) => [row.opcode, row.attention]),
       [
@@ -71,7 +75,7 @@ describe('command rows', () => {
   });
 
   it('leave the CONTROL byte to NACA: LINK and vendor bits are refused', () => {
-    for (const { row } of thinDisk.commands) assert.equal(row.usage[row.controlByte], 4, row.name);
+    for (const { row } of fullDisk.commands) assert.equal(row.usage[row.controlByte], 4, row.name);
   });
 });
 

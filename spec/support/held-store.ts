@@ -10,7 +10,7 @@ import {
 import type { Segments } from '../../src/scsi/segments.ts';
 import type { Task } from '../../src/scsi/task.ts';
 
-export type StoreCall = 'read' | 'write' | 'flush' | 'discard' | 'writeZeroes';
+export type StoreCall = 'read' | 'write' | 'writeAtomic' | 'flush' | 'discard' | 'writeZeroes';
 
 export interface HeldRequest {
   readonly call: StoreCall;
@@ -34,6 +34,7 @@ export interface HeldStoreOptions {
   readonly canDiscard?: boolean;
   readonly discardBytes?: number;
   readonly volatileCache?: boolean;
+  readonly atomicBytes?: number;
 }
 
 export class HeldStore implements BlockStore {
@@ -42,6 +43,7 @@ export class HeldStore implements BlockStore {
   canDiscard: boolean;
   discardBytes: number;
   volatileCache: boolean;
+  atomicBytes: number;
   /** What reads see. */
   memory: Uint8Array;
   /** What a power cut leaves. */
@@ -57,6 +59,7 @@ export class HeldStore implements BlockStore {
   readonly calls: Record<StoreCall | 'cancel', number> = {
     read: 0,
     write: 0,
+    writeAtomic: 0,
     flush: 0,
     discard: 0,
     writeZeroes: 0,
@@ -72,6 +75,7 @@ export class HeldStore implements BlockStore {
     this.canDiscard = options.canDiscard ?? true;
     this.discardBytes = options.discardBytes ?? 4096;
     this.volatileCache = options.volatileCache ?? true;
+    this.atomicBytes = options.atomicBytes ?? 0;
     this.memory = new Uint8Array(options.bytes);
     this.stable = new Uint8Array(options.bytes);
   }
@@ -126,6 +130,10 @@ export class HeldStore implements BlockStore {
     durable: boolean,
   ): StoreReply {
     return this.#take('write', task, position, length, from, durable);
+  }
+
+  writeAtomic(task: Task, position: number, length: number, from: Segments): StoreReply {
+    return this.#take('writeAtomic', task, position, length, from, true);
   }
 
   flush(task: Task): StoreReply {
@@ -197,7 +205,7 @@ export class HeldStore implements BlockStore {
   #move(request: HeldRequest, length: number): void {
     const { call, position, segments, durable } = request;
     if (call === 'read') segments?.put(0, this.memory, position, length);
-    if (call === 'write') segments?.get(0, this.memory, position, length);
+    if (call === 'write' || call === 'writeAtomic') segments?.get(0, this.memory, position, length);
     if (call === 'discard' || call === 'writeZeroes') {
       this.memory.fill(0, position, position + length);
     }

@@ -52,6 +52,8 @@ export interface DiskOptions {
   readonly discardBytes?: number;
   readonly canDiscard?: boolean;
   readonly volatileCache?: boolean;
+  /** Longest atomic write of the store; absent: it has none. */
+  readonly atomicBytes?: number;
   readonly parameters?: ParameterStore;
   readonly reservationStore?: ReservationStore;
   /** Bounce buffers of the unit. */
@@ -144,12 +146,17 @@ export class Testbed {
       canDiscard: options.canDiscard ?? true,
       discardBytes: options.discardBytes ?? 4096,
       volatileCache: options.volatileCache ?? true,
+      atomicBytes: options.atomicBytes ?? 0,
     });
     this.stores.set(lun, store);
     const unit = new LogicalUnit({
       target: this.target,
       lun,
-      deviceType: diskType(options.thin ?? false, options.removable ?? false),
+      deviceType: diskType(
+        options.thin ?? false,
+        options.removable ?? false,
+        (options.atomicBytes ?? 0) > 0,
+      ),
       removable: options.removable ?? false,
       identity: identity(lun, options.serial ?? `SPEC${lun}`),
       block: new BlockDevice(store, {

@@ -273,8 +273,9 @@ export class AttachedDisk {
 
   #backing(): DiskSpec['backing'] {
     if (this.#file === null) return { kind: 'memory', bytes: this.bytes };
-    const { kind } = this.#file;
+    const { kind, path } = this.#file;
+    const journalled = kind === 'file' && !this.config.readOnly ? path : null;
     this.#reactorFd = duplicate(this.#file.fd);
-    return { kind, fd: this.#reactorFd, bytes: this.bytes };
+    return { kind, fd: this.#reactorFd, bytes: this.bytes, journalled };
   }
 }

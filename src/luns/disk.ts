@@ -10,6 +10,7 @@ import { diskType } from '../scsi/sbc/disk-type.ts';
 import { Segments } from '../scsi/segments.ts';
 import type { Target } from '../scsi/target.ts';
 import { diskIdentity } from './identity.ts';
+import { AtomicJournal, journalBeside } from './store/atomic-journal.ts';
 import { DeviceStore } from './store/block.ts';
 import type { DiskStore } from './store/disk-store.ts';
 import { FileStore } from './store/file.ts';
@@ -23,7 +24,13 @@ const IOVEC_PAGE_BYTES = 4096;
 export interface DiskOptions {
   readonly lun: number;
   readonly backing:
-    | { readonly kind: 'file' | 'block'; readonly fd: number; readonly bytes: number }
+    | {
+        readonly kind: 'file' | 'block';
+        readonly fd: number;
+        readonly bytes: number;
+        /** Name of the image, beside which atomic writes have their journal; null or absent: there are none. */
+        readonly journalled?: string | null;
+      }
     | { readonly kind: 'memory'; readonly bytes: number };
   readonly readOnly: boolean;
   readonly blockBytes: number;
@@ -50,8 +57,9 @@ export interface DiskOptions {
 export function openStore(options: DiskOptions, queue: IoQueue | null): DiskStore {
   const { backing, readOnly } = options;
   if (backing.kind === 'memory') return MemoryStore.create(backing.bytes, readOnly);
-  const { fd, bytes } = backing;
-  const fileOptions = { fd, bytes, readOnly, queue };
+  const { fd, bytes, journalled = null } = backing;
+  const journal = journalled === null ? null : new AtomicJournal(fd, journalBeside(journalled));
+  const fileOptions = { fd, bytes, readOnly, queue, journal };
   return backing.kind === 'block' ? new DeviceStore(fileOptions) : new FileStore(fileOptions);
 }
 
@@ -112,7 +120,7 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
   const unit = new LogicalUnit({
     target,
     lun: options.lun,
-    deviceType: diskType(thin, options.removable === true),
+    deviceType: diskType(thin, options.removable === true, block.maxAtomicBlocks > 0),
     removable: options.removable === true,
     identity: diskIdentity(options.serial, options.naa),
     block,

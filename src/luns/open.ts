@@ -14,6 +14,8 @@ import { dirname } from 'node:path';
 import { blockDeviceBytes, tryLock } from '../libc.ts';
 import { lockImage } from './image-lock.ts';
 import { lockHolder } from './lock-holder.ts';
+import { atomicJournalPath } from './store/atomic-journal.ts';
+import { dropJournal, settleJournal } from './store/atomic-recovery.ts';
 import { deviceTraits } from './store/block.ts';
 import { probeTraits } from './store/file.ts';
 
@@ -109,6 +111,7 @@ class Opening {
       if (this.#options.standby !== true) this.lock(fd);
       if (created) this.#fill(fd);
       const isBlock = kind === 'block';
+      if (!isBlock) this.#settleAtomicWrite(fd, created);
       const bytes = isBlock ? blockDeviceBytes(fd) : fstatSync(fd).size;
       this.#checkSize(bytes);
       const traits = isBlock ? deviceTraits(fd, readOnly) : probeTraits({ fd, bytes, readOnly });
@@ -124,6 +127,43 @@ class Opening {
       if (created) unlinkSync(path);
       closeSync(fd);
       throw error;
+    }
+  }
+
+  /**
+   * What a power cut left of an atomic write is finished before anybody reads the image. While somebody else owned it (standby)
+   * it has been written since: then the record is dropped when the lock is taken (`lockOpened`).
+   */
+  #settleAtomicWrite(fd: number, created: boolean): void {
+    const { readOnly, standby } = this.#options;
+    if (standby === true) return;
+    // What lies beside a new image belonged to an old one.
+    if (created) {
+      this.dropAtomicWrite();
+      return;
+    }
+    const outcome = this.#withJournal((path) => settleJournal(path, fd, readOnly));
+    if (outcome === 'needs-writing') {
+      this.#fail(
+        'ERR_IMAGE_READ_ONLY',
+        'has an atomic write that a power cut interrupted, attach it without ro once to finish that',
+      );
+    }
+  }
+
+  dropAtomicWrite(): void {
+    this.#withJournal(dropJournal);
+  }
+
+  #withJournal<T>(use: (imagePath: string) => T): T {
+    try {
+      return use(realpathSync(this.#options.path));
+    } catch (error) {
+      const path = atomicJournalPath(this.#options.path);
+      return this.#fail(
+        'ERR_IMAGE_ACCESS',
+        `has a journal of atomic writes, "${path}", that cannot be used: ${errnoCode(error)}`,
+      );
     }
   }
 
@@ -280,7 +320,9 @@ export function openDiskFile(options: OpenOptions): OpenedFile {
 
 /** Takes the lock of a file that was opened with `standby` and these options. Throws DiskFileError: somebody else has it. */
 export function lockOpened(fd: number, options: OpenOptions): void {
-  new Opening(options).lock(fd);
+  const opening = new Opening(options);
+  opening.lock(fd);
+  opening.dropAtomicWrite();
 }
 
 /** Extends an open regular file by a hole. Its new size is on stable storage afterwards. Throws DiskFileError. */

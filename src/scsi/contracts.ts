@@ -58,10 +58,17 @@ export interface BlockStore {
   readonly discardBytes: number;
   /** Whether completed writes may still be lost at a power cut (a volatile cache stands in front of the medium). */
   readonly volatileCache: boolean;
+  /** Longest `writeAtomic`; 0: the store has none. */
+  readonly atomicBytes: number;
   /** Reads `length` bytes into the first `length` bytes of `into`. Holes read as zeros. */
   read(task: Task, position: number, length: number, into: Segments): StoreReply;
   /** Writes the first `length` bytes of `from`. `durable`: they are on stable storage when this is DONE. */
   write(task: Task, position: number, length: number, from: Segments, durable: boolean): StoreReply;
+  /**
+   * Writes the first `length` bytes of `from`, all or nothing: over a power cut, and when it ends with a fault. They are on stable
+   * storage when this is DONE.
+   */
+  writeAtomic(task: Task, position: number, length: number, from: Segments): StoreReply;
   /** Everything whose write was DONE before this call reaches stable storage. A failed flush stays failed (MEDIUM_WRITE). */
   flush(task: Task): StoreReply;
   /** The range reads as zeros afterwards; space is given back where the store can. */

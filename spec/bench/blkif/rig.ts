@@ -24,6 +24,7 @@ export class RecordingStore implements BlockStore {
   readonly canDiscard = true;
   readonly discardBytes = 512;
   readonly volatileCache = true;
+  readonly atomicBytes = 0;
   readonly medium: Uint8Array;
   readonly log: string[] = [];
   holding = false;
@@ -49,6 +50,10 @@ export class RecordingStore implements BlockStore {
   ): StoreReply {
     from.get(0, this.medium, position, length);
     return this.#logged(task, `write ${position} ${length}${durable ? ' durable' : ''}`, DONE);
+  }
+
+  writeAtomic(): StoreReply {
+    return MEDIUM_WRITE;
   }
 
   flush(task: Task): StoreReply {

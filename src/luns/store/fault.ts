@@ -23,7 +23,7 @@ export interface Timers {
 
 /** What happens to the requests that match. The first rule that matches a request acts on it. */
 export interface FaultRule {
-  /** `write` covers zeroes written, too. */
+  /** `write` covers zeroes and atomic writes, too. */
   readonly operation: 'read' | 'write' | 'flush' | 'discard' | 'any';
   /** First and last logical block; absent: from the first, to the last. A rule with either never matches a flush. */
   readonly firstLba?: number;
@@ -38,7 +38,7 @@ export interface FaultRule {
   readonly count?: number;
 }
 
-type Operation = 'read' | 'write' | 'discard' | 'zero' | 'flush';
+type Operation = 'read' | 'write' | 'atomic' | 'discard' | 'zero' | 'flush';
 
 interface ActiveRule {
   readonly rule: FaultRule;
@@ -80,7 +80,7 @@ function faultReply(fault: NonNullable<FaultRule['fault']>, operation: Operation
 
 function covers(rule: FaultRule, operation: Operation): boolean {
   if (rule.operation === 'any' || rule.operation === operation) return true;
-  return rule.operation === 'write' && operation === 'zero';
+  return rule.operation === 'write' && (operation === 'zero' || operation === 'atomic');
 }
 
 /**
@@ -133,6 +133,9 @@ export class FaultStore implements DiskStore {
   get volatileCache(): boolean {
     return this.#inner.volatileCache;
   }
+  get atomicBytes(): number {
+    return this.#inner.atomicBytes;
+  }
   get counters(): StoreCounters {
     return this.#inner.counters;
   }
@@ -179,6 +182,18 @@ export class FaultStore implements DiskStore {
   ): StoreReply {
     if (this.#rules.length === 0) return this.#inner.write(task, position, length, from, durable);
     return this.#meet({ task, operation: 'write', position, length, segments: from, durable });
+  }
+
+  writeAtomic(task: Task, position: number, length: number, from: Segments): StoreReply {
+    if (this.#rules.length === 0) return this.#inner.writeAtomic(task, position, length, from);
+    return this.#meet({
+      task,
+      operation: 'atomic',
+      position,
+      length,
+      segments: from,
+      durable: true,
+    });
   }
 
   flush(task: Task): StoreReply {
@@ -265,7 +280,8 @@ export class FaultStore implements DiskStore {
     const { fault } = active.rule;
     if (fault === undefined) return this.#perform(request, request.length);
     const good = Math.max(0, active.first - request.position);
-    if (good > 0) {
+    // An atomic write has no good part.
+    if (good > 0 && request.operation !== 'atomic') {
       // Not durable: the command fails anyway, and only a durable write would be answered later.
       const reply = this.#perform({ ...request, durable: false }, good);
       assert(reply !== PENDING, 'the good part of a request is done at once');
@@ -284,6 +300,9 @@ export class FaultStore implements DiskStore {
         return this.#inner.discard(task, position, length);
       case 'zero':
         return this.#inner.writeZeroes(task, position, length, durable);
+      case 'atomic':
+        assert(segments !== null, 'a transfer has segments');
+        return this.#inner.writeAtomic(task, position, length, segments);
       default:
         assert(segments !== null, 'a transfer has segments');
         return operation === 'read'

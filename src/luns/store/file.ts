@@ -21,6 +21,8 @@ import {
 } from '../../scsi/contracts.ts';
 import { Segments } from '../../scsi/segments.ts';
 import type { Task } from '../../scsi/task.ts';
+import { type AtomicJournal, MAX_ATOMIC_BYTES, UNKNOWN } from './atomic-journal.ts';
+import { writeAtomically } from './atomic-write.ts';
 import { type DiskStore, StoreCounters } from './disk-store.ts';
 import { isFull, isUnsupported, isWriteRefused, readFault, writeFault } from './errno-fault.ts';
 import { type IoEngine, systemCalls } from './io-engine.ts';
@@ -58,6 +60,8 @@ export interface FileStoreOptions {
   readonly engine?: IoEngine;
   /** Where reads and syncs are queued; absent: each is done at once. */
   readonly queue?: IoQueue | null;
+  /** The journal of atomic writes, owned by the store; null or absent: there are none. */
+  readonly journal?: AtomicJournal | null;
 }
 
 /** What the kinds of file stores differ in. */
@@ -66,6 +70,8 @@ export interface FileTraits {
   readonly discardBytes: number;
   /** A named file can be truncated or deleted by anyone at any time: its size and links are looked at again. */
   readonly watched: boolean;
+  /** Nothing survives a power cut: atomic writes need no journal. */
+  readonly transient?: boolean;
 }
 
 function granuleOf(fd: number): number {
@@ -98,6 +104,8 @@ export class FileStore implements DiskStore, IoOwner {
   readonly counters: StoreCounters = new StoreCounters();
   readonly fd: number;
   readonly ringFile: number;
+  readonly atomicBytes: number;
+  readonly #journal: AtomicJournal | null;
   #bytes: number;
   readonly #queue: IoQueue | null;
   readonly #engine: IoEngine;
@@ -122,6 +130,9 @@ export class FileStore implements DiskStore, IoOwner {
     this.canDiscard = traits.canDiscard;
     this.discardBytes = traits.discardBytes;
     this.#watched = traits.watched;
+    this.#journal = options.journal ?? null;
+    const atomic = this.#journal !== null || traits.transient === true;
+    this.atomicBytes = atomic && !options.readOnly ? MAX_ATOMIC_BYTES : 0;
     const queue = options.queue ?? null;
     this.ringFile = queue === null ? -1 : queue.attach(options.fd);
     this.#queue = this.ringFile < 0 ? null : queue;
@@ -143,6 +154,7 @@ export class FileStore implements DiskStore, IoOwner {
 
   close(): void {
     this.#queue?.detach(this.ringFile);
+    this.#journal?.close();
     close(this.fd);
   }
 
@@ -202,6 +214,18 @@ export class FileStore implements DiskStore, IoOwner {
     }
     this.counters.countWrite(length);
     return durable && !atOnce ? this.#syncLater(task) : DONE;
+  }
+
+  writeAtomic(task: Task, position: number, length: number, from: Segments): StoreReply {
+    assert(length <= this.atomicBytes, 'an atomic write is no longer than the store says');
+    const refusal = this.#refusal(task, true);
+    if (refusal !== DONE) return refusal;
+    const target = { engine: this.#engine, fd: this.fd, journal: this.#journal };
+    const result = writeAtomically(target, position, length, from);
+    if (result === UNKNOWN) this.#flushFailed = true;
+    if (result !== 0) return this.#fail(task, 0, result < 0 ? writeFault(-result) : MEDIUM_WRITE);
+    this.counters.countWrite(length);
+    return DONE;
   }
 
   flush(task: Task): StoreReply {

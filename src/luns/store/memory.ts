@@ -9,7 +9,12 @@ export class MemoryStore extends FileStore {
 
   private constructor(fd: number, bytes: number, readOnly: boolean) {
     const options = { fd, bytes, readOnly };
-    super(options, { canDiscard: !readOnly, discardBytes: PAGE_BYTES, watched: false });
+    super(options, {
+      canDiscard: !readOnly,
+      discardBytes: PAGE_BYTES,
+      watched: false,
+      transient: true,
+    });
     this.#memory = fd;
   }
 

@@ -42,6 +42,16 @@ export class BlockDevice {
     return BOUNCE_BYTES / this.blockBytes;
   }
 
+  /** MAXIMUM ATOMIC TRANSFER LENGTH; 0: the store has no atomic writes. */
+  get maxAtomicBlocks(): number {
+    return Math.floor(Math.min(this.store.atomicBytes, MAX_TRANSFER_BYTES) / this.blockBytes);
+  }
+
+  /** ATOMIC ALIGNMENT and ATOMIC TRANSFER LENGTH GRANULARITY: what the medium replaces in one piece. */
+  get atomicUnitBlocks(): number {
+    return this.physicalBlockBytes / this.blockBytes;
+  }
+
   get maxTransferBlocks(): number {
     return MAX_TRANSFER_BYTES / this.blockBytes;
   }

@@ -18,6 +18,7 @@ import { START_STOP_UNIT, startStopUnit } from './start-stop.ts';
 import { UNMAP, unmap } from './unmap.ts';
 import { VERIFY_10, VERIFY_12, VERIFY_16, verify } from './verify.ts';
 import { WRITE_6, WRITE_10, WRITE_12, WRITE_16, write, write6 } from './write.ts';
+import { WRITE_ATOMIC_16, writeAtomic } from './write-atomic.ts';
 import {
   WRITE_SAME_10,
   WRITE_SAME_10_THIN,
@@ -64,6 +65,9 @@ const commonCommands: readonly Entry[] = [
   [VERIFY_12, verify],
   [READ_DEFECT_DATA_12, readDefectData12],
 ];
+
+/** Of disks whose store has atomic writes. */
+export const atomicCommands: readonly Entry[] = [[WRITE_ATOMIC_16, writeAtomic]];
 
 /** A fully provisioned disk: no UNMAP, and WRITE SAME refuses its UNMAP bit. */
 export const sbcCommands: readonly Entry[] = [

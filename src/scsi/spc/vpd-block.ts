@@ -25,7 +25,11 @@ const BLOCK_LIMITS = record(60, {
   unmapAlignment: 'u32',
   maxWriteSameBlocksHigh: 'u32',
   maxWriteSameBlocks: 'u32',
-  rest: ['pad', 20],
+  maxAtomicBlocks: 'u32',
+  atomicAlignment: 'u32',
+  atomicGranularityBlocks: 'u32',
+  /** Both limits of writes with an atomic boundary: there are none. */
+  rest: ['pad', 8],
 });
 
 const WSNZ = 0x01;
@@ -47,6 +51,11 @@ function blockLimits(unit: LogicalUnit): Uint8Array {
   view.setUint16(at.optimalGranularityBlocks, block.physicalBlockBytes / block.blockBytes);
   view.setUint32(at.maxTransferBlocks, block.maxTransferBlocks);
   view.setUint32(at.maxWriteSameBlocks, MAX_WRITE_SAME_BLOCKS);
+  if (block.maxAtomicBlocks > 0) {
+    view.setUint32(at.maxAtomicBlocks, block.maxAtomicBlocks);
+    view.setUint32(at.atomicAlignment, block.atomicUnitBlocks);
+    view.setUint32(at.atomicGranularityBlocks, block.atomicUnitBlocks);
+  }
   if (!block.thin) return body;
   const discardBlocks = Math.ceil(block.store.discardBytes / block.blockBytes);
   view.setUint32(at.maxUnmapBlocks, MAX_UNMAP_BLOCKS);
