@@ -1,6 +1,7 @@
 /** START STOP UNIT of a fixed disk (SBC-3 5.25). */
 import { strict as assert } from 'node:assert';
 import { MEDIUM_WRITE } from '../../../src/scsi/contracts.ts';
+import { LOGICAL_UNIT_RESET } from '../../../src/scsi/sam.ts';
 import { disk, type Testbed, type TestNexus } from '../../support/target.ts';
 import { pattern, RANGED, read10, unmapCdb, write10 } from './cdbs.ts';
 
@@ -65,6 +66,17 @@ describe('START STOP UNIT', () => {
     const { bed, a } = ready();
     bed.store.fail('flush', MEDIUM_WRITE);
     assert.equal(a.run(STOP).sense, '3/0c/00');
+    assert.equal(a.run(TUR).status, 0);
+  });
+  it('a stop that a reset aborts while it flushes does not stop the unit after the reset', () => {
+    const { bed, a } = ready();
+    bed.store.hold = true;
+    const stop = a.start(STOP);
+    const reset = a.manage(LOGICAL_UNIT_RESET);
+    bed.store.releaseAll();
+    assert.equal(stop.result.dropped, true);
+    assert.equal(reset.done, true);
+    assert.deepEqual(a.attentions(), ['6/29/03']);
     assert.equal(a.run(TUR).status, 0);
   });
   it('IMMED = 1 is answered when the flush has ended', () => {

@@ -80,11 +80,12 @@ function quiets(task: Task, condition: number): boolean {
 }
 
 function flushed(task: Task, reply: StoreReply): void {
-  if (reply === DONE) {
+  // An aborted command, and one that a reset ended, changes nothing any more.
+  if (reply === DONE && !task.aborting) {
     settle(task, field(task.cdb, POWER_CONDITION));
     return;
   }
-  checkFlushFault(task, reply);
+  if (reply !== DONE) checkFlushFault(task, reply);
   unitOf(task).finish(task);
 }
 
