@@ -20,6 +20,7 @@ export class DaemonProcess {
   #child: ChildProcess | null = null;
   #control: ControlClient | null = null;
   #errors = '';
+  #ready = '';
 
   private constructor(
     luns: readonly string[],
@@ -59,6 +60,10 @@ export class DaemonProcess {
     assert(this.#child?.pid, 'the daemon runs');
     return this.#child.pid;
   }
+  /** The line it said it was ready with. */
+  get ready(): string {
+    return this.#ready;
+  }
   /** What it wrote to standard error. */
   get errors(): string {
     return this.#errors;
@@ -89,7 +94,8 @@ export class DaemonProcess {
       }
       throw new Error(`the daemon ended: ${this.#errors}`);
     });
-    await Promise.race([ready, ended]);
+    const [line] = (await Promise.race([ready, ended])) as [string];
+    this.#ready = line;
     ended.catch(() => undefined);
     this.#control = await ControlClient.connect({ path: control });
   }

@@ -1,6 +1,6 @@
 /**
  * Every way an initiator reaches a target, behind one face: the loopback in this process, the ring to a daemon in another,
- * and a synthetic vhost-user front end at that daemon. Behaviour suites run on each.
+ * a synthetic vhost-user front end at such a daemon, and iSCSI. Behaviour suites run on each.
  *
  *   describeOnEveryPort('task attributes', (bench) => {
  *     it('…', async () => {
@@ -18,6 +18,7 @@ import {
 import type { CommandResult } from '../../src/initiator/request.ts';
 import type { ConformanceInitiator } from './conformance-initiator.ts';
 import { DaemonProcess } from './daemon-process.ts';
+import { IscsiInitiator } from './iscsi/initiator.ts';
 import { LoopbackTarget } from './loopback-link.ts';
 import { FrontEnd, perform } from './vhost/front-end.ts';
 import { VhostInitiator } from './vhost/initiator.ts';
@@ -171,6 +172,27 @@ class VhostPort extends DaemonPort implements Port<VhostInitiator> {
   override async end(): Promise<void> {
     this.#resident.end();
     await super.end();
+  }
+}
+
+class IscsiPort extends DaemonPort implements Port<IscsiInitiator> {
+  readonly #portal: string;
+
+  private constructor(daemon: DaemonProcess, portal: string) {
+    super(daemon);
+    this.#portal = portal;
+  }
+  static async start(): Promise<IscsiPort> {
+    const daemon = await DaemonProcess.start(['0:disk,memory=4M'], ['iscsi:127.0.0.1:0']);
+    const portal = /iscsi:([0-9.]+:[0-9]+)/.exec(daemon.ready)?.[1];
+    assert(portal, `a portal is in "${daemon.ready}"`);
+    return new IscsiPort(daemon, portal);
+  }
+  /** The initiator port is the name with the ISID: here the name alone tells initiators apart. */
+  open(name: string, options: InitiatorOptions): Promise<IscsiInitiator> {
+    const port = options.initiatorPort ?? name;
+    const initiatorName = `iqn.2026-11.example.org:${typeof port === 'string' ? port : name}`;
+    return IscsiInitiator.open(this.#portal, { initiatorName });
   }
 }
 
@@ -360,6 +382,8 @@ const vhostPort = new SharedPort<VhostInitiator>('vhost, synthetic front end', (
   VhostPort.start(),
 );
 
+const iscsiPort = new SharedPort<IscsiInitiator>('iSCSI', () => IscsiPort.start());
+
 function describeOn<I extends ConformanceInitiator>(
   port: SharedPort<I>,
   title: string,
@@ -388,6 +412,7 @@ function describeOn<I extends ConformanceInitiator>(
 export function describeOnEveryPort(title: string, define: (bench: () => Bench) => void): void {
   for (const port of srpPorts) describeOn(port, title, define);
   describeOn(vhostPort, title, define);
+  describeOn(iscsiPort, title, define);
 }
 
 /** The same for what only SRP has, and for the initiator library, which speaks SRP. */

@@ -1,8 +1,9 @@
 /** Answers a command: Data-In sequences, residuals, status with the last data or in a SCSI response of its own (RFC 7143 11.4, 11.7). */
 import { Buffer } from 'node:buffer';
 import { CHECK_CONDITION, GOOD } from '../../scsi/sam.ts';
-import { encodeFixedSense, FIXED_SENSE_BYTES, NONE } from '../../scsi/sense.ts';
+import { encodeFixedSense, FIXED_SENSE_BYTES, NONE, UNIT_ATTENTION } from '../../scsi/sense.ts';
 import type { MemoryRegion } from '../memory.ts';
+import type { SrpCommand } from '../srp/initiator-command.ts';
 import type { Parameters } from './negotiation.ts';
 import {
   BHS,
@@ -20,6 +21,12 @@ import {
 } from './pdu.ts';
 import { newHeader } from './pdu-writer.ts';
 import type { IscsiTask } from './task.ts';
+
+/** Response codes from here on are of the descriptor format. */
+const DESCRIPTOR_FORMAT = 0x72;
+/** Additional sense codes of unit attentions that end tasks. */
+const POWER_ON_OR_RESET = 0x29;
+const COMMANDS_CLEARED = 0x2f;
 
 /** What an answer is sent through. `statused`: the PDU takes a status number of its own. */
 export interface AnswerSink {
@@ -85,6 +92,18 @@ function sendData(
     if (end === burstEnd) burstEnd = Math.min(moved, end + maxBurstBytes);
   }
   return dataSN;
+}
+
+/** Whether the answer is a unit attention after which no older task of the nexus is left: a reset, or commands cleared. */
+export function saysCleared({ status, sense, senseBytes }: SrpCommand): boolean {
+  if (status !== CHECK_CONDITION) return false;
+  // Descriptor format has both right behind the response code, fixed format has not (SPC-4 4.5.2, 4.5.3).
+  const descriptors = ((sense[0] as number) & 0x7f) >= DESCRIPTOR_FORMAT;
+  const keyAt = descriptors ? 1 : 2;
+  const ascAt = descriptors ? 2 : 12;
+  if (senseBytes <= ascAt || ((sense[keyAt] as number) & 0x0f) !== UNIT_ATTENTION) return false;
+  const asc = sense[ascAt] as number;
+  return asc === POWER_ON_OR_RESET || asc === COMMANDS_CLEARED;
 }
 
 /** Answers a command the target has answered. */

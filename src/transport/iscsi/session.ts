@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { MAX_TRANSFER_BYTES } from '../../scsi/sbc/block-device.ts';
 import { ABORTED, ANSWERED, LOST, type SrpCommand } from '../srp/initiator-command.ts';
-import { type AnswerSink, answerCommand, answerFailure } from './answer.ts';
+import { type AnswerSink, answerCommand, answerFailure, saysCleared } from './answer.ts';
 import { CommandWindow, EARLY, NEXT, OUTSIDE } from './command-window.ts';
 import type { LoginTerms } from './login.ts';
 import { renegotiate } from './negotiation.ts';
@@ -428,11 +428,19 @@ export class Session implements AnswerSink {
     if (task === undefined || this.#over || this.nexus === null) return;
     this.#forget(task);
     if (command.outcome === ANSWERED) {
+      if (saysCleared(command)) this.#settleOlder(task);
       answerCommand(task, this.nexus.region, this.terms.parameters, this);
     } else if (command.outcome !== ABORTED && command.outcome !== LOST) {
       this.#connection.break('the target answered a command with something else');
     }
     this.#recycle(task);
+  }
+
+  #settleOlder(task: IscsiTask): void {
+    const { sequence } = task.command;
+    for (const { command, lun, sent } of this.#tasks.values()) {
+      if (sent && lun === task.lun && command.sequence < sequence) this.#management.settle(command);
+    }
   }
 
   #forget(task: IscsiTask): void {

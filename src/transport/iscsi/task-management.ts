@@ -8,7 +8,7 @@ import {
   CLEAR_TASK_SET,
   LOGICAL_UNIT_RESET,
 } from '../../scsi/sam.ts';
-import { ABORTED, ANSWERED, SrpManagement } from '../srp/initiator-command.ts';
+import { ABORTED, ANSWERED, type SrpCommand, SrpManagement } from '../srp/initiator-command.ts';
 import { RSP_COMPLETE, RSP_FIELDS_INVALID, RSP_NOT_SUPPORTED } from '../srp/iu.ts';
 import {
   compareSN,
@@ -60,11 +60,20 @@ const UNIT_FUNCTIONS: ReadonlyMap<number, number> = new Map([
   [TMF_LOGICAL_UNIT_RESET, LOGICAL_UNIT_RESET],
 ]);
 
+/** A function on its way to the core. */
+interface Waiting {
+  readonly request: SrpManagement;
+  /** Submission number of the command it is about: by its turn that may have ended and be another one. */
+  readonly sequence: number;
+}
+
 export class TaskManagement {
   readonly #nexus: SrpNexus | null;
   readonly #host: ManagementHost;
   readonly #session: ManagedSession;
-  readonly #waiting: SrpManagement[] = [];
+  readonly #waiting: Waiting[] = [];
+  /** Commands to settle, after what the initiator asked for. */
+  readonly #settling: Waiting[] = [];
 
   constructor(nexus: SrpNexus | null, host: ManagementHost, session: ManagedSession) {
     this.#nexus = nexus;
@@ -92,9 +101,31 @@ export class TaskManagement {
 
   /** Sends what waits. */
   dispatch(): void {
-    while (this.#waiting.length > 0 && this.#nexus?.manage(this.#waiting[0] as SrpManagement)) {
-      this.#waiting.shift();
+    if (this.#send(this.#waiting)) this.#send(this.#settling);
+  }
+
+  /**
+   * A unit attention said that the task set was cleared: this older command may be gone without a status (SAM-5 5.6,
+   * TAS = 0). ABORT TASK settles it: it completes for a task that is not there, and the command ends in silence.
+   */
+  settle(command: SrpCommand): void {
+    this.#settling.push(waiting(abortOf(command)));
+  }
+
+  /** False when there are more than can be sent now. */
+  #send(queue: Waiting[]): boolean {
+    for (let next = queue[0]; next !== undefined; next = queue[0]) {
+      const { request, sequence } = next;
+      const { managed } = request;
+      if (managed !== null && (managed.slot < 0 || managed.sequence !== sequence)) {
+        queue.shift();
+        request.outcome = ANSWERED;
+        request.responseCode = RSP_COMPLETE;
+        request.done(request);
+      } else if (this.#nexus?.manage(request)) queue.shift();
+      else return false;
     }
+    return true;
   }
 
   #abortTask(pdu: Pdu, itt: number): void {
@@ -113,10 +144,7 @@ export class TaskManagement {
       return;
     }
     const { command } = task;
-    const request = new SrpManagement();
-    request.managementFunction = ABORT_TASK;
-    request.lun.set(command.lun);
-    request.managed = command;
+    const request = abortOf(command);
     const { sequence } = command;
     request.done = () => {
       // It may have been answered before the function reached it; then there was no task any more.
@@ -163,9 +191,21 @@ export class TaskManagement {
   }
 
   #queue(request: SrpManagement): void {
-    this.#waiting.push(request);
+    this.#waiting.push(waiting(request));
     this.dispatch();
   }
+}
+
+function abortOf(command: SrpCommand): SrpManagement {
+  const request = new SrpManagement();
+  request.managementFunction = ABORT_TASK;
+  request.lun.set(command.lun);
+  request.managed = command;
+  return request;
+}
+
+function waiting(request: SrpManagement): Waiting {
+  return { request, sequence: request.managed?.sequence ?? 0 };
 }
 
 function responseOf(request: SrpManagement): number {
