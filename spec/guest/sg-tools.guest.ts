@@ -44,6 +44,15 @@ const RUNS: readonly Run[] = [
   // 5: the last page it tries, Logical block provisioning (1Ch/02h), does not exist.
   { line: 'sdparm -a DEV', exit: 5, says: /WCE\s+1/ },
   { line: 'sdparm --inquiry DEV' },
+  { line: 'sg_persist --in --report-capabilities DEV', says: /Persist Through Power Loss Capable/ },
+  { line: 'sg_persist --out --register --param-sark=abc123 DEV' },
+  { line: 'sg_persist --out --reserve --param-rk=abc123 --prout-type=5 DEV' },
+  { line: 'sg_persist --in --read-keys DEV', says: /0xabc123/ },
+  { line: 'sg_persist --in --read-reservation DEV', says: /Write Exclusive, registrants only/ },
+  { line: 'sg_persist --in --read-full-status DEV', says: /Transport Id of initiator/ },
+  { line: 'sg_persist --out --release --param-rk=abc123 --prout-type=5 DEV' },
+  { line: 'sg_persist --out --clear --param-rk=abc123 DEV' },
+  { line: 'sg_start --stop DEV; sg_start --start DEV' },
   { line: 'sg_ses DEV', exit: INVALID_OPCODE },
 ];
 
