@@ -38,7 +38,7 @@ describe('judges: sg3_utils and sdparm on our responses', () => {
     ]);
     assert.match(said, /PQual=0 +(Device_type|PDT)=0 /);
     assert.match(said, /version=0x06 +\[SPC-4\]/);
-    assert.match(said, /NormACA=0 .*HiSUP=1 .*Resp_data_format=2/);
+    assert.match(said, /NormACA=1 .*HiSUP=1 .*Resp_data_format=2/);
     assert.match(said, /CmdQue=1/);
     assert.match(said, /SAM-5 \(no version claimed\)/);
     assert.match(said, /SPC-4 \(no version claimed\)/);

@@ -7,7 +7,7 @@ import type { DiskOptions } from '../../src/luns/disk.ts';
 import { naaOf } from '../../src/luns/identity.ts';
 import { Inventory, InventoryError } from '../../src/luns/inventory.ts';
 import { growFile, openDiskFile } from '../../src/luns/open.ts';
-import type { Timers } from '../../src/luns/store/fault.ts';
+import type { Timers } from '../../src/scsi/contracts.ts';
 import { DONE, type ParameterStore, type TargetPort } from '../../src/scsi/contracts.ts';
 import type { Nexus } from '../../src/scsi/nexus.ts';
 import { SIMPLE } from '../../src/scsi/sam.ts';

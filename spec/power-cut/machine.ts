@@ -156,6 +156,7 @@ export class Machine {
       modePages,
       reservationStore: null,
       reservations: null,
+      operationStore: null,
     });
     this.#target.addUnit(this.unit);
     const nexus = this.#target.login('power', 'power', false);

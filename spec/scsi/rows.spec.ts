@@ -58,8 +58,12 @@ describe('command rows', () => {
     );
     const withAtomic = (...more: number[]): number[] =>
       [...DISK_OPCODES, 0x9c, ...more].sort((a, b) => a - b);
-    assert.deepEqual(codes(diskType(false, false, true).commands), withAtomic());
-    assert.deepEqual(codes(diskType(true, false, true).commands), withAtomic(0x42));
+    assert.deepEqual(codes(diskType({ atomic: true }).commands), withAtomic());
+    assert.deepEqual(
+      codes(diskType({ sanitize: true }).commands),
+      [...DISK_OPCODES, 0x48, 0x48].sort((a, b) => a - b),
+    );
+    assert.deepEqual(codes(diskType({ thin: true, atomic: true }).commands), withAtomic(0x42));
   });
 
   it('exempt from unit attention exactly INQUIRY, REPORT LUNS and REQUEST SENSE (SPC-4 5.14)', () => {

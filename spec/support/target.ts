@@ -9,7 +9,7 @@
  *   t.store.release();
  */
 import { strict as assert } from 'node:assert';
-import type { ParameterStore, ReservationStore } from '../../src/scsi/contracts.ts';
+import type { OperationStore, ParameterStore, ReservationStore } from '../../src/scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../../src/scsi/logical-unit.ts';
 import type { LunPresentation } from '../../src/scsi/lun.ts';
 import { diskModePages } from '../../src/scsi/mode-page.ts';
@@ -56,6 +56,8 @@ export interface DiskOptions {
   readonly atomicBytes?: number;
   readonly parameters?: ParameterStore;
   readonly reservationStore?: ReservationStore;
+  /** With it there is SANITIZE. */
+  readonly operationStore?: OperationStore;
   /** Bounce buffers of the unit. */
   readonly bounceBuffers?: number;
 }
@@ -110,8 +112,30 @@ export class TestNexus {
   }
 }
 
+/** Timers that fire when a spec says so. */
+export class ManualTimers {
+  #waiting: (() => void)[] = [];
+
+  after(_delayMs: number, callback: () => void): object {
+    this.#waiting.push(callback);
+    return callback;
+  }
+
+  cancel(timer: object): void {
+    this.#waiting = this.#waiting.filter((other) => other !== timer);
+  }
+
+  /** Calls what waits; false when nothing does. */
+  run(): boolean {
+    const due = this.#waiting.splice(0);
+    for (const callback of due) callback();
+    return due.length > 0;
+  }
+}
+
 export class Testbed {
-  readonly target = new Target({ name: 'spec' });
+  readonly timers = new ManualTimers();
+  readonly target = new Target({ name: 'spec', timers: this.timers });
   readonly stores = new Map<number, HeldStore>();
   /** Bugs that handlers threw; `nexus()` users get them as failed specs through `verify`. */
   readonly internalErrors: unknown[] = [];
@@ -152,11 +176,13 @@ export class Testbed {
     const unit = new LogicalUnit({
       target: this.target,
       lun,
-      deviceType: diskType(
-        options.thin ?? false,
-        options.removable ?? false,
-        (options.atomicBytes ?? 0) > 0,
-      ),
+      deviceType: diskType({
+        thin: options.thin ?? false,
+        removable: options.removable ?? false,
+        atomic: (options.atomicBytes ?? 0) > 0,
+        sanitize: options.operationStore !== undefined,
+      }),
+      operationStore: options.operationStore ?? null,
       removable: options.removable ?? false,
       identity: identity(lun, options.serial ?? `SPEC${lun}`),
       block: new BlockDevice(store, {

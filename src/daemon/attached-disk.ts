@@ -153,6 +153,7 @@ export class AttachedDisk {
       naa: this.identity.naa,
       savedPages: saved.pages,
       savedReservations: saved.reservations,
+      savedSanitize: saved.sanitize,
       savable,
       removable: this.config.removable,
       standby: this.standby,

@@ -74,8 +74,8 @@ export interface SaveEvent {
   readonly kind: 'save';
   readonly ticket: number;
   readonly lun: number;
-  /** Mode pages of MODE SELECT with SP = 1, or reservations with APTPL = 1 (empty: nothing is to be kept). */
-  readonly what: 'pages' | 'reservations';
+  /** Mode pages of MODE SELECT with SP = 1, reservations with APTPL = 1, a SANITIZE under way (empty: nothing is to be kept). */
+  readonly what: 'pages' | 'reservations' | 'sanitize';
   readonly bytes: Uint8Array;
 }
 

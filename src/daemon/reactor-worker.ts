@@ -10,6 +10,7 @@ import { Reactor } from '../reactor/reactor.ts';
 import {
   DONE,
   MEDIUM_WRITE,
+  type OperationStore,
   type ParameterStore,
   PENDING,
   type ReservationStore,
@@ -20,7 +21,7 @@ import { TraceRing } from '../trace.ts';
 import { doorbellWords } from '../transport/doorbell.ts';
 import { portOfTransportId } from '../transport/iscsi/names.ts';
 import { GuestHouse } from './guest-house.ts';
-import type { ReactorEvent, ReactorReply, ReactorRequest } from './reactor-messages.ts';
+import type { ReactorEvent, ReactorReply, ReactorRequest, SaveEvent } from './reactor-messages.ts';
 import type { ReactorMessage, ReactorWorkerData } from './reactor-thread.ts';
 
 /** Requests that can be under way at a time in one reactor; more are done at once. */
@@ -53,7 +54,7 @@ class ReactorWorker {
   constructor(data: ReactorWorkerData) {
     this.#port = data.port;
     this.#controlFd = data.controlFd;
-    this.#target = new Target({ name: data.name });
+    this.#target = new Target({ name: data.name, timers: this.#reactor.timers });
     this.#target.admits = (name) => !this.#refusedNames.has(name);
     this.#target.transportIds.portOf = portOfTransportId;
     this.#target.onInternalError = (error) => {
@@ -66,6 +67,9 @@ class ReactorWorker {
     const reservations: ReservationStore = {
       save: (task, lun, state) => this.#save(task, lun, 'reservations', state),
     };
+    const operations: OperationStore = {
+      save: (task, lun, state) => this.#save(task, lun, 'sanitize', state),
+    };
     const { timers } = this.#reactor;
     const queue = this.#openQueue();
     this.#inventory = new Inventory({
@@ -73,6 +77,7 @@ class ReactorWorker {
       timers,
       parameters,
       reservations,
+      operations,
       queue,
     });
     this.#guests = new GuestHouse({
@@ -239,12 +244,7 @@ class ReactorWorker {
     }
   }
 
-  #save(
-    task: Task,
-    lun: number,
-    what: 'pages' | 'reservations',
-    bytes: Uint8Array,
-  ): typeof PENDING {
+  #save(task: Task, lun: number, what: SaveEvent['what'], bytes: Uint8Array): typeof PENDING {
     this.#lastTicket += 1;
     this.#saving.set(this.#lastTicket, task);
     this.#emit({ kind: 'save', ticket: this.#lastTicket, lun, what, bytes: bytes.slice() });

@@ -36,7 +36,7 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const INVENTORY = 'inventory';
 const LOCK = 'lock';
 /** What is kept of a unit, by what it is called in files. */
-const KEPT = { pages: 'mode pages', reservations: 'reservations' } as const;
+const KEPT = { pages: 'mode pages', reservations: 'reservations', sanitize: 'SANITIZE' } as const;
 const keptFile = (what: keyof SavedUnit, lun: number): string =>
   `${what === 'pages' ? 'mode-pages' : what}-${lun}`;
 
@@ -63,9 +63,11 @@ export interface SavedUnit {
   readonly pages: Uint8Array | null;
   /** Reservations with APTPL = 1. */
   readonly reservations: Uint8Array | null;
+  /** A SANITIZE that is under way or has failed. */
+  readonly sanitize: Uint8Array | null;
 }
 
-export const NOTHING_SAVED: SavedUnit = { pages: null, reservations: null };
+export const NOTHING_SAVED: SavedUnit = { pages: null, reservations: null, sanitize: null };
 
 function checksum(header: Uint8Array, payload: Uint8Array): Buffer {
   return createHash('sha256').update(header).update(payload).digest();
@@ -185,6 +187,7 @@ export class StateDirectory {
     return {
       pages: this.#readKept('pages', lun, serial),
       reservations: this.#readKept('reservations', lun, serial),
+      sanitize: this.#readKept('sanitize', lun, serial),
     };
   }
 
@@ -206,7 +209,7 @@ export class StateDirectory {
 
   /** A LUN is gone: nothing of it is kept. */
   removeUnit(lun: number): void {
-    for (const what of ['pages', 'reservations'] as const) {
+    for (const what of ['pages', 'reservations', 'sanitize'] as const) {
       rmSync(join(this.path, keptFile(what, lun)), { force: true });
     }
     fsyncSync(this.#directoryFd);

@@ -1,12 +1,22 @@
 /** A disk: a direct access block device (SPC and SBC) over a store, with everything such a logical unit is made of. */
 import { mapAnonymous } from '../libc.ts';
-import type { ParameterStore, ReservationStore } from '../scsi/contracts.ts';
+import {
+  DONE,
+  type OperationStore,
+  type ParameterStore,
+  type ReservationStore,
+} from '../scsi/contracts.ts';
 import { LogicalUnit } from '../scsi/logical-unit.ts';
 import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
 import { decodeReservations, type ReservationState } from '../scsi/reservations.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import { BOUNCE_BYTES, type BounceBuffer, BouncePool } from '../scsi/sbc/bounce.ts';
 import { diskType } from '../scsi/sbc/disk-type.ts';
+import {
+  decodePlan,
+  SanitizeOperation,
+  type SanitizePlan,
+} from '../scsi/sbc/sanitize-operation.ts';
 import { Segments } from '../scsi/segments.ts';
 import type { Target } from '../scsi/target.ts';
 import { diskIdentity } from './identity.ts';
@@ -45,7 +55,9 @@ export interface DiskOptions {
   readonly savedPages: Uint8Array | null;
   /** Reservations that were to persist through power loss, or null. */
   readonly savedReservations?: Uint8Array | null;
-  /** Whether SP = 1 and APTPL = 1 are accepted. */
+  /** A SANITIZE that was under way, or had failed, or null. */
+  readonly savedSanitize?: Uint8Array | null;
+  /** Whether SP = 1 and APTPL = 1 are accepted, and (for what outlives the daemon) SANITIZE. */
   readonly savable: boolean;
   /** The medium can be removed: eject, load, prevention. */
   readonly removable?: boolean;
@@ -99,6 +111,31 @@ export function savedReservations({
   return decodeReservations(bytes) ?? undefined;
 }
 
+/** What was kept of a SANITIZE: null when nothing was, undefined when the bytes are none of ours. */
+export function savedSanitize({ savedSanitize: bytes }: DiskOptions) {
+  if (bytes === undefined || bytes === null || bytes.length === 0) return null;
+  return decodePlan(bytes) ?? undefined;
+}
+
+/** A SANITIZE that a restart interrupted begins again; a failure is still one. */
+export function resumeSanitize(
+  unit: LogicalUnit,
+  { plan, failed }: { readonly plan: SanitizePlan; readonly failed: boolean },
+): void {
+  if (unit.block === null) return;
+  const operation = new SanitizeOperation(unit, unit.block, plan, () => undefined);
+  if (failed) operation.fail();
+  else operation.start();
+}
+
+/** Memory is gone with the daemon, and what is done to it. */
+const NOTHING_TO_KEEP: OperationStore = { save: () => DONE };
+
+function operationStore(options: DiskOptions, kept: OperationStore | null): OperationStore | null {
+  if (options.backing.kind === 'memory') return NOTHING_TO_KEEP;
+  return options.savable ? kept : null;
+}
+
 export interface DiskParts {
   readonly store: DiskStore;
   readonly bounce: BouncePool;
@@ -106,6 +143,7 @@ export interface DiskParts {
   readonly reservationStore: ReservationStore | null;
   /** What was reserved when the power was lost. */
   readonly reservations: ReservationState | null;
+  readonly operationStore: OperationStore | null;
 }
 
 /** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */
@@ -117,11 +155,15 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     thin,
     bounce: parts.bounce,
   });
+  const removable = options.removable === true;
+  const operations = operationStore(options, parts.operationStore);
+  const atomic = block.maxAtomicBlocks > 0;
   const unit = new LogicalUnit({
     target,
     lun: options.lun,
-    deviceType: diskType(thin, options.removable === true, block.maxAtomicBlocks > 0),
-    removable: options.removable === true,
+    deviceType: diskType({ thin, removable, atomic, sanitize: operations !== null }),
+    removable,
+    operationStore: operations,
     identity: diskIdentity(options.serial, options.naa),
     block,
     modePages: parts.modePages,

@@ -1,7 +1,13 @@
 /** Which disks exist in a reactor: adding, removing, growing and watching them. */
 import { fstatSync } from 'node:fs';
 import { blockDeviceBytes } from '../libc.ts';
-import { DONE, type ParameterStore, type ReservationStore } from '../scsi/contracts.ts';
+import {
+  DONE,
+  type OperationStore,
+  type ParameterStore,
+  type ReservationStore,
+  type Timers,
+} from '../scsi/contracts.ts';
 import type { LogicalUnit } from '../scsi/logical-unit.ts';
 import { MAX_LUN } from '../scsi/lun.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
@@ -13,9 +19,11 @@ import {
   mapBouncePool,
   openModePages,
   openStore,
+  resumeSanitize,
   savedReservations,
+  savedSanitize,
 } from './disk.ts';
-import { type FaultRule, FaultStore, type Timers } from './store/fault.ts';
+import { type FaultRule, FaultStore } from './store/fault.ts';
 import type { IoQueue } from './store/io-queue.ts';
 
 export type InventoryErrorCode =
@@ -27,7 +35,10 @@ export type InventoryErrorCode =
   | 'ERR_LUN_SIZE'
   /** What was saved of its mode pages cannot be used. */
   | 'ERR_LUN_SAVED_PAGES'
-  | 'ERR_LUN_SAVED_RESERVATIONS';
+  | 'ERR_LUN_SAVED_RESERVATIONS'
+  | 'ERR_LUN_SAVED_SANITIZE'
+  /** It does something to its medium that must end first. */
+  | 'ERR_LUN_BUSY';
 
 export class InventoryError extends Error {
   readonly code: InventoryErrorCode;
@@ -45,6 +56,8 @@ export interface InventoryOptions {
   readonly parameters: ParameterStore | null;
   /** Where reservations go that persist through power loss; null or absent: there is no such place. */
   readonly reservations?: ReservationStore | null;
+  /** Where operations on a medium go that a restart must not end; null or absent: there is no such place. */
+  readonly operations?: OperationStore | null;
   /** Where requests to files are queued; null or absent: each is done at once. */
   readonly queue?: IoQueue | null;
 }
@@ -79,6 +92,7 @@ export class Inventory {
   readonly #timers: Timers;
   readonly #parameters: ParameterStore | null;
   readonly #reservations: ReservationStore | null;
+  readonly #operations: OperationStore | null;
   readonly #queue: IoQueue | null;
   readonly #disks = new Map<number, Disk>();
   /** Stores of every disk, those included whose last commands are still ending. */
@@ -91,6 +105,7 @@ export class Inventory {
     this.#timers = options.timers;
     this.#parameters = options.parameters;
     this.#reservations = options.reservations ?? null;
+    this.#operations = options.operations ?? null;
     this.#queue = options.queue ?? null;
   }
 
@@ -115,6 +130,13 @@ export class Inventory {
         `Cannot add LUN ${options.lun}: what was saved of its reservations is of another layout, remove it`,
       );
     }
+    const sanitize = savedSanitize(options);
+    if (sanitize === undefined) {
+      throw new InventoryError(
+        'ERR_LUN_SAVED_SANITIZE',
+        `Cannot add LUN ${options.lun}: what was saved of its SANITIZE is of another layout, remove it`,
+      );
+    }
     const inner = openStore(options, this.#queue);
     const store = new FaultStore(inner, { timers: this.#timers, blockBytes: options.blockBytes });
     const bounce = this.#spare.pop() ?? mapBouncePool();
@@ -124,10 +146,12 @@ export class Inventory {
       modePages,
       reservationStore: this.#reservations,
       reservations,
+      operationStore: this.#operations,
     });
     this.#disks.set(options.lun, { unit, store, bounce, options });
     this.#stores.push(store);
     this.#target.addUnit(unit);
+    if (sanitize !== null) resumeSanitize(unit, sanitize);
     return unit;
   }
 
@@ -192,6 +216,12 @@ export class Inventory {
   /** Puts a disk into standby. When nothing touches its medium any more and its data is flushed `quiet` is called. */
   standBy(lun: number, quiet: (flushed: boolean) => void): void {
     const { unit, store } = this.#find(lun, 'put into standby');
+    if (unit.sanitizing !== null) {
+      throw new InventoryError(
+        'ERR_LUN_BUSY',
+        `Cannot put LUN ${lun} into standby: a SANITIZE is under way, wait until it has ended`,
+      );
+    }
     unit.standBy(() => quiet(store.syncNow() === DONE));
   }
 

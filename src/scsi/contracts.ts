@@ -90,6 +90,19 @@ export interface ParameterStore {
   save(task: Task, lun: number, pages: Uint8Array): StoreReply;
 }
 
+/** Where a unit keeps what it is doing to its medium, so that it goes on after a restart. */
+export interface OperationStore {
+  /** Makes `state` durable (empty: it is done). DONE, or PENDING then `task.stored`. */
+  save(task: Task, lun: number, state: Uint8Array): StoreReply;
+}
+
+/** Calls things later. */
+export interface Timers {
+  /** Calls `callback` once, `delayMs` from now, never from inside this call. */
+  after(delayMs: number, callback: () => void): object;
+  cancel(timer: object): void;
+}
+
 /** Where persistent reservations go that asked to persist through power loss (APTPL). Absent when there is no such place. */
 export interface ReservationStore {
   /** Makes `state` durable (empty: nothing is to be kept). DONE, or PENDING then `task.stored`. */

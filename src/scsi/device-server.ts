@@ -97,6 +97,11 @@ function refuseCdb(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
 }
 
 function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
+  const { sanitizing } = unit;
+  if (sanitizing?.refuses(row) === true) {
+    refuse(task, unit, sanitizing.sense, sanitizing.pointer);
+    return true;
+  }
   const sense = standbyGate(unit, row) || mediumGate(unit, row) || protectGate(unit, row);
   if (sense === 0) return false;
   refuse(task, unit, sense, NONE);

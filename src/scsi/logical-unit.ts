@@ -1,13 +1,14 @@
 /** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
 
 import { type DeviceType, READS_EXTENT, WRITES_EXTENT } from './command-table.ts';
-import type { ReservationStore } from './contracts.ts';
+import type { OperationStore, ReservationStore } from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
 import { Medium } from './medium.ts';
 import type { ModePages } from './mode-page.ts';
 import { Reservations } from './reservations.ts';
 import { CHECK_CONDITION } from './sam.ts';
 import type { BlockDevice } from './sbc/block-device.ts';
+import type { SanitizeOperation } from './sbc/sanitize-operation.ts';
 import {
   ASYMMETRIC_ACCESS_STATE_CHANGED,
   BUS_DEVICE_RESET_FUNCTION_OCCURRED,
@@ -39,6 +40,7 @@ export interface LogicalUnitOptions {
   readonly block?: BlockDevice;
   readonly modePages?: ModePages;
   readonly reservationStore?: ReservationStore | null;
+  readonly operationStore?: OperationStore | null;
   /** The medium can be removed. */
   readonly removable?: boolean;
 }
@@ -95,6 +97,10 @@ export class LogicalUnit {
   readonly attention = new UnitAttention();
   readonly taskSet: TaskSet;
   readonly reservations = new Reservations();
+  /** Where operations on the medium go that a restart must not end; null: there is no such place, and no SANITIZE. */
+  readonly operationStore: OperationStore | null;
+  /** A sanitize operation is under way, or has failed: other commands are refused. */
+  sanitizing: SanitizeOperation | null = null;
   /** Where reservations that persist through power loss go; null: there is no such place. */
   readonly reservationStore: ReservationStore | null;
 
@@ -138,6 +144,7 @@ export class LogicalUnit {
     this.block = options.block ?? null;
     this.modePages = options.modePages ?? null;
     this.medium = options.removable === true ? new Medium() : null;
+    this.operationStore = options.operationStore ?? null;
     this.reservationStore = options.reservationStore ?? null;
     this.modePages?.attach(this);
   }

@@ -25,10 +25,13 @@ export const LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE = packSens
   0x0b,
 );
 
+export const LOGICAL_UNIT_NOT_READY_SANITIZE_IN_PROGRESS = packSense(NOT_READY, 0x04, 0x1b);
 export const MEDIUM_NOT_PRESENT_TRAY_OPEN = packSense(NOT_READY, 0x3a, 0x02);
 
 export const WRITE_ERROR = packSense(MEDIUM_ERROR, 0x0c, 0x00);
 export const UNRECOVERED_READ_ERROR = packSense(MEDIUM_ERROR, 0x11, 0x00);
+
+export const SANITIZE_COMMAND_FAILED = packSense(MEDIUM_ERROR, 0x31, 0x03);
 
 export const INTERNAL_TARGET_FAILURE = packSense(HARDWARE_ERROR, 0x44, 0x00);
 

@@ -43,6 +43,13 @@ export function parameterBytePointer(byte: number): number {
   return byte;
 }
 
+const PROGRESS = 1 << 21;
+
+/** Progress indication in place of a field pointer: 65536ths of the work that are done (SPC-4 4.5.2.4.6). */
+export function progressPointer(progress: number): number {
+  return PROGRESS | progress;
+}
+
 /** Bytes of fixed format sense data as we send it (additional length 0Ah). */
 export const FIXED_SENSE_BYTES = 18;
 /** Longest sense data this target makes: descriptor format with information and sense-key specific descriptors. */
@@ -52,6 +59,7 @@ const TWO_32 = 2 ** 32;
 
 /** First SKS byte (SKSV, C/D, BPV, bit pointer) of a packed field pointer. */
 function sksFirst(pointer: number): number {
+  if ((pointer & PROGRESS) !== 0) return 0x80;
   const inCdb = (pointer & POINTER_IN_CDB) !== 0 ? 0x40 : 0;
   const bit = (pointer & POINTER_HAS_BIT) !== 0 ? 0x08 | ((pointer >> 16) & 0x7) : 0;
   return 0x80 | inCdb | bit;

@@ -1,7 +1,7 @@
 /** The SCSI target device: its logical units, its nexuses, and the task router in front of them (SAM-5 4.5). */
 import { createHash } from 'node:crypto';
 import { assert } from '../assert.ts';
-import type { TargetPort } from './contracts.ts';
+import type { TargetPort, Timers } from './contracts.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import { REPORT_LUNS_WLUN } from './lun.ts';
 import type { Nexus } from './nexus.ts';
@@ -18,9 +18,16 @@ import { manage, resetNexus } from './task-manager.ts';
 import { TransportIds } from './transport-id.ts';
 
 export interface TargetOptions {
+  /** Those of the thread the target lives in; the event loop's when it has no others. */
+  readonly timers?: Timers;
   /** Text for people, what ADAPTER_INFO calls this end. */
   readonly name: string;
 }
+
+const EVENT_LOOP: Timers = {
+  after: (delayMs, callback) => setTimeout(callback, delayMs),
+  cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
+};
 
 const PORT_DIGITS = 32;
 
@@ -31,6 +38,7 @@ function derivedPort(identity: string): string {
 export class Target {
   readonly name: string;
   readonly nexuses = new NexusTable();
+  readonly timers: Timers;
   /** Names of initiator ports. */
   readonly transportIds = new TransportIds();
   readonly #units = new Map<number, LogicalUnit>();
@@ -51,6 +59,7 @@ export class Target {
 
   constructor(options: TargetOptions) {
     this.name = options.name;
+    this.timers = options.timers ?? EVENT_LOOP;
     this.#missing = missingUnit(this);
     this.#reportLuns = reportLunsUnit(this);
   }
@@ -105,7 +114,10 @@ export class Target {
     this.#units.delete(lun);
     this.#inventoryChanged();
     unit.taskSet.abortAll();
-    unit.taskSet.whenIdle(gone);
+    unit.taskSet.whenIdle(() => {
+      if (unit.sanitizing === null) gone();
+      else unit.sanitizing.stop(gone);
+    });
     return true;
   }
 

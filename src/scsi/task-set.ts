@@ -341,6 +341,16 @@ export class TaskSet {
     });
   }
 
+  /** A running task goes on in the background: it holds up nobody by its blocks, and an abort ends it at once. */
+  rest(task: Task): void {
+    this.#tally(task, -1);
+    task.extentFirst = 0;
+    task.extentEnd = 0;
+    this.#tally(task, 1);
+    task.resting = true;
+    if (this.#dormant > 0) this.#wake();
+  }
+
   /** Aborts what QERR says (SPC-4 7.5.8): all other commands of the task set, or those of the faulted nexus. */
   #abortByQueueError(task: Task): ReadonlySet<Task> {
     const { queueErrorManagement, taskSetPerNexus } = this.#unit;
@@ -419,7 +429,7 @@ export class TaskSet {
       task.aborting = true;
       task.abortedBy = by;
       task.abortedStatus = typeof withStatus === 'boolean' ? withStatus : withStatus(task);
-      if (task.state === DORMANT || task.blocked) this.#endIdle(task);
+      if (task.state === DORMANT || task.blocked || task.resting) this.#endIdle(task);
     }
     const store = this.#unit.block?.store;
     for (const task of victims) if (stillThere.has(task)) store?.cancel(task);

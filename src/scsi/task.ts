@@ -84,6 +84,8 @@ export class Task {
   /** It has ended, and may not say so before an ACA condition does (SAM-5 8.5, blocked). */
   blocked = false;
 
+  /** It waits for work in the background, which an abort does not end. */
+  resting = false;
   /** It has failed, and says so when what its failure aborts has stopped. */
   reporting = false;
 
@@ -140,6 +142,7 @@ export class Task {
     this.continuation = null;
     this.blocked = false;
     this.reporting = false;
+    this.resting = false;
     this.aborting = false;
     this.abortedStatus = false;
     this.abortedBy = 0;

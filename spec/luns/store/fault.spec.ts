@@ -1,7 +1,8 @@
 /** Injected faults and delays: the good part is performed, nothing happens early, an aborted request never happens (F9). */
 import { strict as assert } from 'node:assert';
-import { FaultStore, type Timers } from '../../../src/luns/store/fault.ts';
+import { FaultStore } from '../../../src/luns/store/fault.ts';
 import { MemoryStore } from '../../../src/luns/store/memory.ts';
+import type { Timers } from '../../../src/scsi/contracts.ts';
 import {
   DONE,
   FULL,

@@ -9,17 +9,11 @@ import {
   PENDING,
   READ_ONLY,
   type StoreReply,
+  type Timers,
 } from '../../scsi/contracts.ts';
 import type { Segments } from '../../scsi/segments.ts';
 import type { Task } from '../../scsi/task.ts';
 import type { DiskStore, StoreCounters } from './disk-store.ts';
-
-/** Timers of the reactor. What a timer is, is theirs to know. */
-export interface Timers {
-  /** Calls `callback` once, `delayMs` from now, never from inside this call. */
-  after(delayMs: number, callback: () => void): object;
-  cancel(timer: object): void;
-}
 
 /** What happens to the requests that match. The first rule that matches a request acts on it. */
 export interface FaultRule {

@@ -14,6 +14,14 @@ import { ORWRITE, orWrite } from './or-write.ts';
 import { PRE_FETCH_10, PRE_FETCH_16, preFetch } from './pre-fetch.ts';
 import { PREVENT_ALLOW_MEDIUM_REMOVAL, preventAllowMediumRemoval } from './prevent-allow.ts';
 import { READ_6, READ_10, READ_12, READ_16, read, read6 } from './read.ts';
+import {
+  SANITIZE_BLOCK_ERASE,
+  SANITIZE_EXIT_FAILURE_MODE,
+  SANITIZE_OVERWRITE,
+  sanitizeBlockErase,
+  sanitizeExitFailureMode,
+  sanitizeOverwrite,
+} from './sanitize.ts';
 import { START_STOP_UNIT, startStopUnit } from './start-stop.ts';
 import { UNMAP, unmap } from './unmap.ts';
 import { VERIFY_10, VERIFY_12, VERIFY_16, verify } from './verify.ts';
@@ -88,3 +96,12 @@ export const sbcThinCommands: readonly Entry[] = [
 export const removableCommands: readonly Entry[] = [
   [PREVENT_ALLOW_MEDIUM_REMOVAL, preventAllowMediumRemoval],
 ];
+
+/** Of disks that go on with it after a restart. */
+export const sanitizeCommands: readonly Entry[] = [
+  [SANITIZE_OVERWRITE, sanitizeOverwrite],
+  [SANITIZE_EXIT_FAILURE_MODE, sanitizeExitFailureMode],
+];
+
+/** Erasing is giving the space back. */
+export const sanitizeThinCommands: readonly Entry[] = [[SANITIZE_BLOCK_ERASE, sanitizeBlockErase]];

@@ -1,34 +1,55 @@
 /** The device types of direct access block devices: fully provisioned and thin (SPC-4 6.4.2 type 00h, SBC-3 4.7). */
 import { type DeviceType, deviceType } from '../command-table.ts';
 import { spcCommands } from '../spc/commands.ts';
-import { atomicCommands, removableCommands, sbcCommands, sbcThinCommands } from './commands.ts';
+import {
+  atomicCommands,
+  removableCommands,
+  sanitizeCommands,
+  sanitizeThinCommands,
+  sbcCommands,
+  sbcThinCommands,
+} from './commands.ts';
 
 const DIRECT_ACCESS_BLOCK = 0x00;
 
-function compose(thin: boolean, removable: boolean, atomic: boolean): DeviceType {
+/** What a disk can do besides what every disk can. */
+export interface DiskFeatures {
+  /** It can unmap. */
+  readonly thin?: boolean;
+  /** Its medium can be held fast. */
+  readonly removable?: boolean;
+  /** Its store can keep the promise of atomic writes. */
+  readonly atomic?: boolean;
+  /** A sanitize operation goes on after a restart. */
+  readonly sanitize?: boolean;
+}
+
+function compose({ thin, removable, atomic, sanitize }: DiskFeatures): DeviceType {
   return deviceType(DIRECT_ACCESS_BLOCK, [
     ...spcCommands,
-    ...(thin ? sbcThinCommands : sbcCommands),
-    ...(removable ? removableCommands : []),
-    ...(atomic ? atomicCommands : []),
+    ...(thin === true ? sbcThinCommands : sbcCommands),
+    ...(removable === true ? removableCommands : []),
+    ...(atomic === true ? atomicCommands : []),
+    ...(sanitize === true ? sanitizeCommands : []),
+    ...(sanitize === true && thin === true ? sanitizeThinCommands : []),
   ]);
 }
 
-export const thickDisk = compose(false, false, false);
-export const thinDisk = compose(true, false, false);
+export const thickDisk = compose({});
+export const thinDisk = compose({ thin: true });
 /** The table with every command a disk may have. */
-export const fullDisk = compose(true, true, true);
+export const fullDisk = compose({ thin: true, removable: true, atomic: true, sanitize: true });
 
-const composed = new Map<number, DeviceType>();
+const composed = new Map<string, DeviceType>();
 
-/**
- * The command table that fits a block device: thin ones can unmap, removable media can be held fast, and stores that can keep that
- * promise write atomically.
- */
-export function diskType(thin: boolean, removable = false, atomic = false): DeviceType {
-  if (!removable && !atomic) return thin ? thinDisk : thickDisk;
-  const key = (thin ? 1 : 0) | (removable ? 2 : 0) | (atomic ? 4 : 0);
-  const type = composed.get(key) ?? compose(thin, removable, atomic);
+/** The command table that fits a block device. */
+export function diskType(features: DiskFeatures): DeviceType {
+  const { thin, removable, atomic, sanitize } = features;
+  if (removable !== true && atomic !== true && sanitize !== true) {
+    return thin === true ? thinDisk : thickDisk;
+  }
+  const key = `${thin} ${removable} ${atomic} ${sanitize}`;
+  const type = composed.get(key) ?? compose(features);
   composed.set(key, type);
   return type;
 }

@@ -69,9 +69,13 @@ const BLOCK_CHARACTERISTICS_BYTES = 60;
 /** MEDIUM ROTATION RATE: non-rotating. */
 const NON_ROTATING = 0x0001;
 
-function blockCharacteristics(): Uint8Array {
+/** WABEREQ 01b: what an erased block holds is read without an error. */
+const WABEREQ = 0x40;
+
+function blockCharacteristics(unit: LogicalUnit): Uint8Array {
   const body = new Uint8Array(BLOCK_CHARACTERISTICS_BYTES);
   new DataView(body.buffer).setUint16(0, NON_ROTATING);
+  if (unit.operationStore !== null && blockOf(unit).thin) body[3] = WABEREQ;
   return body;
 }
 

@@ -1,0 +1,181 @@
+/**
+ * The sanitize operation (SBC-3 4.11): nothing that was on the medium can be read any more. It goes on through aborts,
+ * resets and nexus loss, and after a restart it begins again; when it fails, nothing but another one, or leaving the
+ * failure mode where that was allowed, helps.
+ */
+import type { CommandRow } from '../command-table.ts';
+import { DONE, type StoreReply } from '../contracts.ts';
+import type { LogicalUnit } from '../logical-unit.ts';
+import { NONE, progressPointer } from '../sense.ts';
+import {
+  LOGICAL_UNIT_NOT_READY_SANITIZE_IN_PROGRESS,
+  SANITIZE_COMMAND_FAILED,
+} from '../sense-codes.ts';
+import { BackgroundWork, type Piece } from './background-work.ts';
+import type { BlockDevice } from './block-device.ts';
+import { BOUNCE_BYTES } from './bounce.ts';
+
+export const OVERWRITE = 0x01;
+export const BLOCK_ERASE = 0x02;
+/** Space is given back faster than it is written: one piece a tick. */
+const ERASE_BYTES = 64 * 1024 * 1024;
+
+/** What was asked for. */
+export interface SanitizePlan {
+  readonly kind: typeof OVERWRITE | typeof BLOCK_ERASE;
+  /** Times the medium is written, 1 to 31. */
+  readonly count: number;
+  /** Every pass writes the complement of what the one before it wrote. */
+  readonly invert: boolean;
+  /** Fills each logical block from its start, again and again. */
+  readonly pattern: Uint8Array;
+  /** AUSE: the failure mode may be left without another sanitize operation. */
+  readonly mayExit: boolean;
+}
+
+const FORMAT = 1;
+const HEADER_BYTES = 8;
+const INVERT = 0x01;
+const MAY_EXIT = 0x02;
+const FAILED = 0x04;
+
+/** A plan as bytes, for keeping; `failed`: it is over, and was in vain. */
+export function encodePlan(plan: SanitizePlan, failed: boolean): Uint8Array {
+  const { kind, count, invert, pattern, mayExit } = plan;
+  const bytes = new Uint8Array(HEADER_BYTES + pattern.length);
+  bytes[0] = FORMAT;
+  bytes[1] = kind;
+  bytes[2] = count;
+  bytes[3] = (invert ? INVERT : 0) | (mayExit ? MAY_EXIT : 0) | (failed ? FAILED : 0);
+  bytes.set(pattern, HEADER_BYTES);
+  return bytes;
+}
+
+/** What `encodePlan` made these bytes from, or null. */
+export function decodePlan(bytes: Uint8Array): { plan: SanitizePlan; failed: boolean } | null {
+  const [format, kind, count = 0, flags = 0] = bytes;
+  if (bytes.length < HEADER_BYTES || format !== FORMAT || count === 0) return null;
+  if (kind !== OVERWRITE && kind !== BLOCK_ERASE) return null;
+  const pattern = bytes.slice(HEADER_BYTES);
+  if (kind === OVERWRITE && pattern.length === 0) return null;
+  const plan = {
+    kind,
+    count,
+    pattern,
+    invert: (flags & INVERT) !== 0,
+    mayExit: (flags & MAY_EXIT) !== 0,
+  } as const;
+  return { plan, failed: (flags & FAILED) !== 0 };
+}
+
+function fill(bytes: Uint8Array, plan: SanitizePlan, pass: number, blockBytes: number): void {
+  const flip = plan.invert && pass % 2 === 1 ? 0xff : 0;
+  for (let i = 0; i < bytes.length; i += 1) {
+    bytes[i] = (plan.pattern[(i % blockBytes) % plan.pattern.length] as number) ^ flip;
+  }
+}
+
+export class SanitizeOperation {
+  readonly plan: SanitizePlan;
+  readonly #unit: LogicalUnit;
+  readonly #block: BlockDevice;
+  readonly #ended: (failed: boolean) => void;
+  #work: BackgroundWork | null = null;
+  failed = false;
+
+  /** `ended` is called once, when the medium is sanitized and stable, or cannot be. */
+  constructor(
+    unit: LogicalUnit,
+    block: BlockDevice,
+    plan: SanitizePlan,
+    ended: (failed: boolean) => void,
+  ) {
+    this.#unit = unit;
+    this.#block = block;
+    this.plan = plan;
+    this.#ended = ended;
+  }
+
+  /** What other commands are told. */
+  get sense(): number {
+    return this.failed ? SANITIZE_COMMAND_FAILED : LOGICAL_UNIT_NOT_READY_SANITIZE_IN_PROGRESS;
+  }
+
+  /** Sense-key specific data that goes with it. */
+  get pointer(): number {
+    return this.failed || this.#work === null ? NONE : progressPointer(this.#work.progress);
+  }
+
+  /** Whether a command cannot be served meanwhile: all but those that ask who is there, and what is the matter. */
+  refuses(row: CommandRow): boolean {
+    if (row.attention !== 'report') return false;
+    return !(this.failed && row.opcode === 0x48);
+  }
+
+  start(): void {
+    this.#unit.sanitizing = this;
+    if (this.plan.kind === OVERWRITE) this.#overwrite();
+    else this.#erase();
+  }
+
+  /** Stops for good, without a result: the unit goes away. */
+  stop(stopped: () => void): void {
+    if (this.#work === null || this.failed) stopped();
+    else this.#work.stop(stopped);
+  }
+
+  /** The failure of an earlier run. */
+  fail(): void {
+    this.failed = true;
+    this.#unit.sanitizing = this;
+  }
+
+  #overwrite(): void {
+    const { store, bounce, blockBytes } = this.#block;
+    let filled = -1;
+    const piece = (pass: number): Piece => {
+      const { task } = work;
+      if (pass !== filled) fill(bounce.bytesOf(task), this.plan, pass, blockBytes);
+      filled = pass;
+      return (each, position, length) =>
+        store.write(each, position, length, bounce.segmentsOf(each), false);
+    };
+    const work = new BackgroundWork(this.#unit, this.#block, {
+      passes: this.plan.count,
+      pieceBytes: BOUNCE_BYTES,
+      piece,
+      ended: (fault) => {
+        bounce.release(work.task.scratch);
+        this.#end(fault);
+      },
+    });
+    this.#work = work;
+    work.begin(() => bounce.acquire(work.task, () => work.go()));
+  }
+
+  #erase(): void {
+    const { store } = this.#block;
+    const work = new BackgroundWork(this.#unit, this.#block, {
+      passes: 1,
+      pieceBytes: ERASE_BYTES,
+      piece: () => (each, position, length) => store.discard(each, position, length),
+      ended: (fault) => this.#end(fault),
+    });
+    this.#work = work;
+    work.begin(() => work.go());
+  }
+
+  /** The medium is accessible again only when a restart cannot begin all of it anew. */
+  #end(fault: StoreReply): void {
+    const failed = fault !== DONE;
+    const kept = failed ? encodePlan(this.plan, true) : new Uint8Array(0);
+    const { operationStore, lun } = this.#unit;
+    const task = this.#work?.task;
+    if (task === undefined || operationStore === null) return;
+    task.await(operationStore.save(task, lun, kept), (_, reply) => {
+      this.failed = failed || reply !== DONE;
+      if (!this.failed) this.#unit.sanitizing = null;
+      this.#ended(this.failed);
+    });
+  }
+}
