@@ -162,6 +162,11 @@ export class Machine {
     const nexus = this.#target.login('power', 'power', false);
     assert(nexus);
     this.#nexus = nexus;
+    this.ready();
+  }
+
+  /** Takes the unit attentions that wait. */
+  ready(): void {
     for (let i = 0; i < 8 && this.#status([0, 0, 0, 0, 0, 0]) !== 0; i += 1);
   }
 

@@ -17,6 +17,7 @@ export class DaemonProcess {
   readonly #luns: readonly string[];
   readonly #listen: readonly string[];
   readonly #options: readonly string[];
+  readonly #under: readonly string[];
   #child: ChildProcess | null = null;
   #control: ControlClient | null = null;
   #errors = '';
@@ -26,22 +27,25 @@ export class DaemonProcess {
     luns: readonly string[],
     listen: readonly string[],
     options: readonly string[],
+    under: readonly string[],
   ) {
     this.#luns = luns;
     this.#listen = listen;
     this.#options = options;
+    this.#under = under;
   }
 
   /**
    * Starts a daemon with these `--lun` and further `--listen` options, and other options; relative paths are in its
-   * directory.
+   * directory. `under`: a command that runs it, and stays the same process.
    */
   static async start(
     luns: readonly string[] = [],
     listen: readonly string[] = [],
     options: readonly string[] = [],
+    under: readonly string[] = [],
   ): Promise<DaemonProcess> {
-    const daemon = new DaemonProcess(luns, listen, options);
+    const daemon = new DaemonProcess(luns, listen, options, under);
     await daemon.restart();
     return daemon;
   }
@@ -75,7 +79,8 @@ export class DaemonProcess {
     const args = ['serve', '--listen', this.connect, '--control', control, ...this.#options];
     for (const lun of this.#luns) args.push('--lun', lun);
     for (const port of this.#listen) args.push('--listen', port);
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const [command = '', ...words] = [...this.#under, process.execPath, MAIN, ...args];
+    const child = spawn(command, words, {
       cwd: this.directory,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
