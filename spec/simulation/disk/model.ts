@@ -1,0 +1,460 @@
+/**
+ * The reference model: SAM-5, SPC-4 and SBC-3 as far as the simulation goes, written from the rules and not from the target.
+ * It is told what arrives, what reaches the store and what comes back, and throws a Violation when the rules do not allow it.
+ */
+import { DONE, FULL, GONE, type StoreReply } from '../../../src/scsi/contracts.ts';
+import type { Outcome } from '../../support/direct-port.ts';
+import { AttentionModel } from './attention-model.ts';
+import { BLOCK_BYTES, isWriter, type ModeValues, rangesOf } from './command.ts';
+import { MediumModel, type StoreContents } from './medium-model.ts';
+import { conflict, endOf, type ModelTask } from './model-task.ts';
+import type { StoreRequest } from './simulated-store.ts';
+import { ACA, type Discipline, TaskSetModel } from './task-set-model.ts';
+import {
+  blocksMoved,
+  needsStore,
+  refusalOf,
+  reportsAttention,
+  type UnitState,
+  wantedBytes,
+} from './unit-model.ts';
+import { must } from './violation.ts';
+
+export interface ModelOptions {
+  readonly nexuses: number;
+  readonly capacity: number;
+  readonly largestCapacity: number;
+  readonly discipline: Discipline;
+  readonly mode: ModeValues;
+  /** Commands the task set has room for. */
+  readonly room: number;
+  /** Bounce buffers are scarce: a command may wait for one after its checks. */
+  readonly scarce: boolean;
+  /** Statuses may be late: ACA holds them back, QERR waits for what it aborts. */
+  readonly late: boolean;
+  readonly contents: StoreContents;
+}
+
+/** A task management function under way. */
+export interface ModelFunction {
+  readonly name: string;
+  readonly nexus: number;
+  readonly victims: readonly ModelTask[];
+  readonly outcome: number;
+}
+
+export class Model {
+  readonly tasks: TaskSetModel;
+  readonly attention: AttentionModel;
+  readonly medium: MediumModel;
+  readonly state: UnitState;
+  readonly #options: ModelOptions;
+  #now = 0;
+  /** How often the write cache was turned on or off. */
+  #cacheChanges = 0;
+
+  constructor(options: ModelOptions) {
+    this.#options = options;
+    this.tasks = new TaskSetModel(options.discipline);
+    this.attention = new AttentionModel(options.nexuses, {
+      loose: options.late,
+      kept: options.discipline.interlock !== 0,
+    });
+    this.medium = new MediumModel(options.largestCapacity);
+    const { capacity, mode } = options;
+    this.state = { capacity, stopped: false, mode, saved: mode };
+  }
+
+  /** A number that grows with every event. */
+  now(): number {
+    this.#now += 1;
+    return this.#now;
+  }
+
+  /** A command arrives. */
+  arrived(task: ModelTask): void {
+    task.refusal = this.tasks.refusal(task, this.#options.room);
+    if (task.refusal === 'b/4e/00') {
+      for (const other of this.tasks.liveOf(task.nexus)) other.aborted ??= 'silence';
+    }
+    this.tasks.live.push(task);
+    this.#evaluate();
+  }
+
+  /** Notes since when each waiting command could run. */
+  #evaluate(): void {
+    const now = this.now();
+    for (const task of this.tasks.live) {
+      if (task.couldRunAt < 0 && this.tasks.mayRun(task, false)) task.couldRunAt = now;
+    }
+  }
+
+  /** A command reaches the store. */
+  accessed(task: ModelTask, request: StoreRequest): void {
+    must(!task.ended, `#${task.id} reaches the store after its end`);
+    task.requests += 1;
+    task.heldBack = false;
+    this.#checkPlace(task, request);
+    if (task.started) return;
+    must(task.couldRunAt >= 0, `#${task.id} runs before its turn`);
+    for (const other of this.tasks.live) {
+      const clash = other !== task && this.tasks.runs(other) && conflict(task, other, false);
+      must(!clash, `#${task.id} runs together with #${other.id}, which touches its blocks`);
+    }
+    if (reportsAttention(task.command)) this.attention.ranWithout(task.nexus, task.couldRunAt);
+    if (!this.#options.scarce) {
+      const refusal = refusalOf(task, this.state);
+      must(refusal === '', `#${task.id} runs instead of ending with ${refusal}`);
+    }
+    task.started = true;
+    task.startedAt = this.now();
+    task.durable = task.command.fua || !this.state.mode.wce;
+    task.cacheChanges = this.#cacheChanges;
+    this.#beginWrite(task);
+  }
+
+  #checkPlace(task: ModelTask, { call, position, length }: StoreRequest): void {
+    if (call === 'flush') return;
+    const inside = rangesOf(task.command).some(
+      ({ lba, blocks }) =>
+        position >= lba * BLOCK_BYTES && position + length <= (lba + blocks) * BLOCK_BYTES,
+    );
+    must(inside, `#${task.id} touches bytes ${position} to ${position + length}, not its own`);
+    must(call === 'read' || isWriter(task.command), `#${task.id} writes`);
+  }
+
+  /** The values that block `i` of the command can have after it, from those it can have before. */
+  #written(task: ModelTask, block: number, i: number): number[] {
+    const { kind, values } = task.command;
+    if (kind === 'unmap') return [0];
+    const value = values[kind === 'write-same' ? 0 : i] as number;
+    if (kind !== 'or-write') return [value];
+    return [...this.medium.possible(block)].map((old) => (old | value) >>> 0);
+  }
+
+  #eachWritten(task: ModelTask, visit: (block: number, i: number) => void): void {
+    if (!isWriter(task.command)) return;
+    for (const range of rangesOf(task.command)) {
+      const blocks = task.command.kind === 'unmap' ? range.blocks : blocksMoved(task);
+      for (let i = 0; i < blocks; i += 1) visit(range.lba + i, i);
+    }
+  }
+
+  /** What each block of a COMPARE AND WRITE could be before it, and is still when it miscompares. */
+  readonly #before = new Map<ModelTask, ReadonlyMap<number, readonly number[]>>();
+  /** What each block can be once the command has ended GOOD. */
+  readonly #results = new Map<ModelTask, Map<number, readonly number[]>>();
+
+  #beginWrite(task: ModelTask): void {
+    if (!isWriter(task.command)) return;
+    if (task.command.kind === 'compare-and-write') this.#compare(task);
+    const results = new Map<number, readonly number[]>();
+    this.#eachWritten(task, (block, i) => results.set(block, this.#written(task, block, i)));
+    if (task.command.kind === 'compare-and-write') {
+      const blocks = [...results.keys()];
+      this.#before.set(task, new Map(blocks.map((b) => [b, [...this.medium.possible(b)]])));
+    }
+    for (const [block, values] of results) this.medium.begin(block, values, task.startedAt);
+    this.#results.set(task, results);
+  }
+
+  #compare(task: ModelTask): void {
+    task.mayDiffer = false;
+    for (const [i, value] of task.command.compared.entries()) {
+      const possible = this.medium.possible(task.command.range.lba + i);
+      if (!possible.has(value)) task.mayMatch = false;
+      if (possible.size > 1 || !possible.has(value)) task.mayDiffer = true;
+      else task.same.add(i);
+    }
+  }
+
+  /** A store request ends. */
+  storeEnded(task: ModelTask, request: StoreRequest, reply: StoreReply): void {
+    task.requests -= 1;
+    if (reply !== DONE) {
+      const lba = Math.floor((request.position + request.task.storedBytes) / BLOCK_BYTES);
+      const medium = request.call === 'read' ? '3/11/00' : '3/0c/00';
+      task.fault = reply === GONE ? '4/44/00' : reply === FULL ? '7/27/07' : medium;
+      task.faultInformation = task.fault.startsWith('3') && request.call !== 'flush' ? lba : -1;
+    }
+    task.heldBack = this.tasks.held(task);
+    if (task.heldBack) this.#evaluate();
+  }
+
+  /** A command comes back. */
+  returned(task: ModelTask, outcome: Outcome): void {
+    must(!task.ended, `#${task.id} ends twice`);
+    must(task.requests === 0, `#${task.id} ends while the store works for it`);
+    task.ended = true;
+    const end = endOf(outcome);
+    if (end === 'silence' || end === '40') this.#abortedEnd(task, end);
+    else this.#ownEnd(task, outcome, end);
+    this.tasks.remove(task);
+    for (const block of this.#results.get(task)?.keys() ?? []) {
+      this.medium.over(block, task.startedAt, this.now());
+    }
+    this.#results.delete(task);
+    this.#before.delete(task);
+    this.#evaluate();
+  }
+
+  #abortedEnd(task: ModelTask, end: string): void {
+    // What QERR aborts it aborts when the fault happens, which is not seen; the first one to abort decides.
+    if (this.#options.discipline.qerr !== 0) {
+      must(end === 'silence' || this.state.mode.tas, `#${task.id}: TASK ABORTED with TAS = 0`);
+      return;
+    }
+    must(task.aborted !== null, `#${task.id} ends with ${end} and nobody aborted it`);
+    const expected = task.aborted === 'silence' ? 'silence' : '40';
+    must(end === expected, `#${task.id} was aborted and ends with ${end} instead of ${expected}`);
+  }
+
+  #ownEnd(task: ModelTask, outcome: Outcome, end: string): void {
+    must(task.aborted === null, `#${task.id} was aborted and ends with ${end}`);
+    if (task.refusal !== '') {
+      must(end === task.refusal, `#${task.id} ends with ${end} instead of ${task.refusal}`);
+      must(!task.started, `#${task.id} was refused and runs`);
+      this.#remember(task, end);
+    } else {
+      must(task.couldRunAt >= 0, `#${task.id} ends before its turn`);
+      must(!this.tasks.held(task), `#${task.id} ends while an ACA condition holds it`);
+      this.#ranEnd(task, outcome, end);
+    }
+    if (outcome.status === 0x02) this.#checkCondition(task);
+  }
+
+  /** UA_INTLCK_CTRL = 11b. */
+  #remember(task: ModelTask, end: string): void {
+    if (this.#options.discipline.interlock !== 3) return;
+    const sense = end === '08' ? '6/2c/07' : end === '28' ? '6/2c/08' : '';
+    if (sense !== '') this.#post(task.nexus, sense);
+  }
+
+  #ranEnd(task: ModelTask, outcome: Outcome, end: string): void {
+    if (end.startsWith('6/')) {
+      must(!task.started, `#${task.id} reports ${end} and runs`);
+      must(reportsAttention(task.command), `#${task.id} reports ${end} and must not`);
+      this.attention.reported(task.nexus, end, false);
+      this.#mayBeCleared(task.nexus);
+      return;
+    }
+    if (!task.started) {
+      if (reportsAttention(task.command)) this.attention.ranWithout(task.nexus, task.couldRunAt);
+      const refusal = refusalOf(task, this.state);
+      // An UNMAP looks at its list when it gets a bounce buffer, long after its other checks.
+      const late = this.#options.scarce && task.command.kind === 'unmap';
+      if (refusal !== '' && !(late && end !== refusal)) {
+        must(end === refusal, `#${task.id} ends with ${end} instead of ${refusal}`);
+        return;
+      }
+      if (late && end === '5/21/00') return;
+      must(!needsStore(task), `#${task.id} ends with ${end} and has not been at the store`);
+    }
+    if (task.fault !== '') {
+      must(end === task.fault, `#${task.id} ends with ${end} after ${task.fault}`);
+      must(outcome.information === task.faultInformation, `#${task.id} names the wrong LBA`);
+    } else if (end === 'e/1d/00' && task.command.kind === 'compare-and-write') {
+      this.#miscompared(task, outcome);
+    } else {
+      must(end === '00', `#${task.id} ends with ${end}`);
+      this.#good(task, outcome);
+    }
+  }
+
+  #miscompared(task: ModelTask, outcome: Outcome): void {
+    must(task.mayDiffer, `#${task.id} miscompares blocks that are what it says`);
+    const block = Math.floor(outcome.information / BLOCK_BYTES);
+    must(block < task.command.range.blocks, `#${task.id} names a place outside its buffer`);
+    must(!task.same.has(block), `#${task.id} names a block that is what it says`);
+    for (const [written, values] of this.#before.get(task) ?? []) {
+      this.medium.end(written, values, task.startedAt);
+    }
+  }
+
+  #good(task: ModelTask, outcome: Outcome): void {
+    const wanted = wantedBytes(task);
+    if (wanted !== null) this.#checkResiduals(task, outcome, wanted);
+    if (task.command.kind === 'compare-and-write') {
+      must(task.mayMatch, `#${task.id} matches blocks that cannot be what it says`);
+    }
+    for (const [block, values] of this.#results.get(task) ?? []) {
+      const last = this.medium.end(block, values, task.startedAt);
+      this.medium.over(block, task.startedAt, this.now());
+      const unchanged = task.command.fua || task.cacheChanges === this.#cacheChanges;
+      if (last && task.durable && unchanged) this.#checkDurable(task, block);
+    }
+    this.#effects(task, outcome);
+  }
+
+  #checkDurable(task: ModelTask, block: number): void {
+    // UNMAP is no flush, whatever the write cache does (SBC-3 4.7).
+    if (task.command.kind === 'unmap' || task.command.flag) return;
+    this.medium.checkStable(block, this.#options.contents, this.now());
+  }
+
+  #checkResiduals(task: ModelTask, outcome: Outcome, wanted: readonly [number, number]): void {
+    const [into, out] = wanted;
+    must(
+      outcome.dataInWanted === into && outcome.dataOutWanted === out,
+      `#${task.id} wants ${outcome.dataInWanted} in, ${outcome.dataOutWanted} out, not ${into} and ${out}`,
+    );
+    must(
+      outcome.dataIn.length === Math.min(into, task.command.inBytes),
+      `#${task.id} moves ${outcome.dataIn.length} bytes in`,
+    );
+    const room = Math.min(out, task.outBytes);
+    const moved = isWriter(task.command) ? room - (room % gran(task)) : room;
+    must(outcome.dataOutMoved === moved, `#${task.id} moves ${outcome.dataOutMoved} bytes out`);
+  }
+
+  #effects(task: ModelTask, outcome: Outcome): void {
+    const { kind, flag, mode, range } = task.command;
+    if (kind === 'read') {
+      const blocks = Math.floor(outcome.dataIn.length / BLOCK_BYTES);
+      for (let i = 0; i < blocks; i += 1) {
+        this.medium.observe(range.lba + i, outcome.dataIn, i * BLOCK_BYTES, task.startedAt);
+      }
+    } else if (kind === 'sync') {
+      for (let block = 0; block < this.state.capacity; block += 1) {
+        this.medium.checkStable(block, this.#options.contents, task.arrivedAt);
+      }
+    } else if (kind === 'start-stop') {
+      this.state.stopped = !flag;
+    } else if (kind === 'mode-select' && mode !== null) {
+      this.#modeSelected(task.nexus, mode);
+    } else if (kind === 'request-sense') {
+      this.#sensed(task, outcome);
+    } else if (kind === 'read-capacity') {
+      const last = new DataView(outcome.dataIn.slice().buffer).getUint32(0);
+      must(last === this.state.capacity - 1, `#${task.id} says the last LBA is ${last}`);
+    }
+  }
+
+  #modeSelected(nexus: number, mode: ModeValues): void {
+    if (mode.wce !== this.state.mode.wce) this.#cacheChanges += 1;
+    const same = JSON.stringify(mode) === JSON.stringify(this.state.mode);
+    this.state.mode = mode;
+    if (same) return;
+    for (let other = 0; other < this.#options.nexuses; other += 1) {
+      if (other !== nexus) this.#post(other, '6/2a/01');
+    }
+  }
+
+  /** REQUEST SENSE: the unit attention with the highest precedence, else why the unit is not ready, else nothing. */
+  #sensed(task: ModelTask, { dataIn }: Outcome): void {
+    const fixed = ((dataIn[0] as number) & 0x7e) === 0x70;
+    must(fixed === !task.command.flag, `#${task.id} returns the other format`);
+    const at = fixed ? [2, 12, 13] : [1, 2, 3];
+    const [key, asc, ascq] = at.map((i) => dataIn[i] as number) as [number, number, number];
+    const digits = (value: number): string => value.toString(16).padStart(2, '0');
+    const sense = `${(key & 0xf).toString(16)}/${digits(asc)}/${digits(ascq)}`;
+    if (sense.startsWith('6/')) {
+      this.attention.reported(task.nexus, sense, true);
+      return;
+    }
+    this.attention.ranWithout(task.nexus, task.couldRunAt);
+    const expected = this.state.stopped ? '2/04/02' : '0/00/00';
+    must(sense === expected, `#${task.id} returns ${sense} instead of ${expected}`);
+  }
+
+  /** A CHECK CONDITION may begin or end an ACA condition, and QERR may abort others. */
+  #checkCondition(task: ModelTask): void {
+    const { faulted } = this.tasks;
+    if (task.command.naca) faulted.add(task.nexus);
+    else if (task.attribute === ACA) faulted.delete(task.nexus);
+    const { qerr, tst } = this.#options.discipline;
+    if (qerr === 0) return;
+    const everybody = qerr === 1 && tst === 0;
+    for (const other of this.tasks.live) {
+      if (other === task || !(everybody || other.nexus === task.nexus)) continue;
+      const older = other.arrivedAt < task.arrivedAt && task.refusal === '';
+      must(!older || other.aborted !== null, `#${other.id} lives on after #${task.id} (QERR)`);
+    }
+  }
+
+  /** In a simulation with late statuses a command may have taken the condition that came before. */
+  #post(nexus: number, sense: string, required = true): void {
+    const clear = !this.#options.late || this.tasks.liveOf(nexus).length === 0;
+    this.attention.post(nexus, sense, this.now(), required && clear);
+  }
+
+  /** A task management function that aborts commands arrives; `others`: it does so to those of other nexuses as well. */
+  aborts(name: string, nexus: number, which: (task: ModelTask) => boolean): ModelFunction {
+    const victims = this.tasks.live.filter(which);
+    const { tas } = this.state.mode;
+    for (const victim of victims) {
+      const tells = name === 'CLEAR TASK SET' && victim.nexus !== nexus && !tas;
+      if (tells) this.#post(victim.nexus, '6/2f/00', victim.aborted === null);
+      victim.aborted ??= victim.nexus !== nexus && tas ? 'status' : 'silence';
+    }
+    if (name === 'LOGICAL UNIT RESET') this.#reset();
+    return { name, nexus, victims, outcome: 0 };
+  }
+
+  #reset(): void {
+    this.state.stopped = false;
+    this.state.mode = this.state.saved;
+    this.#cacheChanges += 1;
+    this.tasks.faulted.clear();
+    for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) {
+      this.attention.reset(nexus, '6/29/03', this.now());
+    }
+    this.#evaluate();
+  }
+
+  /** An I_T nexus is lost, or resets itself. */
+  nexusLost(nexus: number): void {
+    for (const task of this.tasks.liveOf(nexus)) task.aborted ??= 'silence';
+    this.tasks.faulted.delete(nexus);
+    this.attention.lost(nexus, this.now());
+    this.#evaluate();
+  }
+
+  /** A function is answered: nothing of what it aborted is left. */
+  answered(request: ModelFunction, outcome: number): void {
+    must(outcome === request.outcome, `${request.name} is answered ${outcome}`);
+    for (const victim of request.victims) {
+      must(victim.ended, `${request.name} is answered while #${victim.id} is under way`);
+    }
+    if (request.name === 'CLEAR ACA' && outcome === 0) {
+      this.tasks.faulted.delete(request.nexus);
+      this.#evaluate();
+    }
+  }
+
+  grew(capacity: number): void {
+    this.state.capacity = capacity;
+    for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) this.#post(nexus, '6/2a/09');
+  }
+
+  /** Nothing happens by itself any more: whatever may run runs. */
+  settle(): void {
+    this.attention.settle();
+    const { discipline, scarce } = this.#options;
+    if (discipline.qerr === 0 && !scarce) this.#checkProgress();
+    if (discipline.qerr !== 0) {
+      for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) this.#mayBeCleared(nexus);
+    }
+  }
+
+  /** With QERR a nexus may be told that its commands were cleared at any time. */
+  #mayBeCleared(nexus: number): void {
+    if (this.#options.discipline.qerr === 0 || this.state.mode.tas) return;
+    this.attention.post(nexus, '6/2f/00', this.now(), false);
+  }
+
+  #checkProgress(): void {
+    const selecting = this.tasks.live.some((t) => t.started && t.command.kind === 'mode-select');
+    for (const task of this.tasks.live) {
+      const waits = selecting && task.command.kind === 'mode-select';
+      const idle = !task.started && !waits && this.tasks.mayRun(task, true);
+      must(!idle, `#${task.id} waits and nothing keeps it from running`);
+    }
+  }
+}
+
+/** Bytes that a transfer moves all or nothing of. */
+function gran(task: ModelTask): number {
+  const { kind } = task.command;
+  return kind === 'write' || kind === 'or-write' ? BLOCK_BYTES : 1;
+}
