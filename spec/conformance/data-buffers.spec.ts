@@ -87,7 +87,7 @@ describeOnEveryPort('data buffers', (bench) => {
     assert.equal(await a.byteAt(5), 0);
   });
 
-  it('WRITE of more blocks than the buffer holds writes at most what came, in whole blocks', async () => {
+  it('K20 WRITE of more blocks than the buffer holds writes at most what came, in whole blocks', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);
     const result = await a.initiator.execute({
@@ -132,7 +132,7 @@ describeOnEveryPort('data buffers', (bench) => {
     assert.equal(result.dataIn.length, 0);
   });
 
-  it('a medium error in the middle names the block', async () => {
+  it('K16 a medium error in the middle names the block', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);
     await bench().inject(lun, { operation: 'read', firstLba: 20, lastLba: 20, fault: 'medium' });
@@ -142,7 +142,7 @@ describeOnEveryPort('data buffers', (bench) => {
     assert.equal(result.sense?.information, 20);
   });
 
-  it('no space behind a thin disk is 7/27/07, and the disk goes on', async () => {
+  it('K15 no space behind a thin disk is 7/27/07, and the disk goes on', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);
     await bench().inject(lun, { operation: 'write', fault: 'full', count: 1 });

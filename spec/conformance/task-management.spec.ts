@@ -25,7 +25,7 @@ async function fate(execution: Promise<Parameters<typeof sense>[0]>): Promise<st
 }
 
 describeOnEveryPort('task management', (bench) => {
-  it('after ABORT TASK the write cannot land on top of a later one', async () => {
+  it('K02 after ABORT TASK the write cannot land on top of a later one', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);
     await bench().inject(lun, { operation: 'write', delayMs: SLOW_MS, count: 1 });
@@ -92,7 +92,7 @@ describeOnEveryPort('task management', (bench) => {
     { told: 'TASK ABORTED', tas: true },
     { told: 'silence and 2F/00', tas: false },
   ]) {
-    it(`CLEAR TASK SET with TAS = ${tas ? 1 : 0} ends the tasks of others with ${told}`, async () => {
+    it(`K14 CLEAR TASK SET with TAS = ${tas ? 1 : 0} ends the tasks of others with ${told}`, async () => {
       const lun = await bench().disk();
       const a = await bench().initiator(lun);
       const b = await bench().initiator(lun);
@@ -133,7 +133,7 @@ describeOnEveryPort('task management', (bench) => {
     });
   }
 
-  it('LOGICAL UNIT RESET loses no acknowledged data and touches no other block', async () => {
+  it('K03 LOGICAL UNIT RESET loses no acknowledged data and touches no other block', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);
     await a.write(0, 0x5a);
@@ -171,7 +171,7 @@ describeOnEveryPort('task management', (bench) => {
     });
   });
 
-  it('aborts that race with completions: each command ends once and no credit is lost (T18)', async () => {
+  it('K32 aborts that race with completions: each command ends once and no credit is lost (T18)', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);
     await a.write(0, 0xc3);

@@ -11,7 +11,7 @@ describeOnEveryPort('unit attention', (bench) => {
     assert.equal(await a.ready(), '');
   });
 
-  it('INQUIRY and REPORT LUNS neither report nor clear it', async () => {
+  it('K06 INQUIRY and REPORT LUNS neither report nor clear it', async () => {
     const lun = await bench().disk();
     const a = await bench().fresh(lun);
     for (let i = 0; i < 2; i += 1) {
@@ -33,7 +33,7 @@ describeOnEveryPort('unit attention', (bench) => {
   });
 
   for (const first of ['a', 'b'] as const) {
-    it(`a reset by one initiator is reported to both, ${first} asking first`, async () => {
+    it(`${first === 'a' ? 'K04' : 'K05'} a reset by one initiator is reported to both, ${first} asking first`, async () => {
       const lun = await bench().disk();
       const a = await bench().initiator(lun);
       const b = await bench().initiator(lun);
@@ -44,7 +44,7 @@ describeOnEveryPort('unit attention', (bench) => {
     });
   }
 
-  it('a command that meets it is not executed', async () => {
+  it('K29 a command that meets it is not executed', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);
     const b = await bench().initiator(lun);
@@ -57,7 +57,7 @@ describeOnEveryPort('unit attention', (bench) => {
     assert.equal(await a.byteAt(9), 0x33);
   });
 
-  it('MODE SELECT that changes something is reported to the others only', async () => {
+  it('K07 MODE SELECT that changes something is reported to the others only', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);
     const b = await bench().initiator(lun);

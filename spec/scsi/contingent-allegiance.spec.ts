@@ -318,6 +318,23 @@ describe('auto contingent allegiance', () => {
     assert.equal(write1.result.status, GOOD);
   });
 
+  it('with a task set per nexus an ACA command does not wait for one that another ACA has stopped', () => {
+    const { a, b, store } = bench();
+    setControl(a, 2, 0xe0, 0x20);
+    b.run('03 00 00 00 12 00', { in: 18 });
+    store.hold = true;
+    write(a, 5, ORDERED);
+    const failing = a.start(BAD_READ_NACA, { in: BLOCK });
+    const stopped = write(a, 5);
+    fault(b);
+    const allowed = write(b, 5, ACA);
+    store.release();
+    assert.equal(failing.result.sense, '5/21/00');
+    store.release();
+    assert.equal(allowed.result.status, GOOD);
+    assert.equal(stopped.done, false);
+  });
+
   it('does not exist at LUNs that have no logical unit: one initiator’s error is not another’s', () => {
     const { a, b } = bench();
     const absent = { lun: 99 };

@@ -205,7 +205,7 @@ describe('task set', () => {
     assert.deepEqual(b.attentions(), ['6/2a/09']);
   });
 
-  it('aborts every command of the nexus and ends the new one with B/4E/00 when a tag is reused', () => {
+  it('K30 aborts every command of the nexus and ends the new one with B/4E/00 when a tag is reused', () => {
     const { a, b, store } = held();
     const first = a.start('28 00 00 00 00 01 00 00 01 00', { in: BLOCK, tag: 7 });
     const second = a.start('28 00 00 00 00 02 00 00 01 00', { in: BLOCK, tag: 8 });

@@ -1,66 +1,66 @@
 /**
- * `npm run sim -- [--seeds N] [--first N] [--steps N] [--seed N] [--mutations]`: simulated worlds, each checked by the
- * reference model; with --mutations, whether it finds bugs that are planted.
+ * `npm run sim`: simulations of the core against the reference model.
+ *
+ *   --seeds N       N seeds, from a random one (or --from S)
+ *   --seconds T     as many seeds as T seconds allow
+ *   --seed N        that seed alone, with every step
+ *   --mutations     plants each bug of the list and demands that the seeds find it
  */
 import { parseArgs } from 'node:util';
-import { runMutations } from './mutations.ts';
-import { World } from './world.ts';
+import { hunt, MUTATIONS } from './mutations.ts';
+import { describeFailure, runSeed } from './run.ts';
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '2000' },
-    first: { type: 'string', default: '1' },
-    steps: { type: 'string', default: '300' },
-    /** One world alone, with everything that happened. */
+    seeds: { type: 'string' },
+    seconds: { type: 'string' },
     seed: { type: 'string' },
-    mutations: { type: 'boolean', default: false },
+    from: { type: 'string' },
+    mutations: { type: 'boolean' },
   },
 });
 
-const steps = Number(values.steps);
-
-/** What went wrong in a world, with its end; null when nothing did. */
-function failure(seed: number, lines: number): string | null {
-  let trace: readonly string[] = [];
-  try {
-    const world = new World(seed);
-    trace = world.trace;
-    world.run(steps);
-    return null;
-  } catch (error) {
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return `${trace.slice(-lines).join('\n')}\n${what}`;
+function runMany(from: number, seeds: number, seconds: number): void {
+  const startedMs = performance.now();
+  const elapsed = (): number => (performance.now() - startedMs) / 1000;
+  console.log(`simulations from seed ${from}`);
+  let done = 0;
+  for (; done < seeds && elapsed() < seconds; done += 1) {
+    const failure = runSeed(from + done);
+    if (failure === null) continue;
+    console.error(describeFailure(failure));
+    process.exitCode = 1;
+    return;
   }
+  console.log(`${done} seeds without a violation, ${elapsed().toFixed(1)} s`);
 }
 
-function runSeeds(): number {
-  const first = Number(values.first);
-  const count = Number(values.seeds);
-  const startedAt = performance.now();
-  for (let seed = first; seed < first + count; seed += 1) {
-    const found = failure(seed, 30);
-    if (found === null) continue;
-    console.log(`${found}\nviolation in world ${seed}; again with: npm run sim -- --seed ${seed}`);
-    return 1;
+function runOne(seed: number): void {
+  const failure = runSeed(seed);
+  console.log(failure === null ? `seed ${seed}: no violation` : describeFailure(failure, 100_000));
+  if (failure !== null) process.exitCode = 1;
+}
+
+async function runMutations(seeds: number): Promise<void> {
+  let last = 0;
+  for (const mutation of MUTATIONS) {
+    // One after the other: each is a core of its own, and there is one processor to a simulation.
+    const found = await hunt(mutation, seeds);
+    const how = found === null ? 'NOT FOUND' : `seed ${found.seed}: ${found.message}`;
+    console.log(`${mutation.name}\n    ${how}`);
+    if (found === null) process.exitCode = 1;
+    else last = Math.max(last, found.seed);
   }
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  console.log(
-    `${count} worlds from seed ${first}, ${steps} steps each: no violation, ${seconds} s`,
-  );
-  return 0;
+  console.log(`without a bug, up to seed ${last}:`);
+  runMany(1, last, Number.POSITIVE_INFINITY);
 }
 
-function runOne(seed: number): number {
-  const found = failure(seed, Number.POSITIVE_INFINITY);
-  console.log(found ?? `world ${seed}: no violation`);
-  return found === null ? 0 : 1;
+if (values.mutations === true) {
+  await runMutations(Number(values.seeds ?? 500));
+} else if (values.seed !== undefined) {
+  runOne(Number(values.seed));
+} else {
+  const from = Number(values.from ?? Math.floor(Math.random() * 2 ** 30));
+  const seeds = values.seconds === undefined ? 2000 : Number.POSITIVE_INFINITY;
+  runMany(from, Number(values.seeds ?? seeds), Number(values.seconds ?? Number.POSITIVE_INFINITY));
 }
-
-function run(): number {
-  if (values.mutations) {
-    return runMutations(Number(values.seeds), (line) => console.log(line)) === 0 ? 0 : 1;
-  }
-  return values.seed === undefined ? runSeeds() : runOne(Number(values.seed));
-}
-
-process.exitCode = run();

@@ -1,394 +1,460 @@
 /**
- * The reference model: what a task set may do, by SAM-5 clauses 5 to 8 as the project's rules sheet has them. It knows
- * nothing of the implementation. It is told what happens, in order, and says what is not allowed.
+ * The reference model: SAM-5, SPC-4 and SBC-3 as far as the simulation goes, written from the rules and not from the target.
+ * It is told what arrives, what reaches the store and what comes back, and throws a Violation when the rules do not allow it.
  */
-import { CLEARED, ExpectedAttentions, MODE_CHANGED, NEXUS_LOSS, UNIT_RESET } from './attentions.ts';
+import { DONE, FULL, GONE, type StoreReply } from '../../src/scsi/contracts.ts';
+import type { Outcome } from '../support/direct-port.ts';
+import { AttentionModel } from './attention-model.ts';
+import { BLOCK_BYTES, isWriter, type ModeValues, rangesOf } from './command.ts';
+import { MediumModel, type StoreContents } from './medium-model.ts';
+import { conflict, endOf, type ModelTask } from './model-task.ts';
+import type { StoreRequest } from './simulated-store.ts';
+import { ACA, type Discipline, TaskSetModel } from './task-set-model.ts';
+import {
+  blocksMoved,
+  needsStore,
+  refusalOf,
+  reportsAttention,
+  type UnitState,
+  wantedBytes,
+} from './unit-model.ts';
+import { must } from './violation.ts';
 
-export type Attribute = 'simple' | 'head' | 'ordered' | 'aca';
-export type Kind =
-  | 'read'
-  | 'write'
-  | 'writeSame'
-  | 'unmap'
-  | 'compareAndWrite'
-  | 'flush'
-  | 'ready'
-  | 'inquiry'
-  | 'requestSense'
-  | 'modeSelect'
-  | 'outOfRange'
-  | 'unknown';
+export interface ModelOptions {
+  readonly nexuses: number;
+  readonly capacity: number;
+  readonly largestCapacity: number;
+  readonly discipline: Discipline;
+  readonly mode: ModeValues;
+  /** Commands the task set has room for. */
+  readonly room: number;
+  /** Bounce buffers are scarce: a command may wait for one after its checks. */
+  readonly scarce: boolean;
+  /** Statuses may be late: ACA holds them back, QERR waits for what it aborts. */
+  readonly late: boolean;
+  readonly contents: StoreContents;
+}
 
-/** A command under way, as its initiator and the medium see it. */
-export interface Command {
-  readonly number: number;
+/** A task management function under way. */
+export interface ModelFunction {
+  readonly name: string;
   readonly nexus: number;
-  readonly tag: number;
-  readonly kind: Kind;
-  readonly attribute: Attribute;
-  readonly naca: boolean;
-  readonly first: number;
-  readonly blocks: number;
-  /** What it fills its blocks with. */
-  readonly value: number;
-  /** COMPARE AND WRITE: what it expects there. */
-  readonly compare: number;
-  /** It has reached the medium. */
-  touched: boolean;
-  /** Requests of it the store is working on. */
-  running: number;
-  /** Nexuses whose functions abort it; -1: its nexus was lost. */
-  readonly abortedBy: Set<number>;
-  /** Unit attentions of its nexus when it came. */
-  readonly attentionsAtArrival: number;
-  readonly attentionPending: boolean;
-}
-
-export interface Ending {
-  readonly dropped: boolean;
-  readonly status: number;
-  readonly sense: string;
-  readonly dataIn: Uint8Array;
-}
-
-export interface Control {
-  readonly tas: boolean;
-  readonly qerr: number;
-  readonly perNexus: boolean;
-  readonly freely: boolean;
-}
-
-export const DEFAULT_CONTROL: Control = { tas: true, qerr: 0, perNexus: false, freely: false };
-
-export class Violation extends Error {}
-
-const GOOD = 0x00;
-const CHECK = 0x02;
-const BUSY = 0x08;
-const TASK_SET_FULL = 0x28;
-const ACA_ACTIVE = 0x30;
-const TASK_ABORTED = 0x40;
-const WRITES: readonly Kind[] = ['write', 'writeSame', 'unmap', 'compareAndWrite'];
-const BUFFERED: readonly Kind[] = ['writeSame', 'unmap', 'compareAndWrite'];
-const NO_REPORT: readonly Kind[] = ['inquiry', 'requestSense'];
-
-function writes(command: Command): boolean {
-  return WRITES.includes(command.kind);
-}
-
-/** UNMAP names its blocks in a list: its place in the order is the whole unit's. */
-function overlap(a: Command, b: Command): boolean {
-  const whole = (c: Command): boolean => c.kind === 'unmap';
-  if (a.blocks === 0 || b.blocks === 0 || (!writes(a) && !writes(b))) return false;
-  if (whole(a) || whole(b)) return true;
-  return a.first < b.first + b.blocks && b.first < a.first + a.blocks;
+  readonly victims: readonly ModelTask[];
+  readonly outcome: number;
 }
 
 export class Model {
-  control: Control = DEFAULT_CONTROL;
-  /** QERR has aborted, or may have: which commands, the model does not follow. */
-  hadQueueErrors = false;
-  descriptorSense = false;
-  readonly attentions: ExpectedAttentions[];
-  /** What each block may hold. */
-  readonly #medium: Set<number>[];
-  readonly commands: Command[] = [];
-  /** Nexuses with an ACA condition. */
-  readonly #aca = new Set<number>();
-  /** Commands that have reached the store. */
-  readonly #begun = new Set<Command>();
-  /** The blocks of a command as they were when the store last worked for it: which ones, and what they could hold. */
-  readonly #seen = new Map<Command, readonly Set<number>[]>();
-  readonly #could = new Map<Command, readonly ReadonlySet<number>[]>();
-  /** Commands that an abort found while TAS was 1. */
-  readonly #tasWas = new Set<Command>();
+  readonly tasks: TaskSetModel;
+  readonly attention: AttentionModel;
+  readonly medium: MediumModel;
+  readonly state: UnitState;
+  readonly #options: ModelOptions;
+  #now = 0;
+  /** How often the write cache was turned on or off. */
+  #cacheChanges = 0;
 
-  constructor(nexuses: number, blocks: number) {
-    this.attentions = Array.from({ length: nexuses }, () => new ExpectedAttentions());
-    this.#medium = Array.from({ length: blocks }, () => new Set([0]));
-  }
-
-  #fail(command: Command | null, what: string): never {
-    const who =
-      command === null
-        ? ''
-        : `#${command.number} ${command.kind} (${command.attribute}) of ${command.nexus}: `;
-    throw new Violation(`${who}${what}`);
-  }
-
-  #sameSet(a: Command, b: Command): boolean {
-    return !this.control.perNexus || a.nexus === b.nexus;
-  }
-
-  /** The nexus whose ACA a command of `nexus` meets, or -1. */
-  acaOf(nexus: number): number {
-    if (this.#aca.has(nexus)) return nexus;
-    if (this.control.perNexus) return -1;
-    for (const faulted of this.#aca) return faulted;
-    return -1;
-  }
-
-  arrived(command: Command): void {
-    this.commands.push(command);
-  }
-
-  /** A command's request reaches the store: may it run now? (SAM-5 8.) */
-  started(command: Command): void {
-    command.touched = true;
-    if (command.running > 0) this.#fail(command, 'two requests at once');
-    command.running += 1;
-    for (const other of this.commands) {
-      if (other === command) continue;
-      if (other.running > 0 && overlap(other, command)) {
-        this.#fail(command, `runs beside #${other.number}, which overlaps`);
-      }
-      if (other.number > command.number || !this.#sameSet(other, command)) continue;
-      this.#checkOrder(command, other);
-    }
-    const faulted = this.acaOf(command.nexus);
-    const passes = command.nexus === faulted && command.attribute === 'aca';
-    // A command that had its turn and waits for private memory goes on; only its end is held back.
-    if (faulted >= 0 && !passes && !this.#begun.has(command) && !BUFFERED.includes(command.kind)) {
-      this.#fail(command, 'begins during an ACA condition');
-    }
-    this.#begun.add(command);
-  }
-
-  #checkOrder(command: Command, older: Command): void {
-    if (command.attribute === 'head' || command.attribute === 'aca') return;
-    if (older.abortedBy.size > 0) return;
-    if (command.attribute === 'ordered') this.#fail(command, `passes #${older.number}`);
-    if (older.attribute === 'ordered') this.#fail(command, `passes ORDERED #${older.number}`);
-    if (older.attribute === 'head' && !this.#begun.has(command)) {
-      this.#fail(command, `passes HEAD OF QUEUE #${older.number}`);
-    }
-    if (!this.control.freely && overlap(older, command)) {
-      this.#fail(command, `passes #${older.number}, which overlaps`);
-    }
-  }
-
-  /** The store has ended a request of it. */
-  stopped(command: Command): void {
-    command.running -= 1;
-    // An ACA condition may hold its end back, and others may read and write meanwhile.
-    this.#maybeWritten(command);
-    const last = command.first + command.blocks;
-    this.#seen.set(command, this.#medium.slice(command.first, last));
-    this.#could.set(
-      command,
-      this.#medium.slice(command.first, last).map((may) => new Set(may)),
-    );
-  }
-
-  /** A command has ended: was that allowed, and what does it mean? */
-  ended(command: Command, ending: Ending): void {
-    if (command.running > 0) this.#fail(command, 'ended while the store works for it');
-    const at = this.commands.indexOf(command);
-    if (at < 0) this.#fail(command, 'ended twice');
-    this.commands.splice(at, 1);
-    if (ending.dropped || ending.status === TASK_ABORTED) {
-      this.#checkAbort(command, ending);
-      this.#maybeWritten(command);
-      return;
-    }
-    if (command.abortedBy.size > 0) this.#fail(command, 'was aborted, and has a status');
-    // Not let into the task set: nothing else of it counts.
-    const refused =
-      [BUSY, TASK_SET_FULL, ACA_ACTIVE].includes(ending.status) || ending.sense === '5/49/00';
-    this.#checkAca(command, ending);
-    if (!refused && !command.touched) {
-      for (const other of this.commands) {
-        if (other.number < command.number && this.#sameSet(other, command)) {
-          this.#checkOrder(command, other);
-        }
-      }
-    }
-    if (!refused) this.#checkAttention(command, ending);
-    if (ending.status === CHECK) this.#checkCondition(command, ending);
-    else if (ending.status === GOOD) this.#good(command, ending);
-    else if (!refused) this.#fail(command, `ended with status ${ending.status.toString(16)}h`);
-    else if (command.touched) this.#fail(command, 'was refused after it had begun');
-  }
-
-  #checkAbort(command: Command, { dropped }: Ending): void {
-    const { tas } = this.control;
-    if (this.hadQueueErrors) return;
-    if (command.abortedBy.size === 0) this.#fail(command, 'was aborted by nobody');
-    if (!dropped && !this.#tasWas.has(command)) this.#fail(command, 'TASK ABORTED with TAS = 0');
-    const own = command.abortedBy.has(command.nexus) || command.abortedBy.has(-1);
-    if (dropped && !own && tas && this.#tasWas.has(command)) {
-      this.#fail(command, 'was aborted by another nexus in silence with TAS = 1');
-    }
-    if (!dropped && own && command.abortedBy.size === 1) {
-      this.#fail(command, 'TASK ABORTED for an abort by its own nexus');
-    }
-  }
-  #checkAca(command: Command, { status }: Ending): void {
-    const faulted = this.acaOf(command.nexus);
-    if (faulted < 0) {
-      if (status === ACA_ACTIVE) this.#fail(command, 'ACA ACTIVE without an ACA condition');
-      return;
-    }
-    if (command.nexus === faulted && command.attribute === 'aca') return;
-    const due = command.nexus === faulted || command.naca ? ACA_ACTIVE : BUSY;
-    if (status !== due)
-      this.#fail(command, `status ${status.toString(16)}h during an ACA condition`);
-  }
-
-  #checkAttention(command: Command, { status, sense }: Ending): void {
-    const expected = this.attentions[command.nexus] as ExpectedAttentions;
-    if (status === CHECK && sense.startsWith('6/')) {
-      if (command.touched) this.#fail(command, 'reports a unit attention and was executed');
-      if (NO_REPORT.includes(command.kind)) this.#fail(command, 'reports a unit attention');
-      const wrong = expected.reported(sense);
-      if (wrong !== '') this.#fail(command, wrong);
-      return;
-    }
-    if (NO_REPORT.includes(command.kind)) return;
-    if (command.attentionPending && expected.changes === command.attentionsAtArrival) {
-      this.#fail(command, `did not report ${expected.first}, which was pending all the time`);
-    }
-  }
-
-  #checkCondition(command: Command, { sense }: Ending): void {
-    if (command.attribute === 'aca') this.#aca.delete(command.nexus);
-    if (command.naca) this.#aca.add(command.nexus);
-    if (sense.startsWith('6/')) return;
-    const { kind } = command;
-    const allowed =
-      sense === '5/49/00' ||
-      sense === 'b/4e/00' ||
-      (kind === 'outOfRange' && sense === '5/21/00') ||
-      (kind === 'unknown' && sense === '5/20/00') ||
-      (kind === 'compareAndWrite' && sense === 'e/1d/00') ||
-      (command.touched && ['3/11/00', '3/0c/00', '7/27/07', '4/44/00'].includes(sense));
-    if (!allowed) this.#fail(command, `ended with ${sense}`);
-    if (kind === 'compareAndWrite' && sense === 'e/1d/00') this.#compared(command, false);
-    else if (command.touched) this.#maybeWritten(command);
-  }
-
-  #good(command: Command, { dataIn }: Ending): void {
-    const { kind, blocks, value } = command;
-    if (kind === 'outOfRange' || kind === 'unknown') this.#fail(command, 'was GOOD');
-    if (kind === 'read') this.#checkRead(command, dataIn);
-    if (kind === 'requestSense') this.#senseRequested(command, dataIn);
-    if (kind === 'modeSelect') this.#modeSelected(command);
-    if (kind === 'compareAndWrite') this.#compared(command, true);
-    if (!writes(command)) return;
-    if (!command.touched) this.#fail(command, 'is GOOD and has not reached the store');
-    for (let i = 0; i < blocks; i += 1) this.#becomes(command, i, value);
-  }
-
-  #checkRead(command: Command, dataIn: Uint8Array): void {
-    const { first, blocks } = command;
-    if (dataIn.length !== blocks * 512) this.#fail(command, `moved ${dataIn.length} bytes`);
-    for (let i = 0; i < blocks; i += 1) {
-      const block = dataIn.subarray(i * 512, (i + 1) * 512);
-      const found = block[0] as number;
-      if (!block.every((byte) => byte === found)) this.#fail(command, `block ${first + i} is torn`);
-      const could = this.#could.get(command)?.[i];
-      if (could?.has(found) !== true) {
-        this.#fail(
-          command,
-          `block ${first + i} is ${found}, may be ${[...(could ?? [])].join(' or ')}`,
-        );
-      }
-      this.#becomes(command, i, found);
-    }
-  }
-
-  /** A block holds this now, unless somebody has written it since the store worked for the command. */
-  #becomes(command: Command, i: number, value: number): void {
-    const lba = command.first + i;
-    if (this.#medium[lba] === this.#seen.get(command)?.[i]) this.#medium[lba] = new Set([value]);
-  }
-
-  #compared(command: Command, equal: boolean): void {
-    const may = new Set(this.#could.get(command)?.[0] ?? []);
-    if (equal && !may.has(command.compare)) this.#fail(command, 'matched what cannot be there');
-    if (equal) return;
-    if (may.size === 1 && may.has(command.compare))
-      this.#fail(command, 'did not match what is there');
-  }
-
-  /** A write that did not end well: each block is old or new. */
-  #maybeWritten(command: Command): void {
-    if (!writes(command) || !command.touched) return;
-    for (let lba = command.first; lba < command.first + command.blocks; lba += 1) {
-      this.#medium[lba]?.add(command.value);
-    }
-  }
-
-  #senseRequested(command: Command, data: Uint8Array): void {
-    const [key, asc, ascq] = [data[2] as number, data[12] as number, data[13] as number];
-    if ((key & 0xf) !== 6) {
-      const { pending, changes, first } = this.attentions[command.nexus] as ExpectedAttentions;
-      if (pending && command.attentionPending && changes === command.attentionsAtArrival) {
-        this.#fail(command, `did not return ${first}`);
-      }
-      return;
-    }
-    const two = (value: number): string => value.toString(16).padStart(2, '0');
-    const wrong = this.attentions[command.nexus]?.reported(`6/${two(asc)}/${two(ascq)}`);
-    if (wrong !== '') this.#fail(command, wrong ?? '');
-  }
-
-  #modeSelected(command: Command): void {
-    this.descriptorSense = command.value === 1;
-    this.attentions.forEach((each, nexus) => {
-      if (nexus !== command.nexus) each.post(MODE_CHANGED);
+  constructor(options: ModelOptions) {
+    this.#options = options;
+    this.tasks = new TaskSetModel(options.discipline);
+    this.attention = new AttentionModel(options.nexuses, {
+      loose: options.late,
+      kept: options.discipline.interlock !== 0,
     });
+    this.medium = new MediumModel(options.largestCapacity);
+    const { capacity, mode } = options;
+    this.state = { capacity, stopped: false, mode, saved: mode };
   }
 
-  /** A function begins to abort: those that are there now, no later ones. */
-  aborting(by: number, which: (command: Command) => boolean): Command[] {
-    const found = this.commands.filter(which);
-    for (const command of found) {
-      // The first abort decides what its initiator hears.
-      if (command.abortedBy.size === 0 && this.control.tas) this.#tasWas.add(command);
-      command.abortedBy.add(by);
+  /** A number that grows with every event. */
+  now(): number {
+    this.#now += 1;
+    return this.#now;
+  }
+
+  /** A command arrives. */
+  arrived(task: ModelTask): void {
+    task.refusal = this.tasks.refusal(task, this.#options.room);
+    if (task.refusal === 'b/4e/00') {
+      for (const other of this.tasks.liveOf(task.nexus)) other.aborted ??= 'silence';
     }
-    return found;
+    this.tasks.live.push(task);
+    this.#evaluate();
   }
 
-  /** CLEAR TASK SET: others that lose commands in silence are told. */
-  cleared(by: number, lost: readonly Command[]): void {
-    if (this.control.tas) return;
-    for (const nexus of new Set(lost.map((command) => command.nexus))) {
-      if (nexus !== by) this.attentions[nexus]?.post(CLEARED);
-    }
-  }
-
-  /** The function is answered: nothing of what it aborts may still be there. */
-  abortDone(aborted: readonly Command[]): void {
-    for (const command of aborted) {
-      if (command.running > 0)
-        this.#fail(command, 'still reaches the medium after its abort was answered');
-      if (this.commands.includes(command))
-        this.#fail(command, 'is there after its abort was answered');
+  /** Notes since when each waiting command could run. */
+  #evaluate(): void {
+    const now = this.now();
+    for (const task of this.tasks.live) {
+      if (task.couldRunAt < 0 && this.tasks.mayRun(task, false)) task.couldRunAt = now;
     }
   }
 
-  unitReset(): void {
-    for (const each of this.attentions) each.post(UNIT_RESET);
-    this.#aca.clear();
-    this.control = DEFAULT_CONTROL;
-    this.descriptorSense = false;
+  /** A command reaches the store. */
+  accessed(task: ModelTask, request: StoreRequest): void {
+    must(!task.ended, `#${task.id} reaches the store after its end`);
+    task.requests += 1;
+    task.heldBack = false;
+    this.#checkPlace(task, request);
+    if (task.started) return;
+    must(task.couldRunAt >= 0, `#${task.id} runs before its turn`);
+    for (const other of this.tasks.live) {
+      const clash = other !== task && this.tasks.runs(other) && conflict(task, other, false);
+      must(!clash, `#${task.id} runs together with #${other.id}, which touches its blocks`);
+    }
+    if (reportsAttention(task.command)) this.attention.ranWithout(task.nexus, task.couldRunAt);
+    if (!this.#options.scarce) {
+      const refusal = refusalOf(task, this.state);
+      must(refusal === '', `#${task.id} runs instead of ending with ${refusal}`);
+    }
+    task.started = true;
+    task.startedAt = this.now();
+    task.durable = task.command.fua || !this.state.mode.wce;
+    task.cacheChanges = this.#cacheChanges;
+    this.#beginWrite(task);
   }
 
+  #checkPlace(task: ModelTask, { call, position, length }: StoreRequest): void {
+    if (call === 'flush') return;
+    const inside = rangesOf(task.command).some(
+      ({ lba, blocks }) =>
+        position >= lba * BLOCK_BYTES && position + length <= (lba + blocks) * BLOCK_BYTES,
+    );
+    must(inside, `#${task.id} touches bytes ${position} to ${position + length}, not its own`);
+    must(call === 'read' || isWriter(task.command), `#${task.id} writes`);
+  }
+
+  /** The values that block `i` of the command can have after it, from those it can have before. */
+  #written(task: ModelTask, block: number, i: number): number[] {
+    const { kind, values } = task.command;
+    if (kind === 'unmap') return [0];
+    const value = values[kind === 'write-same' ? 0 : i] as number;
+    if (kind !== 'or-write') return [value];
+    return [...this.medium.possible(block)].map((old) => (old | value) >>> 0);
+  }
+
+  #eachWritten(task: ModelTask, visit: (block: number, i: number) => void): void {
+    if (!isWriter(task.command)) return;
+    for (const range of rangesOf(task.command)) {
+      const blocks = task.command.kind === 'unmap' ? range.blocks : blocksMoved(task);
+      for (let i = 0; i < blocks; i += 1) visit(range.lba + i, i);
+    }
+  }
+
+  /** What each block of a COMPARE AND WRITE could be before it, and is still when it miscompares. */
+  readonly #before = new Map<ModelTask, ReadonlyMap<number, readonly number[]>>();
+  /** What each block can be once the command has ended GOOD. */
+  readonly #results = new Map<ModelTask, Map<number, readonly number[]>>();
+
+  #beginWrite(task: ModelTask): void {
+    if (!isWriter(task.command)) return;
+    if (task.command.kind === 'compare-and-write') this.#compare(task);
+    const results = new Map<number, readonly number[]>();
+    this.#eachWritten(task, (block, i) => results.set(block, this.#written(task, block, i)));
+    if (task.command.kind === 'compare-and-write') {
+      const blocks = [...results.keys()];
+      this.#before.set(task, new Map(blocks.map((b) => [b, [...this.medium.possible(b)]])));
+    }
+    for (const [block, values] of results) this.medium.begin(block, values, task.startedAt);
+    this.#results.set(task, results);
+  }
+
+  #compare(task: ModelTask): void {
+    task.mayDiffer = false;
+    for (const [i, value] of task.command.compared.entries()) {
+      const possible = this.medium.possible(task.command.range.lba + i);
+      if (!possible.has(value)) task.mayMatch = false;
+      if (possible.size > 1 || !possible.has(value)) task.mayDiffer = true;
+      else task.same.add(i);
+    }
+  }
+
+  /** A store request ends. */
+  storeEnded(task: ModelTask, request: StoreRequest, reply: StoreReply): void {
+    task.requests -= 1;
+    if (reply !== DONE) {
+      const lba = Math.floor((request.position + request.task.storedBytes) / BLOCK_BYTES);
+      const medium = request.call === 'read' ? '3/11/00' : '3/0c/00';
+      task.fault = reply === GONE ? '4/44/00' : reply === FULL ? '7/27/07' : medium;
+      task.faultInformation = task.fault.startsWith('3') && request.call !== 'flush' ? lba : -1;
+    }
+    task.heldBack = this.tasks.held(task);
+    if (task.heldBack) this.#evaluate();
+  }
+
+  /** A command comes back. */
+  returned(task: ModelTask, outcome: Outcome): void {
+    must(!task.ended, `#${task.id} ends twice`);
+    must(task.requests === 0, `#${task.id} ends while the store works for it`);
+    task.ended = true;
+    const end = endOf(outcome);
+    if (end === 'silence' || end === '40') this.#abortedEnd(task, end);
+    else this.#ownEnd(task, outcome, end);
+    this.tasks.remove(task);
+    for (const block of this.#results.get(task)?.keys() ?? []) {
+      this.medium.over(block, task.startedAt, this.now());
+    }
+    this.#results.delete(task);
+    this.#before.delete(task);
+    this.#evaluate();
+  }
+
+  #abortedEnd(task: ModelTask, end: string): void {
+    // What QERR aborts it aborts when the fault happens, which is not seen; the first one to abort decides.
+    if (this.#options.discipline.qerr !== 0) {
+      must(end === 'silence' || this.state.mode.tas, `#${task.id}: TASK ABORTED with TAS = 0`);
+      return;
+    }
+    must(task.aborted !== null, `#${task.id} ends with ${end} and nobody aborted it`);
+    const expected = task.aborted === 'silence' ? 'silence' : '40';
+    must(end === expected, `#${task.id} was aborted and ends with ${end} instead of ${expected}`);
+  }
+
+  #ownEnd(task: ModelTask, outcome: Outcome, end: string): void {
+    must(task.aborted === null, `#${task.id} was aborted and ends with ${end}`);
+    if (task.refusal !== '') {
+      must(end === task.refusal, `#${task.id} ends with ${end} instead of ${task.refusal}`);
+      must(!task.started, `#${task.id} was refused and runs`);
+      this.#remember(task, end);
+    } else {
+      must(task.couldRunAt >= 0, `#${task.id} ends before its turn`);
+      must(!this.tasks.held(task), `#${task.id} ends while an ACA condition holds it`);
+      this.#ranEnd(task, outcome, end);
+    }
+    if (outcome.status === 0x02) this.#checkCondition(task);
+  }
+
+  /** UA_INTLCK_CTRL = 11b. */
+  #remember(task: ModelTask, end: string): void {
+    if (this.#options.discipline.interlock !== 3) return;
+    const sense = end === '08' ? '6/2c/07' : end === '28' ? '6/2c/08' : '';
+    if (sense !== '') this.#post(task.nexus, sense);
+  }
+
+  #ranEnd(task: ModelTask, outcome: Outcome, end: string): void {
+    if (end.startsWith('6/')) {
+      must(!task.started, `#${task.id} reports ${end} and runs`);
+      must(reportsAttention(task.command), `#${task.id} reports ${end} and must not`);
+      this.attention.reported(task.nexus, end, false);
+      this.#mayBeCleared(task.nexus);
+      return;
+    }
+    if (!task.started) {
+      if (reportsAttention(task.command)) this.attention.ranWithout(task.nexus, task.couldRunAt);
+      const refusal = refusalOf(task, this.state);
+      // An UNMAP looks at its list when it gets a bounce buffer, long after its other checks.
+      const late = this.#options.scarce && task.command.kind === 'unmap';
+      if (refusal !== '' && !(late && end !== refusal)) {
+        must(end === refusal, `#${task.id} ends with ${end} instead of ${refusal}`);
+        return;
+      }
+      if (late && end === '5/21/00') return;
+      must(!needsStore(task), `#${task.id} ends with ${end} and has not been at the store`);
+    }
+    if (task.fault !== '') {
+      must(end === task.fault, `#${task.id} ends with ${end} after ${task.fault}`);
+      must(outcome.information === task.faultInformation, `#${task.id} names the wrong LBA`);
+    } else if (end === 'e/1d/00' && task.command.kind === 'compare-and-write') {
+      this.#miscompared(task, outcome);
+    } else {
+      must(end === '00', `#${task.id} ends with ${end}`);
+      this.#good(task, outcome);
+    }
+  }
+
+  #miscompared(task: ModelTask, outcome: Outcome): void {
+    must(task.mayDiffer, `#${task.id} miscompares blocks that are what it says`);
+    const block = Math.floor(outcome.information / BLOCK_BYTES);
+    must(block < task.command.range.blocks, `#${task.id} names a place outside its buffer`);
+    must(!task.same.has(block), `#${task.id} names a block that is what it says`);
+    for (const [written, values] of this.#before.get(task) ?? []) {
+      this.medium.end(written, values, task.startedAt);
+    }
+  }
+
+  #good(task: ModelTask, outcome: Outcome): void {
+    const wanted = wantedBytes(task);
+    if (wanted !== null) this.#checkResiduals(task, outcome, wanted);
+    if (task.command.kind === 'compare-and-write') {
+      must(task.mayMatch, `#${task.id} matches blocks that cannot be what it says`);
+    }
+    for (const [block, values] of this.#results.get(task) ?? []) {
+      const last = this.medium.end(block, values, task.startedAt);
+      this.medium.over(block, task.startedAt, this.now());
+      const unchanged = task.command.fua || task.cacheChanges === this.#cacheChanges;
+      if (last && task.durable && unchanged) this.#checkDurable(task, block);
+    }
+    this.#effects(task, outcome);
+  }
+
+  #checkDurable(task: ModelTask, block: number): void {
+    // UNMAP is no flush, whatever the write cache does (SBC-3 4.7).
+    if (task.command.kind === 'unmap' || task.command.flag) return;
+    this.medium.checkStable(block, this.#options.contents, this.now());
+  }
+
+  #checkResiduals(task: ModelTask, outcome: Outcome, wanted: readonly [number, number]): void {
+    const [into, out] = wanted;
+    must(
+      outcome.dataInWanted === into && outcome.dataOutWanted === out,
+      `#${task.id} wants ${outcome.dataInWanted} in, ${outcome.dataOutWanted} out, not ${into} and ${out}`,
+    );
+    must(
+      outcome.dataIn.length === Math.min(into, task.command.inBytes),
+      `#${task.id} moves ${outcome.dataIn.length} bytes in`,
+    );
+    const room = Math.min(out, task.outBytes);
+    const moved = isWriter(task.command) ? room - (room % gran(task)) : room;
+    must(outcome.dataOutMoved === moved, `#${task.id} moves ${outcome.dataOutMoved} bytes out`);
+  }
+
+  #effects(task: ModelTask, outcome: Outcome): void {
+    const { kind, flag, mode, range } = task.command;
+    if (kind === 'read') {
+      const blocks = Math.floor(outcome.dataIn.length / BLOCK_BYTES);
+      for (let i = 0; i < blocks; i += 1) {
+        this.medium.observe(range.lba + i, outcome.dataIn, i * BLOCK_BYTES, task.startedAt);
+      }
+    } else if (kind === 'sync') {
+      for (let block = 0; block < this.state.capacity; block += 1) {
+        this.medium.checkStable(block, this.#options.contents, task.arrivedAt);
+      }
+    } else if (kind === 'start-stop') {
+      this.state.stopped = !flag;
+    } else if (kind === 'mode-select' && mode !== null) {
+      this.#modeSelected(task.nexus, mode);
+    } else if (kind === 'request-sense') {
+      this.#sensed(task, outcome);
+    } else if (kind === 'read-capacity') {
+      const last = new DataView(outcome.dataIn.slice().buffer).getUint32(0);
+      must(last === this.state.capacity - 1, `#${task.id} says the last LBA is ${last}`);
+    }
+  }
+
+  #modeSelected(nexus: number, mode: ModeValues): void {
+    if (mode.wce !== this.state.mode.wce) this.#cacheChanges += 1;
+    const same = JSON.stringify(mode) === JSON.stringify(this.state.mode);
+    this.state.mode = mode;
+    if (same) return;
+    for (let other = 0; other < this.#options.nexuses; other += 1) {
+      if (other !== nexus) this.#post(other, '6/2a/01');
+    }
+  }
+
+  /** REQUEST SENSE: the unit attention with the highest precedence, else why the unit is not ready, else nothing. */
+  #sensed(task: ModelTask, { dataIn }: Outcome): void {
+    const fixed = ((dataIn[0] as number) & 0x7e) === 0x70;
+    must(fixed === !task.command.flag, `#${task.id} returns the other format`);
+    const at = fixed ? [2, 12, 13] : [1, 2, 3];
+    const [key, asc, ascq] = at.map((i) => dataIn[i] as number) as [number, number, number];
+    const digits = (value: number): string => value.toString(16).padStart(2, '0');
+    const sense = `${(key & 0xf).toString(16)}/${digits(asc)}/${digits(ascq)}`;
+    if (sense.startsWith('6/')) {
+      this.attention.reported(task.nexus, sense, true);
+      return;
+    }
+    this.attention.ranWithout(task.nexus, task.couldRunAt);
+    const expected = this.state.stopped ? '2/04/02' : '0/00/00';
+    must(sense === expected, `#${task.id} returns ${sense} instead of ${expected}`);
+  }
+
+  /** A CHECK CONDITION may begin or end an ACA condition, and QERR may abort others. */
+  #checkCondition(task: ModelTask): void {
+    const { faulted } = this.tasks;
+    if (task.command.naca) faulted.add(task.nexus);
+    else if (task.attribute === ACA) faulted.delete(task.nexus);
+    const { qerr, tst } = this.#options.discipline;
+    if (qerr === 0) return;
+    const everybody = qerr === 1 && tst === 0;
+    for (const other of this.tasks.live) {
+      if (other === task || !(everybody || other.nexus === task.nexus)) continue;
+      const older = other.arrivedAt < task.arrivedAt && task.refusal === '';
+      must(!older || other.aborted !== null, `#${other.id} lives on after #${task.id} (QERR)`);
+    }
+  }
+
+  /** In a simulation with late statuses a command may have taken the condition that came before. */
+  #post(nexus: number, sense: string, required = true): void {
+    const clear = !this.#options.late || this.tasks.liveOf(nexus).length === 0;
+    this.attention.post(nexus, sense, this.now(), required && clear);
+  }
+
+  /** A task management function that aborts commands arrives; `others`: it does so to those of other nexuses as well. */
+  aborts(name: string, nexus: number, which: (task: ModelTask) => boolean): ModelFunction {
+    const victims = this.tasks.live.filter(which);
+    const { tas } = this.state.mode;
+    for (const victim of victims) {
+      const tells = name === 'CLEAR TASK SET' && victim.nexus !== nexus && !tas;
+      if (tells) this.#post(victim.nexus, '6/2f/00', victim.aborted === null);
+      victim.aborted ??= victim.nexus !== nexus && tas ? 'status' : 'silence';
+    }
+    if (name === 'LOGICAL UNIT RESET') this.#reset();
+    return { name, nexus, victims, outcome: 0 };
+  }
+
+  #reset(): void {
+    this.state.stopped = false;
+    this.state.mode = this.state.saved;
+    this.#cacheChanges += 1;
+    this.tasks.faulted.clear();
+    for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) {
+      this.attention.reset(nexus, '6/29/03', this.now());
+    }
+    this.#evaluate();
+  }
+
+  /** An I_T nexus is lost, or resets itself. */
   nexusLost(nexus: number): void {
-    this.attentions[nexus]?.post(NEXUS_LOSS);
-    this.#aca.delete(nexus);
+    for (const task of this.tasks.liveOf(nexus)) task.aborted ??= 'silence';
+    this.tasks.faulted.delete(nexus);
+    this.attention.lost(nexus, this.now());
+    this.#evaluate();
   }
 
-  /** CLEAR ACA by a nexus: the outcome it must have. */
-  clearAca(nexus: number): 'complete' | 'rejected' {
-    const faulted = this.acaOf(nexus);
-    if (faulted >= 0 && faulted !== nexus) return 'rejected';
-    return 'complete';
+  /** A function is answered: nothing of what it aborted is left. */
+  answered(request: ModelFunction, outcome: number): void {
+    must(outcome === request.outcome, `${request.name} is answered ${outcome}`);
+    for (const victim of request.victims) {
+      must(victim.ended, `${request.name} is answered while #${victim.id} is under way`);
+    }
+    if (request.name === 'CLEAR ACA' && outcome === 0) {
+      this.tasks.faulted.delete(request.nexus);
+      this.#evaluate();
+    }
   }
 
-  acaCleared(nexus: number): void {
-    this.#aca.delete(nexus);
+  grew(capacity: number): void {
+    this.state.capacity = capacity;
+    for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) this.#post(nexus, '6/2a/09');
   }
+
+  /** Nothing happens by itself any more: whatever may run runs. */
+  settle(): void {
+    this.attention.settle();
+    const { discipline, scarce } = this.#options;
+    if (discipline.qerr === 0 && !scarce) this.#checkProgress();
+    if (discipline.qerr !== 0) {
+      for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) this.#mayBeCleared(nexus);
+    }
+  }
+
+  /** With QERR a nexus may be told that its commands were cleared at any time. */
+  #mayBeCleared(nexus: number): void {
+    if (this.#options.discipline.qerr === 0 || this.state.mode.tas) return;
+    this.attention.post(nexus, '6/2f/00', this.now(), false);
+  }
+
+  #checkProgress(): void {
+    const selecting = this.tasks.live.some((t) => t.started && t.command.kind === 'mode-select');
+    for (const task of this.tasks.live) {
+      const waits = selecting && task.command.kind === 'mode-select';
+      const idle = !task.started && !waits && this.tasks.mayRun(task, true);
+      must(!idle, `#${task.id} waits and nothing keeps it from running`);
+    }
+  }
+}
+
+/** Bytes that a transfer moves all or nothing of. */
+function gran(task: ModelTask): number {
+  const { kind } = task.command;
+  return kind === 'write' || kind === 'or-write' ? BLOCK_BYTES : 1;
 }

@@ -1,158 +1,278 @@
 /**
- * Bugs that real targets have had, planted one at a time into a copy of the compiled core: the simulation has to find each.
- * A text that is not found any more is an error here, so the list stays true.
+ * Bugs that the simulation has to find. Each is one change in a copy of the compiled core, made as text: nothing in the
+ * core knows of it. A text that is not found fails loudly, so that the list keeps up with the core.
  */
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { strict as assert } from 'node:assert';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type * as run from './run.ts';
 
-interface Mutation {
+export interface Mutation {
   readonly name: string;
-  /** Compiled file below dist/src. */
+  /** Module of the core, below src/scsi. */
   readonly file: string;
-  readonly text: string;
-  readonly becomes: string;
+  readonly original: string;
+  readonly planted: string;
 }
 
 export const MUTATIONS: readonly Mutation[] = [
   {
-    name: 'an ORDERED command does not wait for older ones',
-    file: 'scsi/task-set.js',
-    text: 'return task.previous === null;',
-    becomes: 'return true;',
+    name: 'ORDERED does not wait for older commands',
+    file: 'task-set.js',
+    original: 'return task.previous === null;',
+    planted: 'return true;',
   },
   {
-    name: 'a younger command passes an ORDERED one',
-    file: 'scsi/task-set.js',
-    text: 'if (older.attribute === ORDERED || conflict(older, task))',
-    becomes: 'if (conflict(older, task))',
+    name: 'SIMPLE passes an older ORDERED command',
+    file: 'task-set.js',
+    original: 'if (older.attribute === ORDERED || conflict(older, task))',
+    planted: 'if (conflict(older, task))',
   },
   {
-    name: 'a HEAD OF QUEUE command runs beside one that overlaps',
-    file: 'scsi/task-set.js',
-    text: 'if (task.attribute === HEAD_OF_QUEUE)\n            return !this.#overlapsEnabled(task);\n        if (this.#headOfQueue > 0)',
-    becomes:
-      'if (task.attribute === HEAD_OF_QUEUE)\n            return true;\n        if (this.#headOfQueue > 0)',
+    name: 'HEAD OF QUEUE waits like the others',
+    file: 'task-set.js',
+    original:
+      'if (task.attribute === HEAD_OF_QUEUE)\n            return !this.#overlapsEnabled(task);',
+    planted:
+      'if (task.attribute === HEAD_OF_QUEUE)\n            return task.previous === null && !this.#overlapsEnabled(task);',
+  },
+  {
+    name: 'unit attentions are kept by unit, not by nexus',
+    file: 'unit-attention.js',
+    original: 'take(nexusIndex) {',
+    planted: 'take(_nexusIndex) { const nexusIndex = this.pending.findIndex((n) => n > 0);',
+  },
+  {
+    name: 'MODE SELECT is reported to its causer',
+    file: 'spc/mode-select.js',
+    original: 'attentionForAll(MODE_PARAMETERS_CHANGED, nexusIndexOf(task))',
+    planted: 'attentionForAll(MODE_PARAMETERS_CHANGED)',
+  },
+  {
+    name: 'a reported unit attention is not cleared',
+    file: 'task-set.js',
+    original: 'this.#unit.attention.reported(nexus.index, sense);',
+    planted: '',
+  },
+  {
+    name: 'INQUIRY clears a unit attention',
+    file: 'spc/inquiry.js',
+    original: 'const unit = unitOf(task);',
+    planted: 'const unit = unitOf(task); unit.attention.take(task.nexus.index);',
+  },
+  {
+    name: 'a task management function is answered before what it aborts has ended',
+    file: 'task-manager.js',
+    original: 'taskSet.whenStopped(stopping, () => answer(request, FUNCTION_COMPLETE));',
+    planted: 'answer(request, FUNCTION_COMPLETE);',
+  },
+  {
+    name: 'CLEAR TASK SET sends no status to other nexuses with TAS = 1',
+    file: 'task-set.js',
+    original: '(task) => task.nexus !== nexus && taskAbortedStatus',
+    planted: '() => false',
+  },
+  {
+    name: 'TASK ABORTED is sent with TAS = 0',
+    file: 'task-set.js',
+    original: 'const { taskAbortedStatus, attention } = this.#unit;',
+    planted: 'const { attention } = this.#unit; const taskAbortedStatus = true;',
+  },
+  {
+    name: 'CLEAR TASK SET tells nobody with TAS = 0',
+    file: 'task-set.js',
+    original: 'attention.post(index, COMMANDS_CLEARED_BY_ANOTHER_INITIATOR);',
+    planted: 'void attention;',
   },
   {
     name: 'overlapping commands change places',
-    file: 'scsi/task-set.js',
-    text: 'if (a.extentFirst >= b.extentEnd || b.extentFirst >= a.extentEnd)',
-    becomes: 'if (true)',
+    file: 'task-set.js',
+    original: 'return writes(a) || writes(b);',
+    planted: 'return false;',
   },
   {
-    name: 'a function is answered while an aborted write is still in the store',
-    file: 'scsi/task-manager.js',
-    text: 'taskSet.whenStopped(stopping, () => answer(request, FUNCTION_COMPLETE));',
-    becomes: 'answer(request, FUNCTION_COMPLETE);',
+    name: 'COMPARE AND WRITE is not exclusive',
+    file: 'sbc/compare-and-write.js',
+    original: 'extent: WRITES_EXTENT',
+    planted: 'extent: 0',
   },
   {
-    name: 'CLEAR TASK SET forgets the commands of other nexuses',
-    file: 'scsi/task-manager.js',
-    text: 'return (task) => !unit.taskSetPerNexus || task.nexus === nexus;',
-    becomes: 'return (task) => task.nexus === nexus;',
+    name: 'COMPARE AND WRITE writes whatever it finds',
+    file: 'sbc/compare-and-write.js',
+    original: 'if (different >= 0 || task.aborting) {',
+    planted:
+      'if (different >= 0) { const held = task.dataOut; held.get(half, bytes, 0, half); store.memory.set(bytes.subarray(0, half), position); }\n    if (different >= 0 || task.aborting) {',
   },
   {
-    name: 'TASK ABORTED although TAS is 0',
-    file: 'scsi/task-set.js',
-    text: '(task) => task.nexus !== nexus && taskAbortedStatus',
-    becomes: '(task) => task.nexus !== nexus',
+    name: 'UNMAP does not hold up a later write',
+    file: 'sbc/unmap.js',
+    original: 'extent: WRITES_UNIT',
+    planted: 'extent: 0',
   },
   {
-    name: 'an aborted command of the asking nexus gets a status',
-    file: 'scsi/task-set.js',
-    text: 'else {\n            task.port.drop(task);\n        }',
-    becomes: 'else {\n            task.port.respond(task);\n        }',
+    name: 'a command is executed although it reports a unit attention',
+    file: 'device-server.js',
+    original: 'if (attention !== 0) {',
+    planted:
+      'if (attention !== 0) { if (row?.writes && task.extentEnd === 1) unit.block.store.discard(task, 0, 512);',
   },
   {
-    name: 'a unit attention is the unit’s instead of the nexus’s',
-    file: 'scsi/unit-attention.js',
-    text: 'reported(nexusIndex, sense) {',
-    becomes:
-      'reported(nexusIndex, sense) { for (const each of this.#queues.keys()) this.#set(each, []);',
+    name: 'a command runs while a unit attention is pending',
+    file: 'gates.js',
+    original:
+      "if (row !== null && row.attention !== 'report')\n        return 0;\n    return unit.attention.peek",
+    planted:
+      "if (row !== null && (row.attention !== 'report' || row.writes))\n        return 0;\n    return unit.attention.peek",
   },
   {
-    name: 'a unit attention is never cleared',
-    file: 'scsi/unit-attention.js',
-    text: 'queue.filter((other) => other !== sense)',
-    becomes: 'queue',
+    name: 'the residual of a short read is wrong',
+    file: 'sbc/read.js',
+    original: 'task.dataInWanted = wanted;',
+    planted: 'task.dataInWanted = Math.min(wanted, task.dataIn.bytes);',
   },
   {
-    name: 'MODE SELECT tells the nexus that sent it',
-    file: 'scsi/spc/mode-select.js',
-    text: 'unitOf(task).attentionForAll(MODE_PARAMETERS_CHANGED, nexusIndexOf(task));',
-    becomes: 'unitOf(task).attentionForAll(MODE_PARAMETERS_CHANGED);',
+    name: 'a reset does not tell nexus 0',
+    file: 'logical-unit.js',
+    original: 'this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);',
+    planted: 'this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED, 0);',
   },
   {
-    name: 'a command that reports a unit attention is executed as well',
-    file: 'scsi/device-server.js',
-    text: 'if (attention !== 0) {\n        refuse(task, unit, attention, NONE);\n    }',
-    becomes:
-      'if (attention !== 0) {\n        task.check(attention, NONE, NONE); if (run !== null) run(task); else refuse(task, unit, attention, NONE);\n    }',
+    name: 'a nexus that returns is not told of its loss',
+    file: 'target.js',
+    original: 'unit.attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);',
+    planted: '',
   },
   {
-    name: 'a reset tells everybody but the nexus that asked',
-    file: 'scsi/task-manager.js',
-    text: 'unit.reset();',
-    becomes: 'unit.reset(); unit.attention.forget(request.nexus.index);',
+    name: 'the slot of an aborted command is not given back',
+    file: 'task-set.js',
+    original: 'task.port.drop(task);',
+    planted: '',
   },
   {
-    name: 'COMPARE AND WRITE holds nobody off',
-    file: 'scsi/sbc/compare-and-write.js',
-    text: 'extent: WRITES_EXTENT',
-    becomes: 'extent: 0',
+    name: 'SYNCHRONIZE CACHE does not flush',
+    file: 'sbc/cache.js',
+    original: 'block.store.flush(task)',
+    planted: '0',
   },
   {
-    name: 'an ACA condition does not stop what was about to begin',
-    file: 'scsi/task-set.js',
-    text: 'else if (this.#aca.active && this.#aca.blocks(task, this.#unit))\n                this.#disable(task);',
-    becomes: '',
+    name: 'FUA is ignored',
+    file: 'sbc/write.js',
+    original: 'const durable = forced || !unit.writeCacheEnabled;',
+    planted: 'const durable = !unit.writeCacheEnabled;',
   },
   {
-    name: 'an aborted ACA command is overtaken',
-    file: 'scsi/task-set.js',
-    text: 'task.attribute === HEAD_OF_QUEUE || task.attribute === ACA',
-    becomes: 'task.attribute === HEAD_OF_QUEUE',
+    name: 'the write cache is on whatever WCE says',
+    file: 'sbc/write.js',
+    original: 'const durable = forced || !unit.writeCacheEnabled;',
+    planted: 'const durable = forced;',
+  },
+  {
+    name: 'a failed write ends GOOD',
+    file: 'sbc/write.js',
+    original: 'if (reply === DONE) {',
+    planted: 'if (reply !== 99) {',
+  },
+  {
+    name: 'no space is a medium error',
+    file: 'sbc/store-fault.js',
+    original: 'return SPACE_ALLOCATION_FAILED_WRITE_PROTECT;',
+    planted: 'return WRITE_ERROR;',
+  },
+  {
+    name: 'a medium error names the block before',
+    file: 'sbc/store-fault.js',
+    original: 'Math.floor((position + task.storedBytes) / blockBytes)',
+    planted: 'Math.floor((position + task.storedBytes) / blockBytes) - 1',
+  },
+  {
+    name: 'software write protection is ignored',
+    file: 'gates.js',
+    original: 'return unit.softwareWriteProtect ?',
+    planted: 'return false ?',
+  },
+  {
+    name: 'a full task set says BUSY to everybody',
+    file: 'task-set.js',
+    original: 'ofNexus ? TASK_SET_FULL : BUSY',
+    planted: 'BUSY',
+  },
+  {
+    name: 'an overlapped tag runs as a second command',
+    file: 'task-set.js',
+    original: 'if (overlapped) {',
+    planted: 'if (false) {',
+  },
+  {
+    name: 'commands end while an ACA condition holds them',
+    file: 'task-set.js',
+    original:
+      'if (this.#aca.active && this.#aca.blocks(task, this.#unit)) {\n                task.blocked = true;',
+    planted: 'if (false) {\n                task.blocked = true;',
+  },
+  {
+    name: 'a reset leaves the ACA condition',
+    file: 'logical-unit.js',
+    original: 'this.taskSet.clearAllAca();',
+    planted: '',
+  },
+  {
+    name: 'ORWRITE overwrites',
+    file: 'sbc/or-write.js',
+    original: 'bytes[i] = bytes[i] | piece[i];',
+    planted: 'bytes[i] = piece[i];',
+  },
+  {
+    name: 'looking at a unit attention takes it',
+    file: 'gates.js',
+    original: 'return unit.attention.peek(nexusIndex);\n}\n/** NOT READY',
+    planted: 'return unit.attention.take(nexusIndex);\n}\n/** NOT READY',
   },
 ];
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
-const WORK = join(ROOT, '.cache', 'mutants');
+/** dist/spec/simulation/mutations.js → dist. */
+const DIST = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const PARTS = ['src/scsi', 'src/assert.js', 'src/record.js', 'spec/simulation', 'spec/support'];
 
-/** Plants one bug and simulates. Returns how the simulation ended: the seed that found it, or null. */
-function findsIt(mutation: Mutation, seeds: number): string | null {
-  const copy = join(WORK, `${process.pid}`);
-  rmSync(copy, { recursive: true, force: true });
-  mkdirSync(copy, { recursive: true });
-  for (const part of ['src', join('spec', 'simulation'), join('spec', 'support')]) {
-    cpSync(join(ROOT, 'dist', part), join(copy, part), { recursive: true });
-  }
-  const file = join(copy, 'src', mutation.file);
-  const text = readFileSync(file, 'utf8');
-  if (text.split(mutation.text).length !== 2) {
-    throw new Error(`"${mutation.name}": its text is not once in ${mutation.file}, mend the list`);
-  }
-  writeFileSync(
-    file,
-    text.replace(mutation.text, () => mutation.becomes),
-  );
-  const main = join(copy, 'spec', 'simulation', 'main.js');
-  const ran = spawnSync(process.execPath, [main, '--seeds', String(seeds)], { encoding: 'utf8' });
-  rmSync(copy, { recursive: true, force: true });
-  if (ran.status === 0) return null;
-  return /violation in world (\d+)/.exec(ran.stdout)?.[1] ?? `a crash: ${ran.stderr.slice(0, 400)}`;
+/** How often the text that a mutation changes is in its module. */
+export function occurrences({ file, original }: Mutation): number {
+  return readFileSync(join(DIST, 'src/scsi', file), 'utf8').split(original).length - 1;
 }
 
-/** Plants every bug in turn; returns how many were not found. */
-export function runMutations(seeds: number, print: (line: string) => void): number {
-  let missed = 0;
-  for (const mutation of MUTATIONS) {
-    const found = findsIt(mutation, seeds);
-    if (found === null) missed += 1;
-    print(`${found === null ? 'MISSED' : `found by world ${found}`}: ${mutation.name}`);
+/** Runs `use` with a copy of core and simulation in which the mutation is planted. */
+async function planted<T>(mutation: Mutation, use: (simulation: typeof run) => T): Promise<T> {
+  // Beside the original, so that it finds the same packages.
+  const folder = mkdtempSync(join(DIST, 'mutation-'));
+  try {
+    mkdirSync(join(folder, 'src'));
+    for (const part of PARTS) {
+      const filter = (from: string): boolean => !/\.(map|d\.ts)$/.test(from);
+      cpSync(join(DIST, part), join(folder, part), { recursive: true, filter });
+    }
+    const path = join(folder, 'src/scsi', mutation.file);
+    assert.equal(occurrences(mutation), 1, `"${mutation.name}" has one place in ${mutation.file}`);
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(
+      path,
+      text.replace(mutation.original, () => mutation.planted),
+    );
+    const url = pathToFileURL(join(folder, 'spec/simulation/run.js')).href;
+    return use((await import(url)) as typeof run);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
-  rmSync(WORK, { recursive: true, force: true });
-  print(`${MUTATIONS.length - missed} of ${MUTATIONS.length} planted bugs found`);
-  return missed;
+}
+
+/** The first of `seeds` seeds that finds the mutation, with what it says; null when none does. */
+export function hunt(
+  mutation: Mutation,
+  seeds: number,
+): Promise<{ readonly seed: number; readonly message: string } | null> {
+  return planted(mutation, ({ runSeed }) => {
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      const failure = runSeed(seed);
+      if (failure !== null) return { seed, message: failure.error.message };
+    }
+    return null;
+  });
 }

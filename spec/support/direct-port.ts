@@ -114,8 +114,6 @@ export class DirectPort implements TargetPort {
   #tags = 1;
   /** Commands that ended, in order. */
   readonly ended: Pending[] = [];
-  /** Told of each of them at once. */
-  onEnded: (pending: Pending) => void = () => undefined;
 
   constructor(target: Target, lunPresentation: LunPresentation = 'native') {
     this.#target = target;
@@ -209,7 +207,6 @@ export class DirectPort implements TargetPort {
     assert(task.dataOutMoved <= task.dataOut.bytes, 'no more data-out moves than there is');
     pending.outcome = outcomeOf(task, pending, dropped);
     this.ended.push(pending);
-    this.onEnded(pending);
     task.release();
     this.#free.push(task);
   }

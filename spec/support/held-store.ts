@@ -54,8 +54,6 @@ export class HeldStore implements BlockStore {
   readonly held: HeldRequest[] = [];
   /** Every request ever, in order. */
   readonly requests: HeldRequest[] = [];
-  /** Told of each of them at once. */
-  onRequest: (request: HeldRequest) => void = () => undefined;
   readonly calls: Record<StoreCall | 'cancel', number> = {
     read: 0,
     write: 0,
@@ -176,7 +174,6 @@ export class HeldStore implements BlockStore {
     const request: HeldRequest = { call, task, position, length, durable, segments };
     this.calls[call] += 1;
     this.requests.push(request);
-    this.onRequest(request);
     if (!this.hold) return this.#apply(request);
     this.held.push(request);
     return PENDING;

@@ -264,16 +264,21 @@ export class TaskSet {
   #run(): void {
     if (this.#running) return;
     this.#running = true;
+    let disabled = false;
     while (this.#runHead !== null) {
       const task = this.#runHead;
       this.#runHead = task.queued;
       if (this.#runHead === null) this.#runTail = null;
       task.queued = null;
       if (task.aborting) this.finish(task);
-      else if (this.#aca.active && this.#aca.blocks(task, this.#unit)) this.#disable(task);
-      else execute(task, this.#unit);
+      else if (this.#aca.active && this.#aca.blocks(task, this.#unit)) {
+        this.#disable(task);
+        disabled = true;
+      } else execute(task, this.#unit);
     }
     this.#running = false;
+    // An ACA command may have been waiting for its blocks.
+    if (disabled) this.#wake();
   }
 
   /** An ACA condition began between its enabling and its turn. */

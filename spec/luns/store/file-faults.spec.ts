@@ -78,7 +78,7 @@ describe('luns/store/file faults', () => {
       if (mounted) execFileSync('umount', [mountPoint]);
     });
 
-    it('is FULL with the bytes that fitted, keeps serving reads, and recovers', () => {
+    it('K15 is FULL with the bytes that fitted, keeps serving reads, and recovers', () => {
       const path = image(MIB, mountPoint);
       const s = store(path);
       const out = new StoreRequest(64 * 1024).fill(1);
@@ -144,7 +144,7 @@ describe('luns/store/file faults', () => {
     assert.deepEqual(JSON.parse(said), [[DONE, DONE, FULL], 24 * 1024]);
   });
 
-  it('F5: a real EIO while reading is MEDIUM_READ', () => {
+  it('K16 F5: a real EIO while reading is MEDIUM_READ', () => {
     // Page 0 of a process is never mapped: reading it through /proc is an I/O error.
     const path = image(MIB);
     const s = store(path, { fd: openSync('/proc/self/mem', 'r'), readOnly: true });
@@ -170,7 +170,7 @@ describe('luns/store/file faults', () => {
     assert.equal(s.counters.reads + s.counters.writes, 0);
   });
 
-  it('F5: an fsync that fails once is latched: every later flush and durable write fails', () => {
+  it('K17 F5: an fsync that fails once is latched: every later flush and durable write fails', () => {
     let syncs = 0;
     const s = broken({
       sync() {

@@ -131,7 +131,7 @@ describe('luns/store/io-queue', () => {
     assert.equal(s.counters.reads, 3);
   });
 
-  it('F6: a read that stopped short goes on where it stopped; a file that ended is gone', () => {
+  it('K16 F6: a read that stopped short goes on where it stopped; a file that ended is gone', () => {
     const ring = new ScriptedRing();
     const io = new IoQueue(ring);
     const s = store(io);
@@ -241,7 +241,7 @@ describe('luns/store/io-queue', () => {
     assert.equal(s.write(third.task, 0, 512, third.segments, false), DONE);
   });
 
-  it('a durable write is written at once and answered when a sync that started afterwards has ended', () => {
+  it('K01 a durable write is written at once and answered when a sync that started afterwards has ended', () => {
     const ring = new ScriptedRing();
     const io = new IoQueue(ring);
     const s = store(io);

@@ -9,7 +9,7 @@ for (const [name, sync] of [
   ['SYNCHRONIZE CACHE(16)', sync16],
 ] as const) {
   describe(name, () => {
-    it('makes every completed write stable, of any nexus', () => {
+    it('K01 makes every completed write stable, of any nexus', () => {
       const bed = disk();
       const [a, b] = [bed.nexus('a').clear(), bed.nexus('b').clear()];
       a.run(write10(3, 1), { out: pattern(3, 1) });
@@ -39,7 +39,7 @@ for (const [name, sync] of [
       );
       assert.equal(bed.store.calls.flush, 1);
     });
-    it('a failed flush is 3/0C/00 without an LBA, and stays failed', () => {
+    it('K17 a failed flush is 3/0C/00 without an LBA, and stays failed', () => {
       const bed = disk();
       const a = bed.nexus('a').clear();
       bed.store.fail('flush', MEDIUM_WRITE);

@@ -77,7 +77,7 @@ describe('COMPARE AND WRITE', () => {
     );
     for (const protect of [0x20, 0xe0]) assert.equal(run(protect), '5/24/00');
   });
-  it('runs alone on its blocks: commands of others that touch them wait, the rest does not', () => {
+  it('K22 runs alone on its blocks: commands of others that touch them wait, the rest does not', () => {
     const { bed, a } = bench();
     const b = bed.nexus('b').clear();
     bed.store.hold = true;

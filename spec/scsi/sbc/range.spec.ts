@@ -23,7 +23,7 @@ const buffers = (name: string): object => (name.startsWith('READ') ? { in: 512 }
 describe('block ranges', () => {
   for (const [name, cdb, lbaBytes] of RANGED) {
     const fits = HUGE.filter((lba) => lba < 2n ** BigInt(lbaBytes * 8));
-    it(`${name} refuses one block at 2^31 … 2^64 - 1`, () => {
+    it(`K18 ${name} refuses one block at 2^31 … 2^64 - 1`, () => {
       const bed = disk({ blocks: CAPACITY });
       const a = bed.nexus('a').clear();
       for (const lba of fits) {

@@ -145,7 +145,7 @@ describe('READ', () => {
     bed.store.fail('read', MEDIUM_READ, 512 + 100);
     assert.equal(a.run(read10(100, 4), { in: 2048 }).information, 101);
   });
-  it('puts an LBA above 2^32 whole into descriptor sense and not at all into fixed sense', () => {
+  it('K19 puts an LBA above 2^32 whole into descriptor sense and not at all into fixed sense', () => {
     const bed = disk({ blocks: 16 });
     bed.store.bytes = 2 ** 44;
     const a = bed.nexus('a').clear();

@@ -49,7 +49,7 @@ describe('START STOP UNIT', () => {
     b.run(START);
     assert.equal(a.run(TUR).status, 0);
   });
-  it('stopping flushes the cache first', () => {
+  it('K31 stopping flushes the cache first', () => {
     const { bed, a } = ready();
     a.run(write10(4, 1), { out: pattern(4, 1) });
     a.run(STOP);

@@ -235,7 +235,7 @@ describe('UNMAP', () => {
   it('does not exist on a fully provisioned unit', () => {
     assert.equal(unmap(disk().nexus('a').clear(), [[0, 1]]).sense, '5/20/00');
   });
-  it('never wipes a later write of the same blocks', () => {
+  it('K23 never wipes a later write of the same blocks', () => {
     const { bed, a } = thin();
     bed.store.hold = true;
     const out = unmapList([[50, 4]]);

@@ -86,7 +86,7 @@ describe('WRITE', () => {
       }
     }
   });
-  it('with the write cache off, GOOD means stable for every WRITE', () => {
+  it('K24 with the write cache off, GOOD means stable for every WRITE', () => {
     for (const [, cdb] of forms) {
       const { bed, a } = blank();
       bed.unit.writeCacheEnabled = false;

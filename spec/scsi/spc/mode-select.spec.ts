@@ -229,7 +229,7 @@ describe('MODE SELECT', () => {
 });
 
 describe('MODE SELECT that turns the write cache off', () => {
-  it('flushes before it says so', () => {
+  it('K24 flushes before it says so', () => {
     const t = disk();
     const a = t.nexus('a').clear();
     a.run('2a 00 00 00 00 00 00 00 01 00', { out: new Uint8Array(512).fill(9) });

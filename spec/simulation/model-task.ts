@@ -1,0 +1,110 @@
+/** A command as the model sees it: what arrived, and what has been seen of it since. */
+import type { Outcome } from '../support/direct-port.ts';
+import { type Command, isWriter, type Range, rangesOf } from './command.ts';
+
+export interface ModelTask {
+  readonly id: number;
+  readonly command: Command;
+  readonly nexus: number;
+  readonly attribute: number;
+  readonly tag: number;
+  readonly arrivedAt: number;
+  /** Bytes of data-out that came. */
+  readonly outBytes: number;
+  /** When the rules first let it run; -1 before that. */
+  couldRunAt: number;
+  /** It reached the store. */
+  started: boolean;
+  startedAt: number;
+  /** Requests of it that the store holds. */
+  requests: number;
+  /** An ACA condition held it when its last request ended: it may have done its work and wait to say so. */
+  heldBack: boolean;
+  ended: boolean;
+  /** How it has to end because somebody aborted it. */
+  aborted: 'silence' | 'status' | null;
+  /** How it has to be refused on arrival: a status, or sense data. */
+  refusal: string;
+  /** Sense data of the fault that the store reported. */
+  fault: string;
+  faultInformation: number;
+  /** What COMPARE AND WRITE found possible when it started. */
+  mayMatch: boolean;
+  mayDiffer: boolean;
+  /** The blocks that were, when it started, what it says: by their place in its range. */
+  readonly same: Set<number>;
+  /** A write whose data was promised to be stable when it started. */
+  durable: boolean;
+  /** Changes of the write cache before it started. */
+  cacheChanges: number;
+}
+
+export function modelTask(
+  id: number,
+  command: Command,
+  where: {
+    readonly nexus: number;
+    readonly attribute: number;
+    readonly tag: number;
+    readonly outBytes: number;
+  },
+  now: number,
+): ModelTask {
+  return {
+    id,
+    command,
+    ...where,
+    arrivedAt: now,
+    couldRunAt: -1,
+    started: false,
+    startedAt: -1,
+    requests: 0,
+    heldBack: false,
+    ended: false,
+    aborted: null,
+    refusal: '',
+    fault: '',
+    faultInformation: -1,
+    mayMatch: true,
+    mayDiffer: true,
+    same: new Set(),
+    durable: false,
+    cacheChanges: 0,
+  };
+}
+
+/**
+ * Whether two commands touch a block that one of them writes. `whole`: UNMAP and START STOP UNIT
+ * count as writing every block, and no blocks as a place between two.
+ */
+export function conflict(a: ModelTask, b: ModelTask, whole: boolean): boolean {
+  if (!writes(a, whole) && !writes(b, whole)) return false;
+  const [mine, its] = [extents(a, whole), extents(b, whole)];
+  return mine.some((x) =>
+    its.some(
+      (y) =>
+        (whole || (x.blocks > 0 && y.blocks > 0)) &&
+        x.lba < y.lba + y.blocks &&
+        y.lba < x.lba + x.blocks,
+    ),
+  );
+}
+
+const EVERYTHING: readonly Range[] = [{ lba: 0, blocks: Number.MAX_SAFE_INTEGER }];
+
+function extents(task: ModelTask, whole: boolean): readonly Range[] {
+  if (task.refusal.includes('/')) return [];
+  const { kind } = task.command;
+  return whole && (kind === 'unmap' || kind === 'start-stop') ? EVERYTHING : rangesOf(task.command);
+}
+
+function writes(task: ModelTask, whole: boolean): boolean {
+  return isWriter(task.command) || (whole && task.command.kind === 'start-stop');
+}
+
+/** What became of a command, in the words of the rules: a status, or sense data. */
+export function endOf(outcome: Outcome): string {
+  if (outcome.dropped) return 'silence';
+  if (outcome.sense !== '') return outcome.sense;
+  return outcome.status.toString(16).padStart(2, '0');
+}
