@@ -195,6 +195,20 @@ async function warmUp(run: () => void): Promise<void> {
   }
 }
 
+/**
+ * Fewest garbage collections of three runs: what one command leaves behind shows in every run of a million, what others in
+ * this process left behind does not.
+ */
+async function fewestCollections(run: () => void): Promise<number> {
+  let fewest = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3 && fewest > 0; attempt += 1) {
+    globalThis.gc?.();
+    // biome-ignore lint/performance/noAwaitInLoops: one run after the other
+    fewest = Math.min(fewest, await collectionsDuring(run));
+  }
+  return fewest;
+}
+
 async function collectionsDuring(run: () => void): Promise<number> {
   let collections = 0;
   const observer = new PerformanceObserver((list) => {
@@ -222,7 +236,7 @@ describe('hot path', function () {
       const template = new Int32Array(bytes.buffer, 0, bytes.length / 4);
       await warmUp(() => rig.repeat(template, 20_000));
       let good = 0;
-      const collections = await collectionsDuring(() => {
+      const collections = await fewestCollections(() => {
         good = rig.repeat(template, READS);
       });
       assert.equal(good, READS);
@@ -239,7 +253,7 @@ describe('hot path', function () {
       const rig = new VhostRig(opcode, writes);
       await warmUp(() => rig.repeat(20_000));
       let good = 0;
-      const collections = await collectionsDuring(() => {
+      const collections = await fewestCollections(() => {
         good = rig.repeat(READS);
       });
       assert.equal(good, READS);

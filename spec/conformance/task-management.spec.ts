@@ -219,6 +219,10 @@ describeOnEveryPort('task management', (bench) => {
     assert.deepEqual(await a.attentions(), ['6/2f/00']);
     assert.deepEqual(await Promise.all(writes), new Array(10).fill('ERR_TASK_ABORTED'));
     assert.equal(await a.ready(), '');
+    // Some transports settle what was cleared while the next answer is under way.
+    for (let i = 0; i < 200 && a.initiator.requestLimit !== before; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     assert.equal(a.initiator.requestLimit, before);
   });
 

@@ -15,10 +15,10 @@ import {
   type InitiatorOptions,
   openInitiator,
 } from '../../src/initiator/initiator.ts';
+import { IscsiInitiator } from '../../src/initiator/iscsi/initiator.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
 import type { ConformanceInitiator } from './conformance-initiator.ts';
 import { DaemonProcess } from './daemon-process.ts';
-import { IscsiInitiator } from './iscsi/initiator.ts';
 import { LoopbackTarget } from './loopback-link.ts';
 import { FrontEnd, perform } from './vhost/front-end.ts';
 import { VhostInitiator } from './vhost/initiator.ts';

@@ -30,6 +30,10 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
   ['trace', { summary: 'follow, save and show commands', load: () => import('./trace.ts') }],
   ['inject', { summary: 'make a disk fail or wait', load: () => import('./inject.ts') }],
   [
+    'conformance',
+    { summary: 'check a target by the standards', load: () => import('./conformance.ts') },
+  ],
+  [
     'qemu-args',
     { summary: 'print how QEMU attaches a stock guest', load: () => import('./qemu-args.ts') },
   ],
@@ -44,7 +48,7 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
 ]);
 
 function overview(): string {
-  const lines = [...VERBS].map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
+  const lines = [...VERBS].map(([name, { summary }]) => `  ${name.padEnd(11)} ${summary}`);
   return [
     'ringscsi VERB [ARGUMENTS]    a SCSI target for virtual machines',
     '',

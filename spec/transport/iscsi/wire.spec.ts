@@ -2,13 +2,15 @@
 import { strict as assert } from 'node:assert';
 import { Buffer } from 'node:buffer';
 import { NexusLostError } from '../../../src/initiator/errors.ts';
-import type { IscsiServer } from '../../../src/transport/iscsi/server.ts';
 import {
   IscsiInitiator,
   TARGET_COLD_RESET,
   TARGET_WARM_RESET,
-} from '../../support/iscsi/initiator.ts';
-import { digestOf } from '../../support/iscsi/wire.ts';
+  type Task,
+} from '../../../src/initiator/iscsi/initiator.ts';
+import { openSession, type SessionOptions } from '../../../src/initiator/iscsi/session.ts';
+import { digestOf } from '../../../src/initiator/iscsi/wire.ts';
+import type { IscsiServer } from '../../../src/transport/iscsi/server.ts';
 import { transfer10 } from '../../support/ports.ts';
 import { openServer } from './rig.ts';
 
@@ -21,9 +23,34 @@ function pattern(bytes: number, seed: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, i) => (i * 31 + seed + (i >> 9)) & 0xff);
 }
 
+/** One that breaks what it sends, or keeps it. */
+class FaultyInitiator extends IscsiInitiator {
+  withholdData = false;
+
+  static async connect(port: number, options: SessionOptions): Promise<FaultyInitiator> {
+    return new FaultyInitiator(await openSession({ host: '127.0.0.1', port }, options));
+  }
+
+  protected override sendData(task: Task, r2t: Buffer): void {
+    if (!this.withholdData) super.sendData(task, r2t);
+  }
+
+  /** WRITE(10) of one block at `lba`, a bit of it flipped after the digests were made. */
+  sendDamaged(lba: number, data: Uint8Array, where: 'header' | 'data'): void {
+    const bhs = this.header(0x01, 0xa1, this.nextTag());
+    bhs.writeUInt32BE(data.length, 20);
+    bhs.set(transfer10(0x2a, lba, 1), 32);
+    const bytes = this.wire.frame(bhs, data);
+    // The last byte of the header is of the CDB; behind the data is their digest.
+    const at = where === 'header' ? 47 : bytes.length - 5;
+    bytes[at] = (bytes[at] as number) ^ 1;
+    this.wire.socket.write(bytes);
+  }
+}
+
 describe('iSCSI on the wire', () => {
   let server: IscsiServer;
-  const opened: IscsiInitiator[] = [];
+  const opened: FaultyInitiator[] = [];
   beforeEach(async () => {
     ({ server } = await openServer());
   });
@@ -32,9 +59,8 @@ describe('iSCSI on the wire', () => {
     await server.stop(0);
   });
 
-  const open = async (digests = false, isid = '800000000001'): Promise<IscsiInitiator> => {
-    const portal = `127.0.0.1:${server.port}`;
-    const one = await IscsiInitiator.open(portal, { initiatorName: NAME, digests, isid });
+  const open = async (digests = false, isid = '800000000001'): Promise<FaultyInitiator> => {
+    const one = await FaultyInitiator.connect(server.port, { initiatorName: NAME, digests, isid });
     opened.push(one);
     return one;
   };
@@ -69,7 +95,7 @@ describe('iSCSI on the wire', () => {
   it('a wrong data digest of immediate data is rejected and nothing is written', async () => {
     const one = await open(true);
     await settle(one);
-    one.sendDamaged(0, 7, new Uint8Array(512).fill(0xee), 'data');
+    one.sendDamaged(7, new Uint8Array(512).fill(0xee), 'data');
     await one.ended;
     assert.deepEqual(one.rejects, [DATA_DIGEST_ERROR]);
     const again = await open();
@@ -80,7 +106,7 @@ describe('iSCSI on the wire', () => {
   it('a wrong header digest ends the connection without an answer, and nothing is written', async () => {
     const one = await open(true);
     await settle(one);
-    one.sendDamaged(0, 7, new Uint8Array(512).fill(0xee), 'header');
+    one.sendDamaged(7, new Uint8Array(512).fill(0xee), 'header');
     await one.ended;
     assert.deepEqual(one.rejects, []);
     const again = await open();
@@ -122,7 +148,7 @@ describe('iSCSI on the wire', () => {
   });
 
   /** A write whose data never come: its initiator is gone before the target has asked for them. */
-  function lostWrite(one: IscsiInitiator): Promise<unknown> {
+  function lostWrite(one: FaultyInitiator): Promise<unknown> {
     one.withholdData = true;
     const cdb = transfer10(0x2a, 9, 20);
     return one.execute({ lun: 0, cdb, dataOut: new Uint8Array(20 * 512).fill(0xdd) });

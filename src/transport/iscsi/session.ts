@@ -117,6 +117,7 @@ export class Session implements AnswerSink {
       dropUnsent: (select) => this.#dropUnsent(select),
       giveUp: (cmdSN) => this.#giveUp(cmdSN),
       answer: (itt, response) => this.#answerManagement(itt, response),
+      settled: () => this.#announceWindow(),
     });
     if (options.nexus !== null) {
       options.nexus.onTurn = () => this.#turn();
@@ -173,6 +174,14 @@ export class Session implements AnswerSink {
     header.writeUInt32BE(this.#pingTTT, BHS.at.ttt);
     this.sendPdu(header, null, false);
     return true;
+  }
+
+  /** Room came back without an answer: a NOP-In that wants none says so, or an initiator might wait for ever (11.19). */
+  #announceWindow(): void {
+    if (this.#over) return;
+    const header = newHeader(NOP_IN, NO_TAG);
+    header.writeUInt32BE(NO_TAG, BHS.at.ttt);
+    this.sendPdu(header, null, false);
   }
 
   /** Tells the initiator of an event of the target (11.9.1). */

@@ -50,6 +50,8 @@ export interface ManagedSession {
   /** The command of this number never arrived and is not wanted any more. False when that cannot be. */
   giveUp(cmdSN: number): boolean;
   answer(itt: number, response: number): void;
+  /** Every command that was to be settled has ended. */
+  settled(): void;
 }
 
 /** Functions of the core that concern one logical unit. */
@@ -74,6 +76,7 @@ export class TaskManagement {
   readonly #waiting: Waiting[] = [];
   /** Commands to settle, after what the initiator asked for. */
   readonly #settling: Waiting[] = [];
+  #unsettled = 0;
 
   constructor(nexus: SrpNexus | null, host: ManagementHost, session: ManagedSession) {
     this.#nexus = nexus;
@@ -109,7 +112,13 @@ export class TaskManagement {
    * TAS = 0). ABORT TASK settles it: it completes for a task that is not there, and the command ends in silence.
    */
   settle(command: SrpCommand): void {
-    this.#settling.push(waiting(abortOf(command)));
+    const request = abortOf(command);
+    this.#unsettled += 1;
+    request.done = () => {
+      this.#unsettled -= 1;
+      if (this.#unsettled === 0) this.#session.settled();
+    };
+    this.#settling.push(waiting(request));
   }
 
   /** False when there are more than can be sent now. */

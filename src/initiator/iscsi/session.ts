@@ -1,6 +1,6 @@
-/** Login of the test initiator: a discovery session that finds the target, then a normal session (RFC 7143 clause 6). */
-import { strict as assert } from 'node:assert';
+/** Login without authentication: a discovery session that finds the target when none is named, then a normal session (RFC 7143 clause 6). */
 import { Buffer } from 'node:buffer';
+import { LoginRefusedError } from '../errors.ts';
 import { Wire, type WirePdu } from './wire.ts';
 
 /** Operational stage, transit to the full feature phase (11.12.1 to 11.12.3). */
@@ -9,6 +9,8 @@ const RESERVED_TAG = 0xffffffff;
 
 export interface SessionOptions {
   readonly initiatorName: string;
+  /** Without it the first one the portal names. */
+  readonly targetName?: string;
   /** Six bytes, hexadecimal. */
   readonly isid?: string;
   readonly digests?: boolean;
@@ -60,8 +62,16 @@ async function login(portal: Portal, text: string, isid: string): Promise<Logged
   header.writeUInt32BE(1, 24);
   wire.send(header, Buffer.from(text));
   const { header: answer, data } = await nextPdu(wire);
-  assert.equal(answer.toString('hex', 0, 2), '2387', 'login response, full feature phase');
-  assert.equal(answer.readUInt16BE(36), 0, 'login status');
+  const status = answer.readUInt16BE(36);
+  if (answer[0] !== 0x23 || status !== 0 || answer[1] !== TRANSIT_TO_FULL) {
+    wire.end();
+    const why = status === 0 ? 'it wants more than a login without authentication' : 'refused';
+    throw new LoginRefusedError(
+      `iscsi:${portal.host}:${portal.port}`,
+      status,
+      `${why} (login status ${status.toString(16).padStart(4, '0')}h)`,
+    );
+  }
   return {
     wire,
     parameters: pairs(data),
@@ -86,12 +96,12 @@ async function discover(portal: Portal, options: SessionOptions): Promise<string
   wire.onLost = () => undefined;
   wire.end();
   const target = pairs(data).get('TargetName');
-  assert(target, 'a target is there');
-  return target;
+  if (target !== undefined) return target;
+  throw new LoginRefusedError(`iscsi:${portal.host}:${portal.port}`, 0, 'it names no target');
 }
 
 export async function openSession(portal: Portal, options: SessionOptions): Promise<LoggedIn> {
-  const target = await discover(portal, options);
+  const target = options.targetName ?? (await discover(portal, options));
   const digest = options.digests === true ? 'CRC32C' : 'None';
   const text = [
     `InitiatorName=${options.initiatorName}`,

@@ -1,6 +1,7 @@
-/** An initiator for the conformance suites that speaks iSCSI at error recovery level 0. */
+/** An initiator that speaks iSCSI at error recovery level 0: for tests of targets, ours and others (RFC 7143). */
 import { Buffer } from 'node:buffer';
-import { type BlockAccess, openBlockAccess } from '../../../src/initiator/block-access.ts';
+import { REPORT_LUNS_WLUN } from '../../scsi/lun.ts';
+import { type BlockAccess, openBlockAccess } from '../block-access.ts';
 import {
   ClosedError,
   NexusLostError,
@@ -8,12 +9,10 @@ import {
   ScsiTimeoutError,
   TaskAbortedError,
   TaskManagementError,
-} from '../../../src/initiator/errors.ts';
-import type { ExecuteRequest, InternalRequest } from '../../../src/initiator/initiator.ts';
-import type { CommandResult } from '../../../src/initiator/request.ts';
-import { decodeSense } from '../../../src/initiator/sense-data.ts';
-import { REPORT_LUNS_WLUN } from '../../../src/scsi/lun.ts';
-import type { ConformanceInitiator } from '../conformance-initiator.ts';
+} from '../errors.ts';
+import type { ExecuteRequest, InternalRequest } from '../initiator.ts';
+import type { CommandResult } from '../request.ts';
+import { decodeSense } from '../sense-data.ts';
 import { type LoggedIn, openSession, portalOf, type SessionOptions } from './session.ts';
 import type { Wire, WirePdu } from './wire.ts';
 
@@ -54,7 +53,7 @@ const CLEARED_ASC = 0x2f;
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_SEND_BYTES = 65_536;
 
-interface Task {
+export interface Task {
   readonly itt: number;
   readonly cmdSN: number;
   readonly request: ExecuteRequest;
@@ -96,13 +95,11 @@ function additionalHeaders({ cdb, dataOut, dataInBytes = 0 }: ExecuteRequest): B
   return Buffer.concat(pieces);
 }
 
-export class IscsiInitiator implements ConformanceInitiator {
+export class IscsiInitiator {
   readonly maxDataBytes: number = 2 ** 20;
   readonly wire: Wire;
   /** Reasons of the Reject PDUs that came (11.17.1). */
   readonly rejects: number[] = [];
-  /** It does not answer R2Ts. */
-  withholdData = false;
   /** Answers to NOP-Outs. */
   readonly pongs: WirePdu[] = [];
   readonly #session: LoggedIn;
@@ -118,7 +115,7 @@ export class IscsiInitiator implements ConformanceInitiator {
   #onEnd: () => void = () => undefined;
   readonly ended: Promise<void>;
 
-  private constructor(session: LoggedIn) {
+  protected constructor(session: LoggedIn) {
     this.#session = session;
     this.wire = session.wire;
     this.#maxCmdSN = session.maxCmdSN;
@@ -211,9 +208,9 @@ export class IscsiInitiator implements ConformanceInitiator {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new ClosedError('task management');
       if (this.#lost !== null) throw new NexusLostError('task management', this.#lost);
-      const itt = this.#nextTag();
+      const itt = this.nextTag();
       this.#functions.set(itt, { resolve, reject });
-      const header = this.#header(0x02 | IMMEDIATE, FINAL | asked, itt);
+      const header = this.header(0x02 | IMMEDIATE, FINAL | asked, itt);
       lunField(lun).copy(header, 8);
       header.writeUInt32BE(referenced?.itt ?? RESERVED_TAG, 20);
       header.writeUInt32BE(referenced?.cmdSN ?? 0, 32);
@@ -223,20 +220,9 @@ export class IscsiInitiator implements ConformanceInitiator {
 
   /** NOP-Out that asks for an answer (11.18). */
   ping(data: string): void {
-    const header = this.#header(IMMEDIATE, FINAL, this.#nextTag());
+    const header = this.header(IMMEDIATE, FINAL, this.nextTag());
     header.writeUInt32BE(RESERVED_TAG, 20);
     this.wire.send(header, Buffer.from(data));
-  }
-
-  /** WRITE(10) of one block at `lba` whose PDU is damaged on the way. */
-  sendDamaged(lun: number, lba: number, data: Uint8Array, where: 'header' | 'data'): void {
-    const header = this.#header(0x01, FINAL | 0x20 | ATTRIBUTES.simple, this.#nextTag());
-    lunField(lun).copy(header, 8);
-    header.writeUInt32BE(data.length, 20);
-    Buffer.from('2a000000000000000100', 'hex').copy(header, 32);
-    header.writeUInt32BE(lba, 34);
-    this.#cmdSN = (this.#cmdSN + 1) >>> 0;
-    this.wire.send(header, data, Buffer.alloc(0), where);
   }
 
   async close(): Promise<void> {
@@ -252,12 +238,12 @@ export class IscsiInitiator implements ConformanceInitiator {
     if (this.#lost === null) await this.ended;
   }
 
-  #nextTag(): number {
+  protected nextTag(): number {
     this.#lastTag += 1;
     return this.#lastTag;
   }
 
-  #header(opcode: number, flags: number, itt: number): Buffer {
+  protected header(opcode: number, flags: number, itt: number): Buffer {
     const header = Buffer.alloc(48);
     header[0] = opcode;
     header[1] = flags;
@@ -269,7 +255,7 @@ export class IscsiInitiator implements ConformanceInitiator {
 
   #submit(request: ExecuteRequest, resolve: Task['resolve'], reject: Task['reject']): Task {
     const { lun, cdb, dataOut, dataInBytes = 0, timeoutMs = DEFAULT_TIMEOUT_MS } = request;
-    const itt = this.#nextTag();
+    const itt = this.nextTag();
     const timer = setTimeout(() => {
       this.#abort(task, () => undefined, new ScsiTimeoutError(cdb, timeoutMs)).catch(reject);
     }, timeoutMs);
@@ -285,7 +271,7 @@ export class IscsiInitiator implements ConformanceInitiator {
     this.#tasks.set(itt, task);
     const direction = (dataInBytes > 0 ? 0x40 : 0) | (dataOut === undefined ? 0 : 0x20);
     const attribute = ATTRIBUTES[request.attribute ?? 'simple'];
-    const header = this.#header(0x01, FINAL | direction | attribute, itt);
+    const header = this.header(0x01, FINAL | direction | attribute, itt);
     lunField(lun).copy(header, 8);
     header.writeUInt32BE(dataOut?.length ?? dataInBytes, 20);
     header.set(cdb.subarray(0, 16), 32);
@@ -344,7 +330,7 @@ export class IscsiInitiator implements ConformanceInitiator {
     } else {
       const task = this.#tasks.get(itt);
       if (task === undefined) return;
-      if (opcode === 0x31 && !this.withholdData) this.#dataOut(task, header);
+      if (opcode === 0x31) this.sendData(task, header);
       else if (opcode === 0x25) this.#dataIn(task, pdu);
       else if (opcode === 0x21) this.#response(task, pdu);
     }
@@ -354,19 +340,20 @@ export class IscsiInitiator implements ConformanceInitiator {
     const ttt = pdu.header.readUInt32BE(20);
     if (itt !== RESERVED_TAG) this.pongs.push(pdu);
     else if (ttt !== RESERVED_TAG) {
-      const header = this.#header(IMMEDIATE, FINAL, RESERVED_TAG);
+      const header = this.header(IMMEDIATE, FINAL, RESERVED_TAG);
       header.writeUInt32BE(ttt, 20);
       this.wire.send(header);
     }
   }
 
-  #dataOut(task: Task, r2t: Buffer): void {
+  /** Answers an R2T. */
+  protected sendData(task: Task, r2t: Buffer): void {
     const start = r2t.readUInt32BE(40);
     const end = start + r2t.readUInt32BE(44);
     let dataSN = 0;
     for (let at = start; at < end; at += MAX_SEND_BYTES, dataSN += 1) {
       const to = Math.min(end, at + MAX_SEND_BYTES);
-      const header = this.#header(0x05, to === end ? FINAL : 0, task.itt);
+      const header = this.header(0x05, to === end ? FINAL : 0, task.itt);
       r2t.copy(header, 8, 8, 16);
       r2t.copy(header, 20, 20, 24);
       header.writeUInt32BE(0, 24);

@@ -4,14 +4,17 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 const HEADER_BYTES = 48;
+const NOTHING: Buffer = Buffer.alloc(0);
 /** The polynomial 1EDC6F41h, reflected (RFC 7143 13.1). */
 const POLYNOMIAL = 0x82f63b78;
 
 export function digestOf(...pieces: readonly Uint8Array[]): number {
   let crc = 0xffffffff;
-  for (const byte of pieces.flatMap((piece) => [...piece])) {
-    crc ^= byte;
-    for (let i = 0; i < 8; i += 1) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ POLYNOMIAL;
+  for (const piece of pieces) {
+    for (const byte of piece) {
+      crc ^= byte;
+      for (let i = 0; i < 8; i += 1) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ POLYNOMIAL;
+    }
   }
   return (crc ^ 0xffffffff) >>> 0;
 }
@@ -47,13 +50,13 @@ export class Wire {
     return new Wire(socket);
   }
 
-  /** Sends a PDU whose header lacks the lengths. `damage` flips a bit of the data after its digest was made. */
-  send(
-    header: Buffer,
-    data: Uint8Array = Buffer.alloc(0),
-    ahs: Uint8Array = Buffer.alloc(0),
-    damage: 'header' | 'data' | null = null,
-  ): void {
+  /** Sends a PDU whose header lacks the lengths. */
+  send(header: Buffer, data: Uint8Array = NOTHING, ahs: Uint8Array = NOTHING): void {
+    this.socket.write(this.frame(header, data, ahs));
+  }
+
+  /** The bytes of a PDU: lengths, padding and digests in their places. */
+  frame(header: Buffer, data: Uint8Array = NOTHING, ahs: Uint8Array = NOTHING): Buffer {
     header[4] = ahs.length / 4;
     header.writeUIntBE(data.length, 5, 3);
     const body = Buffer.concat([data, Buffer.alloc(-data.length & 3)]);
@@ -64,11 +67,7 @@ export class Wire {
       pieces.push(body);
       if (this.dataDigest) pieces.push(digestBytes(body));
     }
-    const bytes = Buffer.concat(pieces);
-    // The last byte of the header is of the CDB; the data digest, when there is one, comes last.
-    if (damage === 'header') bytes[HEADER_BYTES - 1] = (bytes[HEADER_BYTES - 1] as number) ^ 1;
-    if (damage === 'data') bytes[bytes.length - 5] = (bytes[bytes.length - 5] as number) ^ 1;
-    this.socket.write(bytes);
+    return Buffer.concat(pieces);
   }
 
   end(): void {
