@@ -504,3 +504,24 @@ describe('APTPL', () => {
     assert.equal(out(a, REGISTER, { actionKey: 1, flags: 0x01 }).status, GOOD, 'and it goes on');
   });
 });
+
+describe('registrations', () => {
+  it('are 1024 at most: one initiator cannot fill memory by naming others', () => {
+    const { a } = bench('ab');
+    const name = (i: number): Buffer => srpTransportId(i.toString(16).padStart(32, '0'));
+    const naming = (from: number, count: number): Outcome =>
+      out(a, REGISTER, {
+        actionKey: 7,
+        flags: 0x08,
+        transportIds: Array.from({ length: count }, (_, i) => name(from + i)),
+      });
+    assert.equal(naming(1, 1022).status, GOOD);
+    assert.equal(out(a, REGISTER, { key: 7 }).status, GOOD, 'only the asking one leaves');
+    assert.equal(naming(5000, 2).sense, '5/55/04');
+    const held = (): number =>
+      Buffer.from(a.run('5e 00 00 00 00 00 00 00 08 00', { in: 8 }).dataIn).readUInt32BE(4) / 8;
+    assert.equal(held(), 1022, 'refused as a whole');
+    assert.equal(naming(5000, 1).status, GOOD);
+    assert.equal(held(), 1024);
+  });
+});

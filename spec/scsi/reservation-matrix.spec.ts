@@ -174,6 +174,19 @@ describe('RESERVE and RELEASE', () => {
     );
   });
 
+  it('shuts out PERSISTENT RESERVE IN and OUT of its holder too (SPC-2 5.5.1)', () => {
+    const { a } = reserved();
+    for (const action of [0, 1, 2, 3]) {
+      const r = a.run([0x5e, action, 0, 0, 0, 0, 0, 0, 0xff, 0], { in: 255 });
+      assert.equal(r.status, CONFLICT);
+    }
+    const list = new Uint8Array(24).fill(1, 8, 16);
+    assert.equal(a.run('5f 00 00 00 00 00 00 00 18 00', { out: list }).status, CONFLICT);
+    a.run('17 00 00 00 00 00');
+    assert.equal(a.run('5e 00 00 00 00 00 00 00 08 00', { in: 8 }).dataIn[7], 0, 'no key');
+    assert.equal(a.run('5f 00 00 00 00 00 00 00 18 00', { out: list }).status, 0);
+  });
+
   it('RELEASE by another one is GOOD and releases nothing', () => {
     const { a, b, ready } = reserved();
     assert.equal(b.run('17 00 00 00 00 00').status, 0);

@@ -21,10 +21,11 @@ export type AttentionPolicy = 'report' | 'ignore' | 'clear';
  * What a reservation of another nexus does to the command (SPC-4 table 51, SPC-2 table 10).
  *   always   nothing
  *   allowed  nothing, but RESERVE(6) and (10) exclude it
+ *   persistent  nothing, but RESERVE(6) and (10) exclude it, whoever sends it (SPC-2 5.5.1)
  *   reads    exclusive access excludes it
  *   writes   every reservation excludes it, but for registrants where registrants share
  */
-export type ReservationClass = 'always' | 'allowed' | 'reads' | 'writes';
+export type ReservationClass = 'always' | 'allowed' | 'persistent' | 'reads' | 'writes';
 
 /** What a TRANSFER LENGTH of zero means. */
 export type ZeroBlocks = 'none' | '256' | 'rest';

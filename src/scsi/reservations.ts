@@ -18,6 +18,9 @@ export const EXCLUSIVE_ACCESS_ALL_REGISTRANTS = 0x8;
 /** This target has one port as far as reservations go: whoever comes, by whatever transport, comes through it. */
 export const RELATIVE_TARGET_PORT = 1;
 
+/** Most registrations of a logical unit: initiators that never come back stay registered, and every name may be new. */
+export const MAX_REGISTRATIONS = 1024;
+
 /** Types as the bits of the PERSISTENT RESERVATION TYPE MASK (SPC-4 table 180). */
 export const TYPE_MASK = 0xea01;
 
@@ -211,9 +214,11 @@ export class Reservations {
 
   /** Whether a command of `nexus` meets a RESERVATION CONFLICT. Call it only while `active`. */
   conflicts(nexus: Nexus, policy: ReservationClass): boolean {
-    if (this.#reservedBy !== null) return this.#reservedBy !== nexus && policy !== 'always';
+    if (this.#reservedBy !== null) {
+      return policy === 'persistent' || (this.#reservedBy !== nexus && policy !== 'always');
+    }
     const { reservation } = this.#state;
-    if (reservation === null || policy === 'always' || policy === 'allowed') return false;
+    if (reservation === null || (policy !== 'reads' && policy !== 'writes')) return false;
     const { type } = reservation;
     if (this.holds(nexus.port)) return false;
     if (isForRegistrants(type) && this.registration(nexus.port) !== undefined) return false;

@@ -10,7 +10,7 @@ const POLICY: CommandPolicy = {
   medium: 'none',
   standby: true,
   attention: 'report',
-  reservation: 'allowed',
+  reservation: 'persistent',
   extent: TOUCHES_NOTHING,
   clause: 'SPC-4 6.15',
 };

@@ -18,6 +18,7 @@ import {
   isAllRegistrants,
   isForRegistrants,
   isReservationType,
+  MAX_REGISTRATIONS,
   type Registration,
   type Reservation,
   type ReservationState,
@@ -25,6 +26,7 @@ import {
 import { RESERVATION_CONFLICT } from '../sam.ts';
 import { cdbPointer, NONE, parameterBytePointer } from '../sense.ts';
 import {
+  INSUFFICIENT_REGISTRATION_RESOURCES,
   INTERNAL_TARGET_FAILURE,
   INVALID_FIELD_IN_CDB,
   INVALID_FIELD_IN_PARAMETER_LIST,
@@ -47,8 +49,8 @@ const POLICY: CommandPolicy = {
   medium: 'none',
   standby: true,
   attention: 'report',
-  // Each service action has rules of its own; they are below.
-  reservation: 'allowed',
+  // Each service action has rules of its own for persistent reservations; they are below.
+  reservation: 'persistent',
   extent: TOUCHES_NOTHING,
   clause: 'SPC-4 6.16',
 };
@@ -156,6 +158,7 @@ function register(situation: Situation, ignoresKey: boolean): Outcome {
     // Named twice is named once.
     if (!registrations.some((other) => other.port === each.port)) registrations.push(fresh(each));
   }
+  if (registrations.length > MAX_REGISTRATIONS) return refusal(INSUFFICIENT_REGISTRATION_RESOURCES);
   return {
     state: { registrations, reservation: state.reservation, aptpl: asked.aptpl },
     counts: true,
@@ -254,6 +257,7 @@ function registerAndMove({ state, port, asked, holds }: Situation): Outcome {
     (each) => each.port !== heir.port && !(asked.unregisters && each.port === port),
   );
   registrations.push({ ...heir, key: asked.actionKey, allTargetPorts: false });
+  if (registrations.length > MAX_REGISTRATIONS) return refusal(INSUFFICIENT_REGISTRATION_RESOURCES);
   return {
     state: {
       registrations,
