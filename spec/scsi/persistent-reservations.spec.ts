@@ -524,4 +524,15 @@ describe('registrations', () => {
     assert.equal(naming(5000, 1).status, GOOD);
     assert.equal(held(), 1024);
   });
+
+  it("of an anonymous initiator are nobody else's in another life of the target, those of a known one are its own", () => {
+    const lives = [disk(), disk()];
+    const ports = (identity: string, anonymous: boolean) =>
+      lives.map(({ target }) => target.login(identity, '', anonymous)?.port);
+    const [first, second] = ports('anonymous:1', true);
+    assert.match(first ?? '', /^[0-9a-f]{32}$/);
+    assert.notEqual(first, second);
+    const [known, again] = ports('name:guest', false);
+    assert.equal(known, again);
+  });
 });

@@ -1,5 +1,5 @@
 /** The SCSI target device: its logical units, its nexuses, and the task router in front of them (SAM-5 4.5). */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { assert } from '../assert.ts';
 import type { TargetPort, Timers } from './contracts.ts';
 import type { LogicalUnit } from './logical-unit.ts';
@@ -123,13 +123,14 @@ export class Target {
 
   /**
    * An initiator has logged in, through an initiator port of this identifier (32 hexadecimal digits); one without gets one
-   * derived from its identity. Null when MAX_NEXUSES are present already.
+   * derived from its identity, an anonymous one a random one: nobody else may ever come by it, after a restart neither, and find
+   * registrations that were kept. Null when MAX_NEXUSES are present already.
    */
   login(
     identity: string,
     name: string,
     anonymous: boolean,
-    port = derivedPort(identity),
+    port = derivedPort(anonymous ? randomUUID() : identity),
   ): Nexus | null {
     const known = this.nexuses.find(identity);
     if (known !== undefined) {
