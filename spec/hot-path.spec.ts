@@ -203,7 +203,6 @@ async function fewestCollections(run: () => void): Promise<number> {
   let fewest = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < 3 && fewest > 0; attempt += 1) {
     globalThis.gc?.();
-    // biome-ignore lint/performance/noAwaitInLoops: one run after the other
     fewest = Math.min(fewest, await collectionsDuring(run));
   }
   return fewest;

@@ -1,7 +1,7 @@
 /** Persistent reservations (SPC-4 5.13, 6.15, 6.16), service action by service action. */
 import { strict as assert } from 'node:assert';
 import { Buffer } from 'node:buffer';
-import { DONE, MEDIUM_WRITE, type StoreReply } from '../../src/scsi/contracts.ts';
+import { DONE, MEDIUM_WRITE, PENDING, type StoreReply } from '../../src/scsi/contracts.ts';
 import { setControl } from '../support/control-page.ts';
 import type { Outcome } from '../support/direct-port.ts';
 import {
@@ -493,6 +493,22 @@ describe('APTPL', () => {
     assert.equal(saved[2]?.length, 0, 'nothing is to be kept any more');
     out(a, RELEASE, { key: 1, type: EA });
     assert.equal(saved.length, 3);
+  });
+
+  it('one change at a time: a RESERVE waits for a REGISTER that is being saved, and then meets it', () => {
+    const { bed, a, b, keeper } = kept();
+    keeper.reply = PENDING;
+    const { cdb, list } = reserveOut(REGISTER, { actionKey: 1, flags: 0x01 });
+    const register = a.start(cdb, { out: list });
+    const reserve = b.start('16 00 00 00 00 00');
+    const others = Array.from({ length: 3000 }, () => b.start('17 00 00 00 00 00'));
+    assert.equal(reserve.done, false);
+    bed.unit.taskSet.verify();
+    register.task.stored(DONE);
+    assert.equal(register.result.status, GOOD);
+    assert.equal(reserve.result.status, CONFLICT);
+    assert.equal(others.at(-1)?.result.status, CONFLICT);
+    assert.equal(bed.unit.reservations.reservedBy, null);
   });
 
   it('a save that fails is 4/44/00, and nothing has changed', () => {

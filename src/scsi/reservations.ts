@@ -160,6 +160,7 @@ export class Reservations {
   /** Something is reserved: the one word the hot path looks at. */
   active = false;
   #changing = false;
+  #draining = false;
   readonly #waiting: (() => void)[] = [];
 
   get state(): ReservationState {
@@ -195,10 +196,18 @@ export class Reservations {
     change();
   }
 
+  /** The change under way has ended: those that wait run, one after the other, without growing the stack. */
   leave(): void {
     this.#changing = false;
-    const next = this.#waiting.shift();
-    if (next !== undefined) this.enter(next);
+    if (this.#draining) return;
+    this.#draining = true;
+    while (!this.#changing) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      this.#changing = true;
+      next();
+    }
+    this.#draining = false;
   }
 
   registration(port: string): Registration | undefined {

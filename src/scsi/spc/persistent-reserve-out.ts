@@ -345,6 +345,11 @@ function change(task: Task, asked: Asked): void {
   const unit = unitOf(task);
   const port = portOf(task);
   const { reservations } = unit;
+  // A RESERVE may have come first while this one waited.
+  if (reservations.reservedBy !== null) {
+    refuse(task, CONFLICT);
+    return;
+  }
   const outcome = task.aborting
     ? null
     : act(task, {

@@ -2,7 +2,9 @@
 import { assert } from '../../assert.ts';
 import { bits } from '../cdb.ts';
 import { type CommandPolicy, command, TOUCHES_NOTHING } from '../command-table.ts';
+import type { Nexus } from '../nexus.ts';
 import { unitOf } from '../parameter-data.ts';
+import type { Reservations } from '../reservations.ts';
 import { RESERVATION_CONFLICT } from '../sam.ts';
 import type { Task } from '../task.ts';
 
@@ -32,26 +34,31 @@ export const RESERVE_10 = command(
 );
 export const RELEASE_10 = command(0x57, 'RELEASE(10)', 10, LONG_ID, policy('SPC-2 7.17', 'always'));
 
-/** Registrations and this kind of reservation exclude each other (SPC-4 5.13.3; CRH = 0). */
-function refusedByRegistrations(task: Task): boolean {
+/** Runs when no PERSISTENT RESERVE OUT is on its way: it, too, is one change of what is reserved. */
+function change(task: Task, effect: (reservations: Reservations, nexus: Nexus) => void): void {
   const unit = unitOf(task);
-  if (unit.reservations.state.registrations.length === 0) return false;
-  task.status = RESERVATION_CONFLICT;
-  unit.finish(task);
-  return true;
+  const { reservations } = unit;
+  const { nexus } = task;
+  assert(nexus !== null, 'a running task has a nexus');
+  reservations.enter(() => {
+    // Registrations and this kind of reservation exclude each other (SPC-4 5.13.3; CRH = 0).
+    if (reservations.state.registrations.length > 0) task.status = RESERVATION_CONFLICT;
+    else if (!task.aborting) effect(reservations, nexus);
+    unit.finish(task);
+    reservations.leave();
+  });
 }
 
 export function reserve(task: Task): void {
-  if (refusedByRegistrations(task)) return;
-  assert(task.nexus !== null, 'a running task has a nexus');
-  // The gate has refused every nexus but the one that has it.
-  unitOf(task).reservations.reservedBy = task.nexus;
-  unitOf(task).finish(task);
+  change(task, (reservations, nexus) => {
+    const { reservedBy } = reservations;
+    // Somebody else may have been faster while this one waited.
+    if (reservedBy !== null && reservedBy !== nexus) task.status = RESERVATION_CONFLICT;
+    else reservations.reservedBy = nexus;
+  });
 }
 
+/** GOOD without effect from everybody but the holder. */
 export function release(task: Task): void {
-  if (refusedByRegistrations(task)) return;
-  // GOOD without effect from everybody else.
-  unitOf(task).reservations.release(task.nexus);
-  unitOf(task).finish(task);
+  change(task, (reservations, nexus) => reservations.release(nexus));
 }
