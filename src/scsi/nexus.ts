@@ -2,6 +2,8 @@
 
 /** Most nexuses a target remembers; unit attention state is indexed by `Nexus.index`. */
 export const MAX_NEXUSES = 1024;
+/** Index of the commands that the copy manager sends; nothing is ever posted for it. */
+export const COPY_MANAGER_INDEX = MAX_NEXUSES;
 
 export interface Nexus {
   /** Small stable number, the index of per-nexus state. */

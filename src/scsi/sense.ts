@@ -9,6 +9,7 @@ export const HARDWARE_ERROR = 0x4;
 export const ILLEGAL_REQUEST = 0x5;
 export const UNIT_ATTENTION = 0x6;
 export const DATA_PROTECT = 0x7;
+export const COPY_ABORTED = 0xa;
 export const ABORTED_COMMAND = 0xb;
 export const MISCOMPARE = 0xe;
 

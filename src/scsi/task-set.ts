@@ -20,7 +20,7 @@ import {
 } from './control-mode.ts';
 import { decode, execute } from './device-server.ts';
 import type { LogicalUnit } from './logical-unit.ts';
-import type { Nexus } from './nexus.ts';
+import { COPY_MANAGER_INDEX, type Nexus } from './nexus.ts';
 import {
   ACA,
   ACA_ACTIVE,
@@ -65,6 +65,8 @@ export class TaskSet {
   /** HEAD OF QUEUE and ACA tasks, which overtake. */
   #headOfQueue = 0;
   #ordered = 0;
+  /** Commands of the copy manager: they overtake, and hold up only what overlaps. */
+  #copying = 0;
   /** Tasks in the set that write blocks. */
   #writing = 0;
   #runHead: Task | null = null;
@@ -184,8 +186,9 @@ export class TaskSet {
 
   #tally(task: Task, by: number): void {
     this.count += by;
+    if (isCopy(task)) this.#copying += by;
     // An ACA command that is aborted may outlive its ACA condition: it overtook others as well.
-    if (task.attribute === HEAD_OF_QUEUE || task.attribute === ACA) this.#headOfQueue += by;
+    else if (task.attribute === HEAD_OF_QUEUE || task.attribute === ACA) this.#headOfQueue += by;
     if (task.attribute === ORDERED) this.#ordered += by;
     if (writes(task)) this.#writing += by;
   }
@@ -203,7 +206,8 @@ export class TaskSet {
       if (this.#aca.governing(task.nexus, this.#unit) !== null) return !this.#overlapsEnabled(task);
     }
     if (this.count === 1) return true;
-    if (this.#unit.taskSetPerNexus || this.#unit.reordersFreely) return this.#finds(task);
+    const { taskSetPerNexus, reordersFreely } = this.#unit;
+    if (taskSetPerNexus || reordersFreely || this.#copying > 0) return this.#finds(task);
     if (task.attribute === HEAD_OF_QUEUE) return !this.#overlapsEnabled(task);
     if (this.#headOfQueue > 0) return false;
     if (task.attribute === ORDERED) return task.previous === null;
@@ -214,13 +218,14 @@ export class TaskSet {
     return true;
   }
 
-  /** Whether a task finds its turn when TST or QUEUE ALGORITHM MODIFIER are not 0. */
+  /** Whether a task finds its turn when TST or QUEUE ALGORITHM MODIFIER are not 0, or a copy is under way. */
   #finds(task: Task): boolean {
     if (this.#overlapsEnabled(task)) return false;
     if (task.attribute === HEAD_OF_QUEUE) return true;
     const { taskSetPerNexus, reordersFreely } = this.#unit;
     for (let other = this.#head; other !== null; other = other.next) {
-      if (other === task || (taskSetPerNexus && other.nexus !== task.nexus)) continue;
+      if (other === task || isCopy(other)) continue;
+      if (taskSetPerNexus && other.nexus !== task.nexus) continue;
       if (other.attribute === HEAD_OF_QUEUE) return false;
       if (other.sequence > task.sequence) continue;
       if (task.attribute === ORDERED || other.attribute === ORDERED) return false;
@@ -535,6 +540,10 @@ export class TaskSet {
     assert(count === this.count && dormant === this.#dormant, 'task set counters agree');
     assert(this.#runHead === null, 'nothing waits to run when nobody runs');
   }
+}
+
+function isCopy(task: Task): boolean {
+  return task.nexus?.index === COPY_MANAGER_INDEX;
 }
 
 function writes(task: Task): boolean {

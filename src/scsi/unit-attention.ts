@@ -34,14 +34,15 @@ export function attentionAfter(status: number): number {
 
 export class UnitAttention {
   /** Number of pending conditions per nexus index: the one word the hot path looks at. */
-  readonly pending = new Uint8Array(MAX_NEXUSES);
+  readonly pending = new Uint8Array(MAX_NEXUSES + 1);
   readonly #queues = new Map<number, number[]>();
 
   /**
-   * Posts a condition for one nexus. Each code is queued once; of the reset family only the highest stays, and a reset
+   * Posts a condition for one nexus, the copy manager's excepted, who has nobody to tell. Each code is queued once; of the reset family only the highest stays, and a reset
    * (not a nexus loss) drops everything older, which it implies.
    */
   post(nexusIndex: number, sense: number): void {
+    if (nexusIndex >= MAX_NEXUSES) return;
     const queue = this.#queues.get(nexusIndex) ?? [];
     const level = rank(sense);
     if (queue.includes(sense) || (level < OTHERS && queue.some((q) => rank(q) < level))) {

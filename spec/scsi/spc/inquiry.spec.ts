@@ -17,7 +17,7 @@ describe('INQUIRY', () => {
     assert.equal(dataIn[2], 0x06, 'SPC-4');
     assert.equal(dataIn[3], 0x32, 'NORMACA, HISUP, response data format 2');
     assert.equal(dataIn[4], dataIn.length - 5);
-    assert.equal(dataIn[5], 0x00, 'no SCC, ALUA, third-party copy, protection');
+    assert.equal(dataIn[5], 0x08, 'third-party copy; no SCC, ALUA, protection');
     assert.equal(dataIn[7], 0x02, 'CMDQUE');
     assert.equal(text(dataIn.subarray(8, 36)), 'RINGSCSISPEC DISK       0001');
   });
@@ -62,7 +62,7 @@ describe('INQUIRY', () => {
 
   it('lists its pages ascending, 00h first', () => {
     const pages = [...vpd(disk().nexus('a'), 0).dataIn.subarray(4)];
-    assert.deepEqual(pages, [0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2]);
+    assert.deepEqual(pages, [0x00, 0x80, 0x83, 0x8f, 0xb0, 0xb1, 0xb2]);
   });
 
   it('names the unit by NAA and by vendor and serial number, different for different units', () => {

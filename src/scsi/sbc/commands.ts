@@ -1,5 +1,13 @@
 /** Index of the block commands: row and handler, one line each. */
 import type { CommandRow, Handler } from '../command-table.ts';
+import {
+  EXTENDED_COPY,
+  extendedCopy,
+  RECEIVE_COPY_OPERATING_PARAMETERS,
+  RECEIVE_COPY_STATUS,
+  receiveCopyOperatingParameters,
+  receiveCopyStatus,
+} from '../copy/extended-copy.ts';
 import { SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16, synchronizeCache } from './cache.ts';
 import { READ_CAPACITY_10, READ_CAPACITY_16, readCapacity10, readCapacity16 } from './capacity.ts';
 import { COMPARE_AND_WRITE, compareAndWrite } from './compare-and-write.ts';
@@ -57,6 +65,9 @@ const commonCommands: readonly Entry[] = [
   [PRE_FETCH_10, preFetch],
   [SYNCHRONIZE_CACHE_10, synchronizeCache],
   [READ_DEFECT_DATA_10, readDefectData10],
+  [EXTENDED_COPY, extendedCopy],
+  [RECEIVE_COPY_STATUS, receiveCopyStatus],
+  [RECEIVE_COPY_OPERATING_PARAMETERS, receiveCopyOperatingParameters],
   [READ_16, read],
   [WRITE_16, write],
   [COMPARE_AND_WRITE, compareAndWrite],

@@ -33,6 +33,8 @@ const VERSION_SPC_4 = 0x06;
 const NORMACA = 0x20;
 const HISUP = 0x10;
 const RESPONSE_DATA_FORMAT = 0x02;
+/** 3PC: it has a copy manager. */
+const THREE_PC = 0x08;
 const CMDQUE = 0x02;
 
 const SAM_5 = 0x00a0;
@@ -54,6 +56,7 @@ function standardData(unit: LogicalUnit): Uint8Array {
   data[2] = VERSION_SPC_4;
   data[3] = (unit.normalAca ? NORMACA : 0) | HISUP | RESPONSE_DATA_FORMAT;
   data[4] = STANDARD_BYTES - 5;
+  if (unit.block !== null) data[5] = THREE_PC;
   data[7] = CMDQUE;
   putText(data, 8, 8, unit.identity.vendor);
   putText(data, 16, 16, unit.identity.product);

@@ -1,4 +1,5 @@
 /** Vital product data pages every device has, and the table of pages of a logical unit (SPC-4 7.8). */
+import { THIRD_PARTY_COPY } from '../copy/third-party-page.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { NO_LUN } from '../lun.ts';
 import { putText } from './text.ts';
@@ -76,6 +77,7 @@ const DISK_PAGES: readonly VpdPage[] = [
   SUPPORTED_PAGES,
   UNIT_SERIAL_NUMBER,
   DEVICE_IDENTIFICATION,
+  THIRD_PARTY_COPY,
   ...BLOCK_PAGES,
 ];
 
