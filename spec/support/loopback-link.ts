@@ -1,6 +1,7 @@
 /** Initiators of the library and a target in one process: links over the loopback, pumped by the event loop. */
 
 import { Inventory } from '../../src/luns/inventory.ts';
+import type { Timers } from '../../src/scsi/contracts.ts';
 import { Target } from '../../src/scsi/target.ts';
 import type { Link, LinkQueue } from '../../src/transport/link.ts';
 import { Loopback, type LoopbackEnd } from '../../src/transport/loopback.ts';
@@ -124,24 +125,22 @@ class LoopbackLink implements Link {
 
 /** A target with disks whose faults and delays are those of the daemon. */
 export class LoopbackTarget {
-  readonly target = new Target({ name: 'loopback' });
+  readonly target: Target;
   readonly inventory: Inventory;
   readonly #links = new Set<LoopbackLink>();
   #pumping = false;
 
   constructor() {
-    this.inventory = new Inventory({
-      target: this.target,
-      parameters: null,
-      timers: {
-        after: (delayMs, callback) =>
-          setTimeout(() => {
-            callback();
-            this.pump();
-          }, delayMs),
-        cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
-      },
-    });
+    const timers: Timers = {
+      after: (delayMs, callback) =>
+        setTimeout(() => {
+          callback();
+          this.pump();
+        }, delayMs),
+      cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
+    };
+    this.target = new Target({ name: 'loopback', timers });
+    this.inventory = new Inventory({ target: this.target, parameters: null, timers });
   }
 
   open(name: string, queuePairs: number): LoopbackLink {
