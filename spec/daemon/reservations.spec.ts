@@ -9,7 +9,7 @@ import { type OutOptions, REGISTER, RESERVE, reserveOut } from '../support/reser
 const CONFLICT = 0x18;
 const EA = 3;
 const APTPL = 0x01;
-const KILLS = 12;
+const KILLS = 6;
 
 describe('reservations that persist through power loss', function () {
   this.timeout(30_000);
