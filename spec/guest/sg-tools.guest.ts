@@ -52,6 +52,15 @@ const RUNS: readonly Run[] = [
   { line: 'sg_persist --in --read-full-status DEV', says: /Transport Id of initiator/ },
   { line: 'sg_persist --out --release --param-rk=abc123 --prout-type=5 DEV' },
   { line: 'sg_persist --out --clear --param-rk=abc123 DEV' },
+  { line: 'sg_logs -a DEV', says: /Write error counter/ },
+  { line: 'sg_logs DEV', says: /Supported log pages/ },
+  // The daemon has no state directory: no SANITIZE.
+  { line: 'sg_sanitize --block --quick DEV', exit: INVALID_OPCODE },
+  {
+    line: 'sg_xcopy if=DEV of=DEV skip=8 seek=64 count=16 bs=512 id_usage=disable 2>&1',
+  },
+  { line: 'sg_copy_results --params DEV', says: /Maximum target descriptor count/i },
+  { line: 'sg_format DEV --format --quick', exit: INVALID_OPCODE },
   { line: 'sg_start --stop DEV; sg_start --start DEV' },
   { line: 'sg_ses DEV', exit: INVALID_OPCODE },
 ];

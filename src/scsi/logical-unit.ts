@@ -12,6 +12,8 @@ import type { SanitizeOperation } from './sbc/sanitize-operation.ts';
 import {
   ASYMMETRIC_ACCESS_STATE_CHANGED,
   BUS_DEVICE_RESET_FUNCTION_OCCURRED,
+  UNRECOVERED_READ_ERROR,
+  WRITE_ERROR,
 } from './sense-codes.ts';
 import type { Target } from './target.ts';
 import type { Task } from './task.ts';
@@ -47,7 +49,7 @@ export interface LogicalUnitOptions {
 
 /** Sums live in one typed array: a plain number that outgrows 31 bits costs a deoptimization of whatever counts. */
 export class UnitCounters {
-  readonly #sums = new Float64Array(6);
+  readonly #sums = new Float64Array(8);
 
   get commands(): number {
     return this.#sums[0] as number;
@@ -68,11 +70,24 @@ export class UnitCounters {
     return this.#sums[5] as number;
   }
 
+  /** Commands that ended because the medium could not be read. */
+  get readErrors(): number {
+    return this.#sums[6] as number;
+  }
+  /** Commands that ended because the medium could not be written. */
+  get writeErrors(): number {
+    return this.#sums[7] as number;
+  }
+
   /** Counts a command that has ended. */
   count(task: Task): void {
     const sums = this.#sums;
     (sums[0] as number) += 1;
-    if (task.status === CHECK_CONDITION) (sums[5] as number) += 1;
+    if (task.status === CHECK_CONDITION) {
+      (sums[5] as number) += 1;
+      if (task.sense === UNRECOVERED_READ_ERROR) (sums[6] as number) += 1;
+      if (task.sense === WRITE_ERROR) (sums[7] as number) += 1;
+    }
     const row = task.row;
     if (row === null) return;
     if (row.extent === READS_EXTENT && row.data === 'in') {

@@ -29,6 +29,8 @@ const CASES: readonly Case[] = [
     at: 7,
     width: 2,
   })),
+  { name: 'LOG SENSE', cdb: [0x4d, 0, 0x42, 0, 0, 0, 0, 0, 0, 0], at: 7, width: 2 },
+  { name: 'RSTMF', cdb: [0xa3, 0x0d, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'COPY OPERATING PARAMETERS', cdb: [0x84, 3, ...new Array(14).fill(0)], at: 10, width: 4 },
   { name: 'REPORT LUNS', cdb: [0xa0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'RSOC all', cdb: [0xa3, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },

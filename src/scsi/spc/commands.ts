@@ -1,6 +1,7 @@
 /** Index of the primary commands (SPC-4): row → handler, to be composed with the commands of a device type. */
 import type { CommandRow, Handler } from '../command-table.ts';
 import { INQUIRY, inquiry } from './inquiry.ts';
+import { LOG_SENSE, logSense } from './log-sense.ts';
 import { MODE_SELECT_6, MODE_SELECT_10, modeSelect6, modeSelect10 } from './mode-select.ts';
 import { MODE_SENSE_6, MODE_SENSE_10, modeSense6, modeSense10 } from './mode-sense.ts';
 import {
@@ -24,6 +25,10 @@ import {
   RELEASE,
   RESERVE,
 } from './persistent-reserve-out.ts';
+import {
+  REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS,
+  reportSupportedTaskManagementFunctions,
+} from './report-functions.ts';
 import { REPORT_LUNS, reportLuns } from './report-luns.ts';
 import {
   REPORT_SUPPORTED_OPERATION_CODES,
@@ -49,6 +54,7 @@ export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
   [RELEASE_6, release],
   [MODE_SENSE_6, modeSense6],
   [MODE_SELECT_10, modeSelect10],
+  [LOG_SENSE, logSense],
   [RESERVE_10, reserve],
   [RELEASE_10, release],
   [MODE_SENSE_10, modeSense10],
@@ -66,4 +72,5 @@ export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
   [REGISTER_AND_MOVE, persistentReserveOut],
   [REPORT_LUNS, reportLuns],
   [REPORT_SUPPORTED_OPERATION_CODES, reportSupportedOperationCodes],
+  [REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS, reportSupportedTaskManagementFunctions],
 ];

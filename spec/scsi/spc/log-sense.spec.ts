@@ -1,0 +1,74 @@
+/** LOG SENSE (SPC-4 6.8) and REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-4 6.36). */
+import { strict as assert } from 'node:assert';
+import { Buffer } from 'node:buffer';
+import { MEDIUM_READ, MEDIUM_WRITE } from '../../../src/scsi/contracts.ts';
+import { disk, type TestNexus } from '../../support/target.ts';
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const log = (n: TestNexus, page: number, subpage = 0, pointer = 0) =>
+  n.run([0x4d, 0, page, subpage, 0, pointer >> 8, pointer & 0xff, 1, 0, 0], { in: 256 });
+
+describe('LOG SENSE', () => {
+  it('lists its pages, with subpages too', () => {
+    const a = disk().nexus('a').clear();
+    assert.equal(hex(log(a, 0x40).dataIn), '000000040002032f');
+    assert.equal(hex(log(a, 0x40, 0xff).dataIn), '40ff000a0000020003002f0000ff');
+  });
+
+  it('counts bytes and errors of reads and writes', () => {
+    const t = disk();
+    const a = t.nexus('a').clear();
+    a.run('2a 00 00 00 00 00 00 00 03 00', { out: new Uint8Array(1536) });
+    a.run('28 00 00 00 00 00 00 00 02 00', { in: 1024 });
+    t.store.fail('write', MEDIUM_WRITE);
+    a.run('2a 00 00 00 00 00 00 00 01 00', { out: new Uint8Array(512) });
+    t.store.fail('read', MEDIUM_READ, 0, 2);
+    for (let i = 0; i < 2; i += 1) a.run('28 00 00 00 00 00 00 00 01 00', { in: 512 });
+    assert.equal(
+      hex(log(a, 0x42).dataIn),
+      '02000018' + '00050008' + '0000000000000600' + '00060008' + '0000000000000001',
+    );
+    assert.equal(
+      hex(log(a, 0x43).dataIn),
+      '03000018' + '00050008' + '0000000000000400' + '00060008' + '0000000000000002',
+    );
+  });
+
+  it('begins where PARAMETER POINTER says, which may not be behind the last', () => {
+    const a = disk().nexus('a').clear();
+    assert.equal(hex(log(a, 0x42, 0, 6).dataIn), '0200000c' + '00060008' + '0000000000000000');
+    const behind = log(a, 0x42, 0, 7);
+    assert.deepEqual([behind.sense, behind.pointer], ['5/24/00', 'cdb 5']);
+  });
+
+  it('says that there is no informational exception, and no thermometer', () => {
+    const a = disk().nexus('a').clear();
+    assert.equal(hex(log(a, 0x6f).dataIn), '2f000008' + '00000304' + '0000ff00');
+  });
+
+  it('refuses pages and subpages it has not, saving, and values it does not keep', () => {
+    const a = disk().nexus('a').clear();
+    for (const [r, pointer] of [
+      [log(a, 0x4d), 'cdb 2.5'],
+      [log(a, 0x42, 1), 'cdb 3'],
+      [log(a, 0x02), 'cdb 2.7'],
+      [log(a, 0xc2), 'cdb 2.7'],
+      [a.run('4d 01 42 00 00 00 00 01 00 00', { in: 256 }), 'cdb 1.0'],
+    ] as const) {
+      assert.deepEqual([r.sense, r.pointer], ['5/24/00', pointer]);
+    }
+  });
+});
+
+describe('REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS', () => {
+  it('lists what there is: each is carried out, QUERY ASYNCHRONOUS EVENT is rejected', () => {
+    const a = disk().nexus('a').clear();
+    assert.equal(hex(a.run('a3 0d 00 00 00 00 00 00 00 10 00 00', { in: 16 }).dataIn), 'fc030000');
+    const extended = hex(a.run('a3 0d 80 00 00 00 00 00 00 10 00 00', { in: 16 }).dataIn);
+    assert.equal(extended, `fc03000c${'00'.repeat(12)}`);
+    for (const known of [0x01, 0x02, 0x40, 0x04, 0x08, 0x101, 0x102, 0x100]) {
+      assert.equal(a.manage(known).result.managementOutcome, 0, known.toString(16));
+    }
+    assert.equal(a.manage(0x103).result.managementOutcome, 1);
+  });
+});
