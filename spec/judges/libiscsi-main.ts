@@ -72,7 +72,11 @@ const beds: readonly Bed[] = [
     spec: '2:disk,path=./read-only.img,ro',
     runs: (test) => test.startsWith('ReadOnly.'),
   },
-  { label: 'removable', spec: '3:disk,path=./removable.img,size=200M,removable', runs: always },
+  {
+    label: 'removable',
+    spec: '3:disk,path=./removable.img,size=200M,removable,physical=512',
+    runs: always,
+  },
 ];
 /** Starts the daemon; resolves with its portal and how to end it. */
 async function startDaemon(directory: string): Promise<{ portal: string; end(): Promise<void> }> {

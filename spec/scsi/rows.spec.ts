@@ -61,7 +61,7 @@ describe('command rows', () => {
     assert.deepEqual(codes(diskType({ atomic: true }).commands), withAtomic());
     assert.deepEqual(
       codes(diskType({ sanitize: true }).commands),
-      [...DISK_OPCODES, 0x48, 0x48].sort((a, b) => a - b),
+      [...DISK_OPCODES, 0x04, 0x48, 0x48].sort((a, b) => a - b),
     );
     assert.deepEqual(codes(diskType({ thin: true, atomic: true }).commands), withAtomic(0x42));
   });

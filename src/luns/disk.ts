@@ -12,11 +12,7 @@ import { decodeReservations, type ReservationState } from '../scsi/reservations.
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import { BOUNCE_BYTES, type BounceBuffer, BouncePool } from '../scsi/sbc/bounce.ts';
 import { diskType } from '../scsi/sbc/disk-type.ts';
-import {
-  decodePlan,
-  SanitizeOperation,
-  type SanitizePlan,
-} from '../scsi/sbc/sanitize-operation.ts';
+import { decodePlan, MediumOperation, type OperationPlan } from '../scsi/sbc/medium-operation.ts';
 import { Segments } from '../scsi/segments.ts';
 import type { Target } from '../scsi/target.ts';
 import { diskIdentity } from './identity.ts';
@@ -120,10 +116,10 @@ export function savedSanitize({ savedSanitize: bytes }: DiskOptions) {
 /** A SANITIZE that a restart interrupted begins again; a failure is still one. */
 export function resumeSanitize(
   unit: LogicalUnit,
-  { plan, failed }: { readonly plan: SanitizePlan; readonly failed: boolean },
+  { plan, failed }: { readonly plan: OperationPlan; readonly failed: boolean },
 ): void {
   if (unit.block === null) return;
-  const operation = new SanitizeOperation(unit, unit.block, plan, () => undefined);
+  const operation = new MediumOperation(unit, unit.block, plan, () => undefined);
   if (failed) operation.fail();
   else operation.start();
 }

@@ -216,7 +216,7 @@ export class Inventory {
   /** Puts a disk into standby. When nothing touches its medium any more and its data is flushed `quiet` is called. */
   standBy(lun: number, quiet: (flushed: boolean) => void): void {
     const { unit, store } = this.#find(lun, 'put into standby');
-    if (unit.sanitizing !== null) {
+    if (unit.operation !== null) {
       throw new InventoryError(
         'ERR_LUN_BUSY',
         `Cannot put LUN ${lun} into standby: a SANITIZE is under way, wait until it has ended`,

@@ -97,9 +97,9 @@ function refuseCdb(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
 }
 
 function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
-  const { sanitizing } = unit;
-  if (sanitizing?.refuses(row) === true) {
-    refuse(task, unit, sanitizing.sense, sanitizing.pointer);
+  const { operation } = unit;
+  if (operation?.refuses(row) === true) {
+    refuse(task, unit, operation.sense, operation.pointer);
     return true;
   }
   const sense = standbyGate(unit, row) || mediumGate(unit, row) || protectGate(unit, row);

@@ -8,7 +8,7 @@ import type { ModePages } from './mode-page.ts';
 import { Reservations } from './reservations.ts';
 import { CHECK_CONDITION } from './sam.ts';
 import type { BlockDevice } from './sbc/block-device.ts';
-import type { SanitizeOperation } from './sbc/sanitize-operation.ts';
+import type { MediumOperation } from './sbc/medium-operation.ts';
 import {
   ASYMMETRIC_ACCESS_STATE_CHANGED,
   BUS_DEVICE_RESET_FUNCTION_OCCURRED,
@@ -115,7 +115,7 @@ export class LogicalUnit {
   /** Where operations on the medium go that a restart must not end; null: there is no such place, and no SANITIZE. */
   readonly operationStore: OperationStore | null;
   /** A sanitize operation is under way, or has failed: other commands are refused. */
-  sanitizing: SanitizeOperation | null = null;
+  operation: MediumOperation | null = null;
   /** Where reservations that persist through power loss go; null: there is no such place. */
   readonly reservationStore: ReservationStore | null;
 

@@ -115,8 +115,8 @@ export class Target {
     this.#inventoryChanged();
     unit.taskSet.abortAll();
     unit.taskSet.whenIdle(() => {
-      if (unit.sanitizing === null) gone();
-      else unit.sanitizing.stop(gone);
+      if (unit.operation === null) gone();
+      else unit.operation.stop(gone);
     });
     return true;
   }

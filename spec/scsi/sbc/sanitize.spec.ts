@@ -7,7 +7,7 @@ import {
   type OperationStore,
   type StoreReply,
 } from '../../../src/scsi/contracts.ts';
-import { decodePlan } from '../../../src/scsi/sbc/sanitize-operation.ts';
+import { decodePlan } from '../../../src/scsi/sbc/medium-operation.ts';
 import type { Pending } from '../../support/direct-port.ts';
 import { disk, type TestNexus } from '../../support/target.ts';
 import { pattern, read10, write10 } from './cdbs.ts';

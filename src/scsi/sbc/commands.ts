@@ -17,6 +17,7 @@ import {
   readDefectData10,
   readDefectData12,
 } from './defect-data.ts';
+import { FORMAT_UNIT, formatUnit } from './format-unit.ts';
 import { GET_LBA_STATUS, getLbaStatus } from './lba-status.ts';
 import { ORWRITE, orWrite } from './or-write.ts';
 import { PRE_FETCH_10, PRE_FETCH_16, preFetch } from './pre-fetch.ts';
@@ -110,6 +111,7 @@ export const removableCommands: readonly Entry[] = [
 
 /** Of disks that go on with it after a restart. */
 export const sanitizeCommands: readonly Entry[] = [
+  [FORMAT_UNIT, formatUnit],
   [SANITIZE_OVERWRITE, sanitizeOverwrite],
   [SANITIZE_EXIT_FAILURE_MODE, sanitizeExitFailureMode],
 ];

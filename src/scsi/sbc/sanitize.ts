@@ -1,24 +1,14 @@
 /** SANITIZE: overwrite, block erase, exit failure mode (SBC-3 5.24). There is no key to erase: no cryptographic erase. */
-import { assert } from '../../assert.ts';
 import { bits, field, u } from '../cdb.ts';
 import { type CommandPolicy, command, WRITES_UNIT } from '../command-table.ts';
-import { DONE, type StoreReply } from '../contracts.ts';
+import { DONE } from '../contracts.ts';
 import { refuse, refuseField, unitOf } from '../parameter-data.ts';
 import { cdbBytePointer, cdbPointer } from '../sense.ts';
-import {
-  INTERNAL_TARGET_FAILURE,
-  INVALID_FIELD_IN_CDB,
-  SANITIZE_COMMAND_FAILED,
-} from '../sense-codes.ts';
-import { ENABLED, type Task } from '../task.ts';
+import { INTERNAL_TARGET_FAILURE, INVALID_FIELD_IN_CDB } from '../sense-codes.ts';
+import type { Task } from '../task.ts';
 import { blockDeviceOf } from './access.ts';
-import {
-  BLOCK_ERASE,
-  encodePlan,
-  OVERWRITE,
-  SanitizeOperation,
-  type SanitizePlan,
-} from './sanitize-operation.ts';
+import { beginOperation } from './begin-operation.ts';
+import { BLOCK_ERASE, FORMAT, type OperationPlan, OVERWRITE } from './medium-operation.ts';
 
 const IMMED = bits(1, 7, 7);
 const AUSE = bits(1, 5, 5);
@@ -67,7 +57,7 @@ const OVERWRITE_COUNT = 0x1f;
 const LIST_HEADER_BYTES = 4;
 
 /** Reads the overwrite parameter list (SBC-3 table 90); null when the task was refused. */
-function readPlan(task: Task): SanitizePlan | null {
+function readPlan(task: Task): OperationPlan | null {
   const { blockBytes } = blockDeviceOf(task);
   const lengthBytes = field(task.cdb, LENGTH);
   if (lengthBytes <= LIST_HEADER_BYTES || lengthBytes > blockBytes + LIST_HEADER_BYTES) {
@@ -96,36 +86,8 @@ function readPlan(task: Task): SanitizePlan | null {
   };
 }
 
-/** Keeps the plan, then begins; IMMED = 1 is answered then, IMMED = 0 when it has ended. */
-function begin(task: Task, plan: SanitizePlan): void {
-  const unit = unitOf(task);
-  const { operationStore } = unit;
-  assert(operationStore !== null, 'a unit without a place to keep operations has no SANITIZE');
-  const kept = (_: Task, reply: StoreReply): void => {
-    if (reply !== DONE || task.aborting) {
-      if (reply !== DONE) task.check(INTERNAL_TARGET_FAILURE);
-      unit.finish(task);
-      return;
-    }
-    run(task, plan);
-  };
-  task.await(operationStore.save(task, unit.lun, encodePlan(plan, false)), kept);
-}
-
-function run(task: Task, plan: SanitizePlan): void {
-  const unit = unitOf(task);
-  const { sequence } = task;
-  const waits = field(task.cdb, IMMED) === 0;
-  const ended = (failed: boolean): void => {
-    // It may have been aborted since: the operation is not.
-    if (!task.resting || task.state !== ENABLED || task.sequence !== sequence) return;
-    task.resting = false;
-    if (failed) task.check(SANITIZE_COMMAND_FAILED);
-    unit.finish(task);
-  };
-  if (waits) unit.taskSet.rest(task);
-  new SanitizeOperation(unit, blockDeviceOf(task), plan, ended).start();
-  if (!waits) unit.finish(task);
+function begin(task: Task, plan: OperationPlan): void {
+  beginOperation(task, plan, field(task.cdb, IMMED) === 1);
 }
 
 export function sanitizeOverwrite(task: Task): void {
@@ -150,16 +112,16 @@ export function sanitizeBlockErase(task: Task): void {
 /** Leaves the failure mode of an operation that allowed it (AUSE = 1); GOOD when there is none (SBC-3 5.24.5). */
 export function sanitizeExitFailureMode(task: Task): void {
   const unit = unitOf(task);
-  const { sanitizing, operationStore } = unit;
+  const { operation, operationStore } = unit;
   if (field(task.cdb, LENGTH) !== 0) {
     refuseField(task, cdbBytePointer(LENGTH.byte));
-  } else if (sanitizing === null) {
+  } else if (operation === null) {
     unit.finish(task);
-  } else if (!sanitizing.plan.mayExit || operationStore === null) {
+  } else if (operation.plan.kind === FORMAT || !operation.plan.mayExit || operationStore === null) {
     refuse(task, INVALID_FIELD_IN_CDB, cdbPointer(1, 4));
   } else {
     task.await(operationStore.save(task, unit.lun, new Uint8Array(0)), (_, reply) => {
-      if (reply === DONE) unit.sanitizing = null;
+      if (reply === DONE) unit.operation = null;
       else task.check(INTERNAL_TARGET_FAILURE);
       unit.finish(task);
     });

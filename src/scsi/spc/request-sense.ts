@@ -33,7 +33,7 @@ function present(unit: LogicalUnit, nexusIndex: number): number {
   if (unit.lun === NO_LUN) return LOGICAL_UNIT_NOT_SUPPORTED;
   const attention = unit.attention.take(nexusIndex);
   if (attention !== 0) return attention;
-  if (unit.sanitizing !== null) return unit.sanitizing.sense;
+  if (unit.operation !== null) return unit.operation.sense;
   if (unit.standby) return LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE;
   if (unit.block?.stopped === true) return LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED;
   return NO_ADDITIONAL_SENSE_INFORMATION;
@@ -42,9 +42,9 @@ function present(unit: LogicalUnit, nexusIndex: number): number {
 /** DESC alone chooses the format here; D_SENSE of the Control mode page rules autosense only. */
 export function requestSense(task: Task): void {
   const { fields } = REQUEST_SENSE;
-  const { sanitizing } = unitOf(task);
+  const { operation } = unitOf(task);
   const sense = present(unitOf(task), nexusIndexOf(task));
-  const pointer = sense === sanitizing?.sense ? sanitizing.pointer : NONE;
+  const pointer = sense === operation?.sense ? operation.pointer : NONE;
   const data = new Uint8Array(MAX_SENSE_BYTES);
   const encode = field(task.cdb, fields.desc) === 1 ? encodeDescriptorSense : encodeFixedSense;
   const lengthBytes = encode(new DataView(data.buffer), 0, sense, NONE, pointer);

@@ -1,13 +1,15 @@
 /**
- * The sanitize operation (SBC-3 4.11): nothing that was on the medium can be read any more. It goes on through aborts,
- * resets and nexus loss, and after a restart it begins again; when it fails, nothing but another one, or leaving the
- * failure mode where that was allowed, helps.
+ * Operations on a whole medium: sanitize (SBC-3 4.11: nothing that was there can be read any more) and format (SBC-3 5.3).
+ * They go on through aborts, resets and nexus loss, and after a restart they begin again; when one fails, nothing but
+ * another one, or leaving the failure mode of a sanitize where that was allowed, helps.
  */
 import type { CommandRow } from '../command-table.ts';
 import { DONE, type StoreReply } from '../contracts.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { NONE, progressPointer } from '../sense.ts';
 import {
+  FORMAT_COMMAND_FAILED,
+  LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS,
   LOGICAL_UNIT_NOT_READY_SANITIZE_IN_PROGRESS,
   SANITIZE_COMMAND_FAILED,
 } from '../sense-codes.ts';
@@ -17,33 +19,37 @@ import { BOUNCE_BYTES } from './bounce.ts';
 
 export const OVERWRITE = 0x01;
 export const BLOCK_ERASE = 0x02;
+/** FORMAT UNIT, which is no service action of SANITIZE. */
+export const FORMAT = 0x80;
+const SANITIZE = 0x48;
+const FORMAT_UNIT = 0x04;
 /** Space is given back faster than it is written: one piece a tick. */
 const ERASE_BYTES = 64 * 1024 * 1024;
 
 /** What was asked for. */
-export interface SanitizePlan {
-  readonly kind: typeof OVERWRITE | typeof BLOCK_ERASE;
+export interface OperationPlan {
+  readonly kind: typeof OVERWRITE | typeof BLOCK_ERASE | typeof FORMAT;
   /** Times the medium is written, 1 to 31. */
   readonly count: number;
   /** Every pass writes the complement of what the one before it wrote. */
   readonly invert: boolean;
-  /** Fills each logical block from its start, again and again. */
+  /** Fills each logical block from its start, again and again; none: zeros. */
   readonly pattern: Uint8Array;
   /** AUSE: the failure mode may be left without another sanitize operation. */
   readonly mayExit: boolean;
 }
 
-const FORMAT = 1;
+const LAYOUT = 1;
 const HEADER_BYTES = 8;
 const INVERT = 0x01;
 const MAY_EXIT = 0x02;
 const FAILED = 0x04;
 
 /** A plan as bytes, for keeping; `failed`: it is over, and was in vain. */
-export function encodePlan(plan: SanitizePlan, failed: boolean): Uint8Array {
+export function encodePlan(plan: OperationPlan, failed: boolean): Uint8Array {
   const { kind, count, invert, pattern, mayExit } = plan;
   const bytes = new Uint8Array(HEADER_BYTES + pattern.length);
-  bytes[0] = FORMAT;
+  bytes[0] = LAYOUT;
   bytes[1] = kind;
   bytes[2] = count;
   bytes[3] = (invert ? INVERT : 0) | (mayExit ? MAY_EXIT : 0) | (failed ? FAILED : 0);
@@ -52,10 +58,10 @@ export function encodePlan(plan: SanitizePlan, failed: boolean): Uint8Array {
 }
 
 /** What `encodePlan` made these bytes from, or null. */
-export function decodePlan(bytes: Uint8Array): { plan: SanitizePlan; failed: boolean } | null {
-  const [format, kind, count = 0, flags = 0] = bytes;
-  if (bytes.length < HEADER_BYTES || format !== FORMAT || count === 0) return null;
-  if (kind !== OVERWRITE && kind !== BLOCK_ERASE) return null;
+export function decodePlan(bytes: Uint8Array): { plan: OperationPlan; failed: boolean } | null {
+  const [layout, kind, count = 0, flags = 0] = bytes;
+  if (bytes.length < HEADER_BYTES || layout !== LAYOUT || count === 0) return null;
+  if (kind !== OVERWRITE && kind !== BLOCK_ERASE && kind !== FORMAT) return null;
   const pattern = bytes.slice(HEADER_BYTES);
   if (kind === OVERWRITE && pattern.length === 0) return null;
   const plan = {
@@ -68,26 +74,26 @@ export function decodePlan(bytes: Uint8Array): { plan: SanitizePlan; failed: boo
   return { plan, failed: (flags & FAILED) !== 0 };
 }
 
-function fill(bytes: Uint8Array, plan: SanitizePlan, pass: number, blockBytes: number): void {
+function fill(bytes: Uint8Array, plan: OperationPlan, pass: number, blockBytes: number): void {
   const flip = plan.invert && pass % 2 === 1 ? 0xff : 0;
   for (let i = 0; i < bytes.length; i += 1) {
     bytes[i] = (plan.pattern[(i % blockBytes) % plan.pattern.length] as number) ^ flip;
   }
 }
 
-export class SanitizeOperation {
-  readonly plan: SanitizePlan;
+export class MediumOperation {
+  readonly plan: OperationPlan;
   readonly #unit: LogicalUnit;
   readonly #block: BlockDevice;
   readonly #ended: (failed: boolean) => void;
   #work: BackgroundWork | null = null;
   failed = false;
 
-  /** `ended` is called once, when the medium is sanitized and stable, or cannot be. */
+  /** `ended` is called once, when all of the medium is done and stable, or cannot be. */
   constructor(
     unit: LogicalUnit,
     block: BlockDevice,
-    plan: SanitizePlan,
+    plan: OperationPlan,
     ended: (failed: boolean) => void,
   ) {
     this.#unit = unit;
@@ -98,6 +104,9 @@ export class SanitizeOperation {
 
   /** What other commands are told. */
   get sense(): number {
+    if (this.plan.kind === FORMAT) {
+      return this.failed ? FORMAT_COMMAND_FAILED : LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS;
+    }
     return this.failed ? SANITIZE_COMMAND_FAILED : LOGICAL_UNIT_NOT_READY_SANITIZE_IN_PROGRESS;
   }
 
@@ -109,12 +118,12 @@ export class SanitizeOperation {
   /** Whether a command cannot be served meanwhile: all but those that ask who is there, and what is the matter. */
   refuses(row: CommandRow): boolean {
     if (row.attention !== 'report') return false;
-    return !(this.failed && row.opcode === 0x48);
+    return !(this.failed && (row.opcode === SANITIZE || row.opcode === FORMAT_UNIT));
   }
 
   start(): void {
-    this.#unit.sanitizing = this;
-    if (this.plan.kind === OVERWRITE) this.#overwrite();
+    this.#unit.operation = this;
+    if (this.plan.pattern.length > 0) this.#overwrite();
     else this.#erase();
   }
 
@@ -127,7 +136,7 @@ export class SanitizeOperation {
   /** The failure of an earlier run. */
   fail(): void {
     this.failed = true;
-    this.#unit.sanitizing = this;
+    this.#unit.operation = this;
   }
 
   #overwrite(): void {
@@ -154,11 +163,15 @@ export class SanitizeOperation {
   }
 
   #erase(): void {
-    const { store } = this.#block;
+    const { store, thin } = this.#block;
     const work = new BackgroundWork(this.#unit, this.#block, {
       passes: 1,
       pieceBytes: ERASE_BYTES,
-      piece: () => (each, position, length) => store.discard(each, position, length),
+      // Zeros either way; a fully provisioned disk keeps its space.
+      piece: () => (each, position, length) =>
+        thin
+          ? store.discard(each, position, length)
+          : store.writeZeroes(each, position, length, false),
       ended: (fault) => this.#end(fault),
     });
     this.#work = work;
@@ -174,7 +187,7 @@ export class SanitizeOperation {
     if (task === undefined || operationStore === null) return;
     task.await(operationStore.save(task, lun, kept), (_, reply) => {
       this.failed = failed || reply !== DONE;
-      if (!this.failed) this.#unit.sanitizing = null;
+      if (!this.failed) this.#unit.operation = null;
       this.#ended(this.failed);
     });
   }
