@@ -7,10 +7,15 @@ import type { DiskOptions } from '../../src/luns/disk.ts';
 import { naaOf } from '../../src/luns/identity.ts';
 import { Inventory, InventoryError } from '../../src/luns/inventory.ts';
 import { growFile, openDiskFile } from '../../src/luns/open.ts';
-import type { Timers } from '../../src/scsi/contracts.ts';
-import { DONE, type ParameterStore, type TargetPort } from '../../src/scsi/contracts.ts';
+import {
+  DONE,
+  type ParameterStore,
+  type TargetPort,
+  type Timers,
+} from '../../src/scsi/contracts.ts';
 import type { Nexus } from '../../src/scsi/nexus.ts';
 import { SIMPLE } from '../../src/scsi/sam.ts';
+import { encodePlan, OVERWRITE } from '../../src/scsi/sbc/medium-operation.ts';
 import { Segments } from '../../src/scsi/segments.ts';
 import { Target } from '../../src/scsi/target.ts';
 import { Task } from '../../src/scsi/task.ts';
@@ -139,8 +144,8 @@ describe('luns/inventory', () => {
   let files = 0;
 
   beforeEach(() => {
-    target = new Target({ name: 'spec' });
     timers = new FakeTimers();
+    target = new Target({ name: 'spec', timers });
     saved = null;
     const parameters: ParameterStore = {
       save(_task, _lun, pages) {
@@ -405,6 +410,43 @@ describe('luns/inventory', () => {
     assert.equal((port.data[6] as number) & 4, 0);
     const foreign = { savedPages: new Uint8Array(3) };
     assert.equal(refusal(() => inventory.add(spec(1, foreign))).code, 'ERR_LUN_SAVED_PAGES');
+  });
+
+  it('an operation on the medium ends with its disk, and leaves the memory to the next one', () => {
+    const buffers: number[] = [];
+    for (let round = 0; round < 6; round += 1) {
+      const unit = inventory.add(spec(0));
+      const port = new MappedPort(target, `a${round}`);
+      port.attentions(0);
+      buffers.push(unit.block?.bounce.free ?? -1);
+      const overwrite = port.run(0, '48 81 00 00 00 00 00 00 05 00', Uint8Array.of(1, 0, 0, 1, 7));
+      assert.equal(overwrite.status, 0);
+      assert.equal(port.run(0, TEST_UNIT_READY).sense, '02041b');
+      let gone = false;
+      inventory.remove(0, () => {
+        gone = true;
+      });
+      assert.equal(gone, true);
+      timers.runAll();
+    }
+    assert.deepEqual(buffers, new Array(6).fill(4));
+  });
+
+  it('an interrupted operation of a standby disk goes on when the image is its own', () => {
+    const plan = { kind: OVERWRITE, count: 1, invert: false, mayExit: false } as const;
+    const kept = encodePlan({ ...plan, pattern: Uint8Array.of(9) }, false);
+    inventory.add(spec(0, { standby: true, savedSanitize: kept }));
+    const port = new MappedPort(target, 'a');
+    port.attentions(0);
+    assert.equal(port.run(0, TEST_UNIT_READY).sense, '02040b');
+    inventory.activate(0, MIB);
+    port.attentions(0);
+    assert.equal(port.run(0, TEST_UNIT_READY).sense, '02041b');
+    assert.equal(refusal(() => inventory.standBy(0, () => undefined)).code, 'ERR_LUN_BUSY');
+    for (let i = 0; i < 9; i += 1) timers.runAll();
+    assert.equal(port.run(0, TEST_UNIT_READY).status, 0);
+    const foreign = { savedSanitize: Uint8Array.of(1, 2, 3) };
+    assert.equal(refusal(() => inventory.add(spec(1, foreign))).code, 'ERR_LUN_SAVED_SANITIZE');
   });
 
   it('counts per disk', () => {

@@ -107,17 +107,22 @@ export function savedReservations({
   return decodeReservations(bytes) ?? undefined;
 }
 
+/** What was being done to a medium, and whether it had failed. */
+export interface InterruptedOperation {
+  readonly plan: OperationPlan;
+  readonly failed: boolean;
+}
+
 /** What was kept of a SANITIZE: null when nothing was, undefined when the bytes are none of ours. */
-export function savedSanitize({ savedSanitize: bytes }: DiskOptions) {
+export function savedSanitize({
+  savedSanitize: bytes,
+}: DiskOptions): InterruptedOperation | null | undefined {
   if (bytes === undefined || bytes === null || bytes.length === 0) return null;
   return decodePlan(bytes) ?? undefined;
 }
 
 /** A SANITIZE that a restart interrupted begins again; a failure is still one. */
-export function resumeSanitize(
-  unit: LogicalUnit,
-  { plan, failed }: { readonly plan: OperationPlan; readonly failed: boolean },
-): void {
+export function resumeSanitize(unit: LogicalUnit, { plan, failed }: InterruptedOperation): void {
   if (unit.block === null) return;
   const operation = new MediumOperation(unit, unit.block, plan, () => undefined);
   if (failed) operation.fail();

@@ -16,6 +16,7 @@ import type { Target } from '../scsi/target.ts';
 import {
   createDisk,
   type DiskOptions,
+  type InterruptedOperation,
   mapBouncePool,
   openModePages,
   openStore,
@@ -97,6 +98,8 @@ export class Inventory {
   readonly #disks = new Map<number, Disk>();
   /** Stores of every disk, those included whose last commands are still ending. */
   #stores: FaultStore[] = [];
+  /** Operations on media that go on when their disk leaves standby. */
+  readonly #interrupted = new Map<number, InterruptedOperation>();
   /** Bounce buffers of disks that are gone. */
   readonly #spare: BouncePool[] = [];
 
@@ -151,7 +154,10 @@ export class Inventory {
     this.#disks.set(options.lun, { unit, store, bounce, options });
     this.#stores.push(store);
     this.#target.addUnit(unit);
-    if (sanitize !== null) resumeSanitize(unit, sanitize);
+    if (sanitize === null) return unit;
+    // The image of a standby disk is somebody else's for now.
+    if (options.standby === true) this.#interrupted.set(options.lun, sanitize);
+    else resumeSanitize(unit, sanitize);
     return unit;
   }
 
@@ -162,6 +168,7 @@ export class Inventory {
   remove(lun: number, gone: (flushed: boolean) => void): void {
     const disk = this.#find(lun, 'remove');
     this.#disks.delete(lun);
+    this.#interrupted.delete(lun);
     this.#target.removeUnit(lun, () => {
       const flushed = disk.store.syncNow() === DONE;
       disk.store.close();
@@ -211,6 +218,9 @@ export class Inventory {
     const { unit } = this.#find(lun, 'activate');
     this.resize(lun, bytes);
     unit.activate();
+    const interrupted = this.#interrupted.get(lun);
+    this.#interrupted.delete(lun);
+    if (interrupted !== undefined) resumeSanitize(unit, interrupted);
   }
 
   /** Puts a disk into standby. When nothing touches its medium any more and its data is flushed `quiet` is called. */

@@ -87,6 +87,7 @@ export class MediumOperation {
   readonly #block: BlockDevice;
   readonly #ended: (failed: boolean) => void;
   #work: BackgroundWork | null = null;
+  #holdsBuffer = false;
   failed = false;
 
   /** `ended` is called once, when all of the medium is done and stable, or cannot be. */
@@ -129,8 +130,14 @@ export class MediumOperation {
 
   /** Stops for good, without a result: the unit goes away. */
   stop(stopped: () => void): void {
-    if (this.#work === null || this.failed) stopped();
-    else this.#work.stop(stopped);
+    if (this.#work === null || this.failed) {
+      stopped();
+      return;
+    }
+    this.#work.stop(() => {
+      this.#giveBack();
+      stopped();
+    });
   }
 
   /** The failure of an earlier run. */
@@ -154,12 +161,23 @@ export class MediumOperation {
       pieceBytes: BOUNCE_BYTES,
       piece,
       ended: (fault) => {
-        bounce.release(work.task.scratch);
+        this.#giveBack();
         this.#end(fault);
       },
     });
     this.#work = work;
-    work.begin(() => bounce.acquire(work.task, () => work.go()));
+    work.begin(() =>
+      bounce.acquire(work.task, () => {
+        this.#holdsBuffer = true;
+        work.go();
+      }),
+    );
+  }
+
+  #giveBack(): void {
+    if (!this.#holdsBuffer || this.#work === null) return;
+    this.#holdsBuffer = false;
+    this.#block.bounce.release(this.#work.task.scratch);
   }
 
   #erase(): void {
