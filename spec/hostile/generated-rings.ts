@@ -20,6 +20,8 @@ import { modelRing, type RingModel } from './ring-model.ts';
 
 const USER_BASE = 0x7fff_0000_0000;
 const EVENT_RING = 1;
+/** More than there are commands that could each begin an ACA condition. */
+const ROUNDS = 24;
 const SLOW_MS = 20;
 
 interface Life {
@@ -126,12 +128,16 @@ export class RingGenerator {
 
   /** Everything is taken, and answered. */
   #finish({ device }: Life): void {
-    for (let turn = 0; turn < 3; turn += 1) {
+    for (let turn = 0; turn < ROUNDS; turn += 1) {
       for (const index of RINGS.keys()) {
         device.poll(index, 64);
         device.flush(index);
       }
       this.#backEnd.advance(SLOW_MS);
+      // What goes on in the background (SANITIZE, FORMAT UNIT, copies) has its time, too.
+      while (this.#backEnd.timers.count > 0) this.#backEnd.advance(SLOW_MS);
+      // A command with NACA = 1 may have failed, and what its ACA condition held back may begin the next one.
+      for (const unit of this.#backEnd.target.units()) unit.taskSet.clearAllAca();
     }
     for (const index of RINGS.keys()) device.flush(index);
   }

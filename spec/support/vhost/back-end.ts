@@ -29,8 +29,8 @@ export function guestMappings(): number {
 }
 
 export class BackEnd {
-  readonly target = new Target({ name: 'hostile-vhost' });
   readonly timers: Timers;
+  readonly target: Target;
   readonly inventory: Inventory;
   readonly internalErrors: unknown[] = [];
   readonly path: string;
@@ -39,8 +39,9 @@ export class BackEnd {
   readonly #listener: number;
 
   constructor(disks = 2) {
-    this.target.onInternalError = (error) => this.internalErrors.push(error);
     this.timers = new Timers(() => this.nowMs);
+    this.target = new Target({ name: 'hostile-vhost', timers: this.timers });
+    this.target.onInternalError = (error) => this.internalErrors.push(error);
     this.inventory = new Inventory({ target: this.target, timers: this.timers, parameters: null });
     this.path = join(this.#directory, 'v.sock');
     this.#listener = listenUnix(this.path, 16, SOCK_STREAM);
