@@ -22,10 +22,14 @@ const MIGRATION_MS = 30_000;
 
 /** Sends a script to the agent of a machine that nobody talked to yet; what it said and its exit code. */
 async function run(machine: Machine, script: string): Promise<string> {
-  const socket = connect({ path: join(machine.directory, 'agent.sock') });
+  const path = join(machine.directory, 'agent.sock');
+  const socket = await machine.listening('the socket of the agent', MIGRATION_MS, async () => {
+    const connecting = connect({ path });
+    await once(connecting, 'connect');
+    return connecting;
+  });
   socket.setEncoding('latin1');
   try {
-    await once(socket, 'connect');
     socket.write(`900 ${Buffer.from(script).toString('base64')}\n`);
     let received = '';
     socket.on('data', (chunk: string) => {

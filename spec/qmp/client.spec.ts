@@ -223,6 +223,22 @@ describe('QMP client with a scripted socket', () => {
     client.close();
   });
 
+  /** QEMU prints doubles by `%.17g` (qobject/json-writer.c); a live migration has such rates under `mbps`. */
+  it('reads doubles as QEMU prints them: 17 digits, inf and nan', async () => {
+    await script(GREETING, (command, socket) => {
+      if (agree(command, socket)) return;
+      socket.write(
+        `{"return": {"mbps": 0.98765432109876539, "a": [-1.234567890123457e-05, inf, -nan, "nan"]}, "id": ${command.id}}\r\n`,
+      );
+    });
+    const client = await QmpClient.connect({ path });
+    assert.deepEqual(await client.execute('query-migrate'), {
+      mbps: 0.9876543210987654,
+      a: [-1.234567890123457e-5, null, null, 'nan'],
+    });
+    client.close();
+  });
+
   it('rejects every command when the connection ends under them', async () => {
     await script(GREETING, (command, socket) => {
       if (!agree(command, socket)) socket.destroy();

@@ -168,16 +168,21 @@ function readEvent(name: string, message: Fields): QmpEvent {
   };
 }
 
-/** Strings of a JSON text, and its whole numbers that a double may not hold. */
-const LONG_NUMBER = /"(?:[^"\\]|\\.)*"|-?\b\d{16,}\b(?![.eE])/g;
+/**
+ * Strings of a JSON text, its whole numbers that a double may not hold, and what QEMU's `%.17g` prints for doubles that
+ * JSON has no word for. The digits after a point are no whole number.
+ */
+const SPECIAL = /"(?:[^"\\]|\\.)*"|(?<![\w.+-])-?(?:\d{16,}(?![\d.eE])|inf\b|nan\b)/g;
 /** Stands in front of the digits of such a number; QEMU sends no control characters in strings. */
 const MARK = '\u0001';
 
-/** JSON with 64-bit numbers (WWNs, offsets) exact: those a double cannot hold become bigints. */
+/** JSON with 64-bit numbers (WWNs, offsets) exact: those a double cannot hold become bigints. A rate without a value is null. */
 function parseExact(text: string): unknown {
-  const marked = text.replace(LONG_NUMBER, (match) =>
-    match.startsWith('"') || Number.isSafeInteger(Number(match)) ? match : `"\\u0001${match}"`,
-  );
+  const marked = text.replace(SPECIAL, (match) => {
+    if (match.startsWith('"')) return match;
+    if (/[a-z]/.test(match)) return 'null';
+    return Number.isSafeInteger(Number(match)) ? match : `"\\u0001${match}"`;
+  });
   return JSON.parse(marked, (_key, value: unknown) =>
     typeof value === 'string' && value.startsWith(MARK) ? BigInt(value.slice(1)) : value,
   );
