@@ -182,6 +182,26 @@ describe('EXTENDED COPY(LID1)', () => {
     assert.equal(all.a.run(copyCdb(list.length), { out: list }).status, 0x18);
   });
 
+  it('copies onto what its own initiator has reserved by RESERVE(6)', () => {
+    const all = bench();
+    assert.equal(all.a.run('16 00 00 00 00 00', { lun: 1 }).status, 0);
+    const way = segment({ source: 0, destination: 1, from: 1, to: 0, blocks: 8 });
+    assert.equal(run(all, copyList([all.zero, all.one], [way])).status, 0);
+    assert.equal(all.other.memory[0], 1);
+  });
+
+  it('never writes to a unit that took the LUN of its destination', () => {
+    const all = bench();
+    all.store.memory.fill(0x5a);
+    const way = segment({ source: 0, destination: 1, from: 0, to: 0, blocks: 4096 });
+    const copy = start(all.a, copyList([all.zero, all.one], [way]));
+    assert.equal(copy.done, false);
+    all.bed.target.removeUnit(1, () => undefined);
+    all.bed.add({ lun: 1, blocks: 1024, blockBytes: 4096 });
+    assert.equal(finish(all, copy).sense, 'a/08/04');
+    assert.equal(all.bed.stores.get(1)?.requests.length, 0);
+  });
+
   it('waits for writes of its blocks, and they for it', () => {
     const all = bench();
     all.store.hold = true;
@@ -290,6 +310,7 @@ describe('RECEIVE COPY RESULTS(LID1)', () => {
     const cdb = [0x84, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
     const parameters = Buffer.from(a.run(cdb, { in: 256 }).dataIn);
     assert.equal(parameters.readUInt32BE(0), parameters.length - 4);
+    assert.equal(parameters[4], 1, 'SNLID: LIST ID USAGE 11b is taken');
     assert.deepEqual([...parameters.subarray(43)], [2, 0x02, 0xe4]);
     const page = Buffer.from(a.run('12 01 8f 01 00 00', { in: 256 }).dataIn);
     assert.equal(page.readUInt16BE(2), page.length - 4);

@@ -224,7 +224,9 @@ export class Reservations {
   /** Whether a command of `nexus` meets a RESERVATION CONFLICT. Call it only while `active`. */
   conflicts(nexus: Nexus, policy: ReservationClass): boolean {
     if (this.#reservedBy !== null) {
-      return policy === 'persistent' || (this.#reservedBy !== nexus && policy !== 'always');
+      // By identity: commands of the copy manager come through a nexus of their own that has the identity of who asked.
+      const holds = this.#reservedBy.identity === nexus.identity;
+      return policy === 'persistent' || (!holds && policy !== 'always');
     }
     const { reservation } = this.#state;
     if (reservation === null || (policy !== 'reads' && policy !== 'writes')) return false;

@@ -153,6 +153,11 @@ export class CopyOperation implements TargetPort {
     moved: () => void,
   ): void {
     assert(unit.block !== null, 'units with blocks are copied');
+    // It may have been taken away between two pieces, and its LUN given to another unit, which nobody named.
+    if (unit.target.unit(unit.lun) !== unit) {
+      this.#fail(UNREACHABLE_COPY_TARGET);
+      return;
+    }
     const { blockBytes } = unit.block;
     const child = this.#newChild();
     child.receive(this.#nexus);

@@ -72,6 +72,8 @@ export const RECEIVE_COPY_OPERATING_PARAMETERS = command(
 
 /** Copies whose results can be asked for, by nexus and list identifier; the newest of each nexus. */
 const RESULTS_PER_NEXUS = 16;
+/** Lists without an identifier (LIST ID USAGE 11b) are taken. */
+const SNLID = 0x01;
 const IN_PROGRESS = 0x00;
 const COMPLETED = 0x01;
 const FAILED = 0x02;
@@ -167,6 +169,7 @@ export function receiveCopyOperatingParameters(task: Task): void {
   const data = new Uint8Array(44 + types.length);
   const view = new DataView(data.buffer);
   view.setUint32(0, data.length - 4);
+  data[4] = SNLID;
   view.setUint16(8, MAX_CSCD_DESCRIPTORS);
   view.setUint16(10, MAX_SEGMENT_DESCRIPTORS);
   view.setUint32(12, MAX_DESCRIPTOR_LIST_BYTES);
