@@ -9,6 +9,7 @@ import type { ExecuteRequest } from '../../src/initiator/initiator.ts';
 import { IscsiInitiator } from '../../src/initiator/iscsi/initiator.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
 import type { IscsiServer } from '../../src/transport/iscsi/server.ts';
+import { DaemonProcess } from '../support/daemon-process.ts';
 import { openServer, TARGET } from '../transport/iscsi/rig.ts';
 import { ringscsi } from './command.ts';
 
@@ -57,8 +58,26 @@ describe('ringscsi conformance', function () {
   });
 
   it('refuses a target it cannot read with exit code 2', async () => {
-    for (const target of ['iscsi://host/x', 'vhost-user:x', 'x']) {
+    for (const target of ['iscsi://host/x', 'vhost-user:', 'x']) {
       assert.equal((await ringscsi(tmpdir(), 'conformance', '--connect', target)).code, 2, target);
+    }
+  });
+
+  it('over vhost-user: every check passes, and a back end that is not there is named', async () => {
+    const daemon = await DaemonProcess.start(['3:disk,memory=16M'], ['vhost-user:v.sock']);
+    try {
+      const target = `vhost-user:${daemon.path('v.sock')},lun=3`;
+      const words = ['conformance', '--json', '--destructive', '--connect', target];
+      const { code, out } = await ringscsi(daemon.directory, ...words);
+      const report = JSON.parse(out) as Report;
+      assert.deepEqual(failed(report.results), []);
+      assert.equal(report.results.length, CHECKS.length);
+      assert.equal(code, 0);
+      const missing = await ringscsi(tmpdir(), 'conformance', '--connect', 'vhost-user:none.sock');
+      assert.equal(missing.code, 1);
+      assert.match(missing.err, /none\.sock/);
+    } finally {
+      await daemon.end();
     }
   });
 

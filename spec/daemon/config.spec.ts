@@ -26,6 +26,7 @@ const PLAIN: DiskConfig = {
   lun: 0,
   type: 'disk',
   path: '/vm/a.img',
+  keyPath: null,
   memoryBytes: null,
   sizeBytes: null,
   readOnly: false,
@@ -93,6 +94,7 @@ describe('configuration: LUN specifications', () => {
     ['0:disk,path=a.img,ro=no', { readOnly: false }],
     ['0:disk,path=a.img,block=4096', { blockBytes: 4096 }],
     ['0:disk,path=a.img,removable', { removable: true }],
+    ['0:disk,path=a.img,key=a.key', { keyPath: '/vm/a.key' }],
     ['0:disk,path=a.img,physical=512', { physicalBlockBytes: 512 }],
     ['0:disk,path=a.img,serial=0042', { serial: '0042' }],
     ['0:disk,path=a.img,cache=writethrough', { cache: 'writethrough' }],
@@ -127,7 +129,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:disk,pth=a',
-      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, memory, size, ro, block, physical, serial, cache, thin, removable, standby',
+      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, key, memory, size, ro, block, physical, serial, cache, thin, removable, standby',
     ],
     ['0:disk', 'Cannot configure LUN 0: a disk needs either path=FILE or memory=SIZE'],
     [
@@ -148,6 +150,18 @@ describe('configuration: LUN specifications', () => {
     [
       '0:disk,path=a,size=2047,block=4096',
       'Cannot configure LUN 0: 2047 bytes is no multiple of the block of 4096 bytes',
+    ],
+    [
+      '0:disk,memory=1M,key=a.key',
+      'Cannot configure LUN 0: a memory disk is gone with the daemon, there is nothing to encrypt, key does not go with it',
+    ],
+    [
+      '0:disk,path=a,key=k,standby',
+      'Cannot configure LUN 0: standby does not go with key, its owner could not read it',
+    ],
+    [
+      '0:disk,path=a,key=k,removable',
+      'Cannot configure LUN 0: removable does not go with key, a medium is changed, its key is not',
     ],
     [
       '0:disk,path=a,block=4096,physical=512',

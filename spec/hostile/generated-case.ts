@@ -1,12 +1,12 @@
 /** What every generated hostile front end is given and judged by. */
 import { strict as assert } from 'node:assert';
+import { lunField } from '../../src/initiator/vhost/scsi-driver.ts';
 import {
   type BackEnd,
   openDescriptors,
   type Pair,
   type ServedFrontEnd,
 } from '../support/vhost/back-end.ts';
-import { lunField } from '../support/vhost/scsi-driver.ts';
 import type { Seeded } from '../transport/control/seeded.ts';
 
 /** Values that have broken others: zero, one, edges of 7, 8, 15, 16, 31 and 32 bits, and page sizes. */

@@ -1,11 +1,16 @@
 /** Generated hostile front ends that attach nearly as they should: one or more of their messages are wrong in some way. */
 import { Buffer } from 'node:buffer';
+import { FrontEnd } from '../../src/initiator/vhost/front-end.ts';
+import type { Steps } from '../../src/initiator/vhost/handshake.ts';
+import {
+  encodeMessage,
+  encodeStep,
+  type Reply,
+  type Step,
+} from '../../src/initiator/vhost/message.ts';
+import { lunField } from '../../src/initiator/vhost/scsi-driver.ts';
 import { close } from '../../src/libc.ts';
 import { type BackEnd, GUEST_NAME, ServedFrontEnd } from '../support/vhost/back-end.ts';
-import { FrontEnd } from '../support/vhost/front-end.ts';
-import type { Steps } from '../support/vhost/handshake.ts';
-import { encodeMessage, encodeStep, type Reply, type Step } from '../support/vhost/message.ts';
-import { lunField } from '../support/vhost/scsi-driver.ts';
 import type { Seeded } from '../transport/control/seeded.ts';
 import { checkServed, hostileWord, pick } from './generated-case.ts';
 

@@ -1,13 +1,14 @@
 /** Descriptors, headers and buffers that a hostile driver writes by hand into the memory of its guest. */
-import type { Pair } from '../support/vhost/back-end.ts';
-import { lunField, REQUESTS } from '../support/vhost/scsi-driver.ts';
+
+import { lunField, REQUESTS } from '../../src/initiator/vhost/scsi-driver.ts';
 import {
   INDIRECT,
   NEXT,
   type Piece,
   type SplitQueue,
   WRITE,
-} from '../support/vhost/split-queue.ts';
+} from '../../src/initiator/vhost/split-queue.ts';
+import type { Pair } from '../support/vhost/back-end.ts';
 
 export const HEADER_BYTES = 51;
 export const POISON = 0xa5;

@@ -5,11 +5,11 @@ import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { FrontEnd, perform } from '../../src/initiator/vhost/front-end.ts';
+import { VhostInitiator } from '../../src/initiator/vhost/initiator.ts';
+import { encodeMessage, quads, SET_VRING_NUM, state } from '../../src/initiator/vhost/message.ts';
+import { lunField, REQUESTS } from '../../src/initiator/vhost/scsi-driver.ts';
 import { DaemonProcess } from '../support/daemon-process.ts';
-import { FrontEnd, perform } from '../support/vhost/front-end.ts';
-import { VhostInitiator } from '../support/vhost/initiator.ts';
-import { encodeMessage, quads, SET_VRING_NUM, state } from '../support/vhost/message.ts';
-import { lunField, REQUESTS } from '../support/vhost/scsi-driver.ts';
 
 const PROCESS = join(dirname(fileURLToPath(import.meta.url)), 'vhost-process.js');
 const GUEST = 'synthetic-guest';

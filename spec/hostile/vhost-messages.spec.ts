@@ -2,13 +2,24 @@
 import { strict as assert } from 'node:assert';
 import { Buffer } from 'node:buffer';
 import { closeSync, constants, openSync } from 'node:fs';
+import {
+  addRegion,
+  memoryTable,
+  ringAddress,
+  type Steps,
+} from '../../src/initiator/vhost/handshake.ts';
+import * as message from '../../src/initiator/vhost/message.ts';
+import {
+  encodeMessage,
+  encodeStep,
+  quads,
+  type Step,
+  state,
+} from '../../src/initiator/vhost/message.ts';
+import { lunField } from '../../src/initiator/vhost/scsi-driver.ts';
 import { addSeals, close, createMemoryFile, F_SEAL_SHRINK } from '../../src/libc.ts';
 import { HostileBench, Pair } from '../support/vhost/back-end.ts';
-import { performNow } from '../support/vhost/front-end.ts';
-import { addRegion, memoryTable, ringAddress, type Steps } from '../support/vhost/handshake.ts';
-import * as message from '../support/vhost/message.ts';
-import { encodeMessage, encodeStep, quads, type Step, state } from '../support/vhost/message.ts';
-import { lunField } from '../support/vhost/scsi-driver.ts';
+import { performNow } from '../support/vhost/perform-now.ts';
 
 const NEED_REPLY = 8;
 const EMPTY = Buffer.alloc(0);

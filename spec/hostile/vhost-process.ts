@@ -1,7 +1,8 @@
 /** A vhost-user guest of its own process: `node vhost-process.js SOCKET storm KICKS` kicks without end, `... write FIRST-LBA` writes until it is killed. */
+
+import { FrontEnd, perform } from '../../src/initiator/vhost/front-end.ts';
+import { lunField } from '../../src/initiator/vhost/scsi-driver.ts';
 import { signalEventFd } from '../../src/libc.ts';
-import { FrontEnd, perform } from '../support/vhost/front-end.ts';
-import { lunField } from '../support/vhost/scsi-driver.ts';
 
 const DEPTH = 32;
 const BLOCKS = 8;

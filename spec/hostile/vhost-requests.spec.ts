@@ -1,9 +1,13 @@
 /** Hostile requests in rings that are right: every command, buffers that overlap, aborts that race, faults of the store. */
 import { strict as assert } from 'node:assert';
+import {
+  type DriverAnswer,
+  lunField,
+  RESPONSE_BYTES,
+} from '../../src/initiator/vhost/scsi-driver.ts';
+import { INDIRECT, NEXT, WRITE } from '../../src/initiator/vhost/split-queue.ts';
 import { HostileBench, Pair } from '../support/vhost/back-end.ts';
-import { performNow } from '../support/vhost/front-end.ts';
-import { type DriverAnswer, lunField, RESPONSE_BYTES } from '../support/vhost/scsi-driver.ts';
-import { INDIRECT, NEXT, WRITE } from '../support/vhost/split-queue.ts';
+import { performNow } from '../support/vhost/perform-now.ts';
 import { header, POISON, READ_1, ring, room, writeDescriptor } from './vhost-chains.ts';
 
 const CHECK_CONDITION = 2;

@@ -1,24 +1,24 @@
 /** Hostile virtio-scsi drivers: rings, chains and requests that lie. Each ends in an answer or in one reason, and harms nobody else. */
 import { strict as assert } from 'node:assert';
 import { Worker } from 'node:worker_threads';
-import { addSeals, close, createMemoryFile, F_SEAL_SHRINK } from '../../src/libc.ts';
-import { HostileBench, Pair } from '../support/vhost/back-end.ts';
-import { ringAddress } from '../support/vhost/handshake.ts';
+import { ringAddress } from '../../src/initiator/vhost/handshake.ts';
 import {
   encodeMessage,
   quads,
   SET_FEATURES,
   SET_LOG_BASE,
   SET_VRING_ADDR,
-} from '../support/vhost/message.ts';
+} from '../../src/initiator/vhost/message.ts';
 import {
   CONTROL,
   EVENTS,
   lunField,
   REQUESTS,
   RESPONSE_BYTES,
-} from '../support/vhost/scsi-driver.ts';
-import { INDIRECT, NEXT, WRITE } from '../support/vhost/split-queue.ts';
+} from '../../src/initiator/vhost/scsi-driver.ts';
+import { INDIRECT, NEXT, WRITE } from '../../src/initiator/vhost/split-queue.ts';
+import { addSeals, close, createMemoryFile, F_SEAL_SHRINK } from '../../src/libc.ts';
+import { HostileBench, Pair } from '../support/vhost/back-end.ts';
 
 import {
   HEADER_BYTES,

@@ -17,6 +17,11 @@ interface Expectations {
     readonly verdict: string;
     readonly reason: string;
   }[];
+  readonly leftOut: readonly {
+    readonly test: string;
+    readonly on: readonly string[];
+    readonly why: string;
+  }[];
 }
 
 interface Differences {
@@ -61,7 +66,9 @@ function commands(): string {
 }
 
 export function conformanceDocument(): string {
-  const { tool, peer, expected } = json('spec/judges/libiscsi-expectations.json') as Expectations;
+  const { tool, peer, expected, leftOut } = json(
+    'spec/judges/libiscsi-expectations.json',
+  ) as Expectations;
   const { outcomes, lengths } = json('spec/vectors/peer-captures/differences.json') as Differences;
   const checks = CHECKS.map(({ command, clause, check, destructive }) => [
     command,
@@ -83,6 +90,11 @@ export function conformanceDocument(): string {
     rows(
       ['tests', 'verdict', 'why'],
       expected.map(({ tests, verdict, reason }) => [tests.join(', '), verdict, reason]),
+    ),
+    'The tests run on thick, thin (512e and 512n), removable, read-only and encrypted disks. What two of them want holds for some disks only:',
+    rows(
+      ['test', 'not run on', 'it'],
+      leftOut.map(({ test, on, why }) => [test, on.join(', '), why]),
     ),
     '## Where ours differs from most other disks',
     'Of 127 commands that four other disks were asked (`spec/vectors/peer-captures`): the outcome, or the bytes of data, that most of them gave, ours, and why.',

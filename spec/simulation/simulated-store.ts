@@ -45,6 +45,7 @@ export class SimulatedStore implements BlockStore {
   readonly discardBytes = 4096;
   readonly volatileCache = true;
   /** No atomic writes: the unit must refuse them itself. */
+  readonly key = null;
   readonly atomicBytes = 0;
   memory: Uint8Array;
   stable: Uint8Array;

@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert';
 import {
   type BlockStore,
   DONE,
+  type EncryptionKey,
   MEDIUM_WRITE,
   PENDING,
   type StoreReply,
@@ -44,6 +45,7 @@ export class HeldStore implements BlockStore {
   discardBytes: number;
   volatileCache: boolean;
   atomicBytes: number;
+  key: EncryptionKey | null = null;
   /** What reads see. */
   memory: Uint8Array;
   /** What a power cut leaves. */

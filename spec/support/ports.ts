@@ -17,11 +17,11 @@ import {
 } from '../../src/initiator/initiator.ts';
 import { IscsiInitiator } from '../../src/initiator/iscsi/initiator.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
+import { FrontEnd, perform } from '../../src/initiator/vhost/front-end.ts';
+import { VhostInitiator } from '../../src/initiator/vhost/initiator.ts';
 import type { ConformanceInitiator } from './conformance-initiator.ts';
 import { DaemonProcess } from './daemon-process.ts';
 import { LoopbackTarget } from './loopback-link.ts';
-import { FrontEnd, perform } from './vhost/front-end.ts';
-import { VhostInitiator } from './vhost/initiator.ts';
 
 /** What happens to the requests of a disk that match; as the control verb `inject.set` has it. */
 export interface Rule {

@@ -9,7 +9,12 @@
  *   t.store.release();
  */
 import { strict as assert } from 'node:assert';
-import type { OperationStore, ParameterStore, ReservationStore } from '../../src/scsi/contracts.ts';
+import type {
+  EncryptionKey,
+  OperationStore,
+  ParameterStore,
+  ReservationStore,
+} from '../../src/scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../../src/scsi/logical-unit.ts';
 import type { LunPresentation } from '../../src/scsi/lun.ts';
 import { diskModePages } from '../../src/scsi/mode-page.ts';
@@ -58,6 +63,7 @@ export interface DiskOptions {
   readonly reservationStore?: ReservationStore;
   /** With it there is SANITIZE. */
   readonly operationStore?: OperationStore;
+  readonly key?: EncryptionKey;
   /** Bounce buffers of the unit. */
   readonly bounceBuffers?: number;
 }
@@ -172,6 +178,7 @@ export class Testbed {
       volatileCache: options.volatileCache ?? true,
       atomicBytes: options.atomicBytes ?? 0,
     });
+    store.key = options.key ?? null;
     this.stores.set(lun, store);
     const unit = new LogicalUnit({
       target: this.target,
@@ -181,6 +188,7 @@ export class Testbed {
         removable: options.removable ?? false,
         atomic: (options.atomicBytes ?? 0) > 0,
         sanitize: options.operationStore !== undefined,
+        encrypted: options.key !== undefined,
       }),
       operationStore: options.operationStore ?? null,
       removable: options.removable ?? false,

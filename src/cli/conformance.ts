@@ -11,6 +11,7 @@ import { type CheckResult, junit, runChecks } from '../conformance/run.ts';
 import { parseLun } from '../daemon/config.ts';
 import { openInitiator } from '../initiator/initiator.ts';
 import { IscsiInitiator } from '../initiator/iscsi/initiator.ts';
+import { VhostInitiator } from '../initiator/vhost/initiator.ts';
 import { table } from './table.ts';
 import { DONE, FAILED, type Output, UsageError, type Verb } from './verb.ts';
 
@@ -19,7 +20,8 @@ const HELP = `ringscsi conformance [--connect TARGET] [--destructive] [--junit F
 Checks a target by SAM-5, SPC-4 and SBC-3 and prints a table: command, clause, check, result, what was seen.
 Exit code 0 when no check failed, else 1. Without --connect it starts a daemon of its own and checks that.
 
-  --connect TARGET   srp:SOCK[,lun=N] or iscsi://HOST:PORT/TARGET/LUN, any vendor's, without authentication
+  --connect TARGET   srp:SOCK[,lun=N], vhost-user:SOCK[,lun=N] (any back end of a virtio SCSI host), or
+                     iscsi://HOST:PORT/TARGET/LUN (any vendor's, without authentication)
   --destructive      checks that write to the first blocks or reset the logical unit as well; always with a
                      daemon of its own
   --junit FILE       the results as JUnit XML, too
@@ -49,21 +51,25 @@ async function openIscsi(text: string): Promise<Opened> {
   return { initiator, lun, close: () => initiator.close() };
 }
 
-async function openSrp(text: string): Promise<Opened> {
-  const parts = /^(srp:.+?)(?:,lun=(\d+))?$/.exec(text);
-  const connect = parts?.[1];
-  if (connect === undefined) {
+/** srp:SOCK or vhost-user:SOCK. */
+async function openSocket(text: string): Promise<Opened> {
+  const parts = /^(srp|vhost-user):(.+?)(?:,lun=(\d+))?$/.exec(text);
+  const path = parts?.[2];
+  if (path === undefined) {
     throw new UsageError(
-      `--connect is "${text}", srp:SOCK or iscsi://HOST:PORT/TARGET/LUN is needed`,
+      `--connect is "${text}", srp:SOCK, vhost-user:SOCK or iscsi://HOST:PORT/TARGET/LUN is needed`,
     );
   }
-  const lun = parseLun('Cannot check a target', parts?.[2] ?? '0');
-  const initiator = await openInitiator({ connect, name: NAME });
+  const lun = parseLun('Cannot check a target', parts?.[3] ?? '0');
+  const initiator =
+    parts?.[1] === 'srp'
+      ? await openInitiator({ connect: `srp:${path}`, name: NAME })
+      : await VhostInitiator.open(path, { name: NAME });
   return { initiator, lun, close: () => initiator.close() };
 }
 
 function openTarget(text: string): Promise<Opened> {
-  return text.startsWith('iscsi:') ? openIscsi(text) : openSrp(text);
+  return text.startsWith('iscsi:') ? openIscsi(text) : openSocket(text);
 }
 
 async function endProcess(child: ChildProcess): Promise<void> {
@@ -89,7 +95,7 @@ async function openOwn(): Promise<Opened> {
     const ended = once(child, 'exit').then(() => Promise.reject(new Error('the daemon ended')));
     ended.catch(() => undefined);
     await Promise.race([once(lines, 'line', { signal: AbortSignal.timeout(START_MS) }), ended]);
-    const opened = await openSrp(`srp:${socket}`);
+    const opened = await openSocket(`srp:${socket}`);
     const close = async (): Promise<void> => {
       await opened.close();
       await clean();

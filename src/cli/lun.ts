@@ -35,6 +35,7 @@ const COLUMNS = [
 function flags(lun: LunStatus): string {
   const words = [lun.readOnly ? 'ro' : 'rw', lun.cache];
   if (lun.thin) words.push('thin');
+  if (lun.encrypted) words.push('encrypted');
   if (lun.state === 'standby') words.push('standby');
   return words.join(',');
 }

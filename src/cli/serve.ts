@@ -19,10 +19,12 @@ const HELP = `ringscsi serve [--config FILE] [--state DIR] [--control SOCK] [--l
 Serves disks to guests until SIGTERM or SIGINT; a second signal ends it at once.
 Prints one line on standard output when it is ready; the log goes to standard error.
 
-  --lun SPEC       N:disk,path=FILE[,size=1G][,ro][,block=512|4096][,serial=TEXT]
-                     [,cache=writeback|writethrough][,thin[=no]][,standby]
+  --lun SPEC       N:disk,path=FILE[,size=1G][,key=FILE][,ro][,block=512|4096][,serial=TEXT]
+                     [,physical=512|4096][,cache=writeback|writethrough][,thin[=no]]
+                     [,removable][,standby]
                    N:disk,memory=256M
                    a comma in a value is doubled; size creates the image when it is missing;
+                   key: the image is encrypted, a new one gets a new key in this file;
                    standby: a QEMU owns the image at first, see ringscsi takeover
   --listen PORT    srp:SOCK: guests attach at this unix socket by the SRP ring (docs/srp-ring.md)
                    vhost-user:SOCK: QEMU attaches here, its guests use their own virtio-scsi driver

@@ -1,8 +1,9 @@
 /** A disk the daemon has opened: its file and lock, its identity, and what the reactor is told about it. */
 import { Buffer } from 'node:buffer';
-import { fstatSync, statSync } from 'node:fs';
+import { fstatSync, statSync, unlinkSync } from 'node:fs';
 import { blockDeviceBytes, close, dataSync, duplicate, errorName } from '../libc.ts';
 import { unlockImage } from '../luns/image-lock.ts';
+import { openKeyFile } from '../luns/key-file.ts';
 import {
   growFile,
   lockOpened,
@@ -42,6 +43,7 @@ export interface LunStatus {
   readonly thin: boolean;
   /** The medium can be removed. */
   readonly removable: boolean;
+  readonly encrypted: boolean;
   readonly cache: 'writeback' | 'writethrough';
   readonly serial: string;
   /** NAA designator in hexadecimal. */
@@ -105,8 +107,10 @@ export class AttachedDisk {
   /** The image belongs to somebody else for now. */
   standby: boolean;
   readonly #file: OpenedFile | null;
-  /** Descriptor that was made for the reactor, or -1. */
-  #reactorFd = -1;
+  /** Descriptor of the key file, or -1. */
+  readonly #keyFd: number;
+  /** Descriptors that were made for the reactor, by those they are copies of. */
+  readonly #reactorFds = new Map<number, number>();
 
   /**
    * Opens, checks and locks what is behind the disk. `others` are the disks of this daemon.
@@ -126,7 +130,23 @@ export class AttachedDisk {
     if (path !== null) refuseConflict(config, path, others);
     this.#file =
       path === null ? null : openDiskFile(openOptions(config, path, resizedBytes, standby));
+    this.#keyFd = this.#openKey();
     this.bytes = this.#file?.bytes ?? resizedBytes ?? config.memoryBytes ?? 0;
+  }
+
+  /** Without its key an image is of no use: what was opened is closed again, and what was made is taken away. */
+  #openKey(): number {
+    const { lun, keyPath: path, readOnly } = this.config;
+    const file = this.#file;
+    if (path === null || file === null) return -1;
+    try {
+      return openKeyFile({ lun, path, imageIsNew: file.created, readOnly });
+    } catch (error) {
+      if (file.created) unlinkSync(file.path);
+      unlockImage(file.fd);
+      close(file.fd);
+      throw error;
+    }
   }
 
   isFile(device: number, inode: number): boolean {
@@ -241,6 +261,7 @@ export class AttachedDisk {
       readOnly,
       thin: thin ?? this.#thinCapable(),
       removable: this.config.removable,
+      encrypted: this.config.keyPath !== null,
       cache,
       serial: this.identity.serial,
       naa: Buffer.from(this.identity.naa).toString('hex'),
@@ -253,15 +274,16 @@ export class AttachedDisk {
     if (this.#file === null) return;
     // Explicitly: what io_uring holds of a file ends some time after the last descriptor and even the process.
     if (!this.standby) unlockImage(this.#file.fd);
-    if (this.#reactorFd >= 0 && this.#isOpenHere(this.#reactorFd)) close(this.#reactorFd);
+    for (const [own, copy] of this.#reactorFds) if (this.#isCopy(copy, own)) close(copy);
+    if (this.#keyFd >= 0) close(this.#keyFd);
     close(this.#file.fd);
   }
 
-  /** Whether `fd` is open and means the file: a reactor that ended left its descriptor open, others have closed it. */
-  #isOpenHere(fd: number): boolean {
+  /** Whether `fd` is open and means the file of `own`: a reactor that ended left its descriptor open, others have closed it. */
+  #isCopy(fd: number, own: number): boolean {
     try {
       const { dev, ino } = fstatSync(fd);
-      const mine = fstatSync(this.#file?.fd ?? -1);
+      const mine = fstatSync(own);
       return dev === mine.dev && ino === mine.ino;
     } catch {
       return false;
@@ -276,7 +298,14 @@ export class AttachedDisk {
     if (this.#file === null) return { kind: 'memory', bytes: this.bytes };
     const { kind, path } = this.#file;
     const journalled = kind === 'file' && !this.config.readOnly ? path : null;
-    this.#reactorFd = duplicate(this.#file.fd);
-    return { kind, fd: this.#reactorFd, bytes: this.bytes, journalled };
+    const fd = this.#copyFor(this.#file.fd);
+    const keyFd = this.#keyFd < 0 ? null : this.#copyFor(this.#keyFd);
+    return { kind, fd, bytes: this.bytes, journalled, keyFd };
+  }
+
+  #copyFor(own: number): number {
+    const copy = duplicate(own);
+    this.#reactorFds.set(own, copy);
+    return copy;
   }
 }

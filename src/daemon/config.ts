@@ -18,6 +18,8 @@ export interface DiskConfig {
   readonly path: string | null;
   /** Bytes of a memory disk; null for the others. */
   readonly memoryBytes: number | null;
+  /** Key file of an encrypted image, absolute; null: it is not encrypted. */
+  readonly keyPath: string | null;
   /** Bytes the image is created with when it does not exist; null: it must exist. */
   readonly sizeBytes: number | null;
   readonly readOnly: boolean;
@@ -80,6 +82,7 @@ export const DISK_KEYS = [
   'lun',
   'type',
   'path',
+  'key',
   'memory',
   'size',
   'ro',
@@ -191,14 +194,15 @@ function parseBacking(
   action: string,
   raw: Readonly<Record<string, unknown>>,
   directory: string,
-): Pick<DiskConfig, 'path' | 'memoryBytes' | 'sizeBytes'> {
-  const { path, memory, size } = raw;
+): Pick<DiskConfig, 'path' | 'keyPath' | 'memoryBytes' | 'sizeBytes'> {
+  const { path, key, memory, size } = raw;
   if ((path === undefined) === (memory === undefined)) {
     throw new ConfigError(`${action}: a disk needs either path=FILE or memory=SIZE`);
   }
   if (memory === undefined) {
     return {
       path: resolve(directory, parseText(action, 'path', path)),
+      keyPath: key === undefined ? null : resolve(directory, parseText(action, 'key', key)),
       memoryBytes: null,
       sizeBytes: size === undefined ? null : parseSize(action, 'size', size),
     };
@@ -208,7 +212,13 @@ function parseBacking(
       `${action}: memory=SIZE is the size of a memory disk, size does not go with it`,
     );
   }
-  return { path: null, memoryBytes: parseSize(action, 'memory', memory), sizeBytes: null };
+  if (key !== undefined) {
+    throw new ConfigError(
+      `${action}: a memory disk is gone with the daemon, there is nothing to encrypt, key does not go with it`,
+    );
+  }
+  const memoryBytes = parseSize(action, 'memory', memory);
+  return { path: null, keyPath: null, memoryBytes, sizeBytes: null };
 }
 
 /**
@@ -238,6 +248,13 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
       `${action}: a memory disk has no image that somebody else could own, standby does not go with it`,
     );
   }
+  if (disk.keyPath !== null && (disk.standby || disk.removable)) {
+    const other = disk.standby ? 'standby' : 'removable';
+    const why = disk.standby
+      ? 'its owner could not read it'
+      : 'a medium is changed, its key is not';
+    throw new ConfigError(`${action}: ${other} does not go with key, ${why}`);
+  }
   const bytes = disk.memoryBytes ?? disk.sizeBytes;
   if (bytes !== null && bytes % disk.blockBytes !== 0) {
     throw new ConfigError(
@@ -258,6 +275,7 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
     cache: disk.cache,
   };
   if (disk.path !== null) raw['path'] = disk.path;
+  if (disk.keyPath !== null) raw['key'] = disk.keyPath;
   if (disk.memoryBytes !== null) raw['memory'] = disk.memoryBytes;
   if (disk.sizeBytes !== null) raw['size'] = disk.sizeBytes;
   if (disk.serial !== null) raw['serial'] = disk.serial;

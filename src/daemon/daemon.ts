@@ -179,16 +179,19 @@ export class Daemon {
   /** Attached and unavailable LUNs in ascending order. */
   luns(): LunStatus[] {
     const gone = [...this.#unavailable.values()].map(({ entry, why }): LunStatus => {
-      const { lun, type, path, readOnly, blockBytes, thin, removable, cache } = entry.disk;
-      const bytes = entry.resizedBytes ?? entry.disk.memoryBytes ?? entry.disk.sizeBytes ?? 0;
+      const { disk } = entry;
+      const { lun, type, path, readOnly, blockBytes, removable, cache } = disk;
+      const bytes = entry.resizedBytes ?? disk.memoryBytes ?? disk.sizeBytes ?? 0;
       const naa = Buffer.from(entry.naa).toString('hex');
-      const rest = { path, bytes, blockBytes, readOnly, thin: thin ?? false, removable, cache };
+      const rest = { path, bytes, blockBytes, readOnly, removable, cache };
       return {
         lun,
         type,
         state: 'unavailable',
         backing: null,
         ...rest,
+        thin: disk.thin ?? false,
+        encrypted: disk.keyPath !== null,
         serial: entry.serial,
         naa,
         why,

@@ -19,8 +19,10 @@ import { diskIdentity } from './identity.ts';
 import { AtomicJournal, journalBeside } from './store/atomic-journal.ts';
 import { DeviceStore } from './store/block.ts';
 import type { DiskStore } from './store/disk-store.ts';
+import { EncryptedStore } from './store/encrypted.ts';
 import { FileStore } from './store/file.ts';
 import type { IoQueue } from './store/io-queue.ts';
+import { MediumKey } from './store/medium-key.ts';
 import { MemoryStore } from './store/memory.ts';
 
 const BOUNCE_BUFFERS = 4;
@@ -36,6 +38,8 @@ export interface DiskOptions {
         readonly bytes: number;
         /** Name of the image, beside which atomic writes have their journal; null or absent: there are none. */
         readonly journalled?: string | null;
+        /** An open key file (`isKeyFile`): everything in it is encrypted. Null or absent: nothing is. */
+        readonly keyFd?: number | null;
       }
     | { readonly kind: 'memory'; readonly bytes: number };
   readonly readOnly: boolean;
@@ -61,14 +65,17 @@ export interface DiskOptions {
   readonly standby?: boolean;
 }
 
-/** The store of a backing, its reads and syncs queued where that pays. It owns the descriptor. Throws SystemError. */
+/** The store of a backing, its reads and syncs queued where that pays. It owns the descriptors. Throws SystemError. */
 export function openStore(options: DiskOptions, queue: IoQueue | null): DiskStore {
   const { backing, readOnly } = options;
   if (backing.kind === 'memory') return MemoryStore.create(backing.bytes, readOnly);
-  const { fd, bytes, journalled = null } = backing;
+  const { fd, bytes, journalled = null, keyFd = null } = backing;
   const journal = journalled === null ? null : new AtomicJournal(fd, journalBeside(journalled));
   const fileOptions = { fd, bytes, readOnly, queue, journal };
-  return backing.kind === 'block' ? new DeviceStore(fileOptions) : new FileStore(fileOptions);
+  const store =
+    backing.kind === 'block' ? new DeviceStore(fileOptions) : new FileStore(fileOptions);
+  if (keyFd === null) return store;
+  return new EncryptedStore(store, MediumKey.read(keyFd), options.blockBytes);
 }
 
 /** Bounce buffers of one disk, mapped for good: a pool whose disk has gone serves the next one. */
@@ -162,7 +169,13 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
   const unit = new LogicalUnit({
     target,
     lun: options.lun,
-    deviceType: diskType({ thin, removable, atomic, sanitize: operations !== null }),
+    deviceType: diskType({
+      thin,
+      removable,
+      atomic,
+      sanitize: operations !== null,
+      encrypted: parts.store.key !== null,
+    }),
     removable,
     operationStore: operations,
     identity: diskIdentity(options.serial, options.naa),

@@ -32,7 +32,9 @@ export type DiskFileErrorCode =
   /** It can be read but not written. */
   | 'ERR_IMAGE_READ_ONLY'
   /** The operating system refused. */
-  | 'ERR_IMAGE_ACCESS';
+  | 'ERR_IMAGE_ACCESS'
+  /** The key of an encrypted disk is missing, not its own, or cannot be used. */
+  | 'ERR_KEY_FILE';
 
 /** Why a disk image cannot be attached or grown. The message says what was tried, what is wrong and what would do. */
 export class DiskFileError extends Error {

@@ -43,6 +43,12 @@ export type StoreReply =
   | typeof READ_ONLY
   | typeof BUFFER;
 
+/** The key that everything a store holds is encrypted with. */
+export interface EncryptionKey {
+  /** Replaces it, durably: what was written before reads as noise from now on. Done inside the call: DONE or a fault. */
+  erase(): StoreReply;
+}
+
 /**
  * A random-access store of bytes behind a disk. Positions and lengths are bytes; the caller has checked that
  * [position, position + length) lies below `bytes`. On a fault `task.storedBytes` says how many bytes from the start
@@ -60,7 +66,9 @@ export interface BlockStore {
   readonly volatileCache: boolean;
   /** Longest `writeAtomic`; 0: the store has none. */
   readonly atomicBytes: number;
-  /** Reads `length` bytes into the first `length` bytes of `into`. Holes read as zeros. */
+  /** Null: it is not encrypted. An encrypted store reads as noise where nothing was written. */
+  readonly key: EncryptionKey | null;
+  /** Reads `length` bytes into the first `length` bytes of `into`. Holes read as zeros, or as noise when the store is encrypted. */
   read(task: Task, position: number, length: number, into: Segments): StoreReply;
   /** Writes the first `length` bytes of `from`. `durable`: they are on stable storage when this is DONE. */
   write(task: Task, position: number, length: number, from: Segments, durable: boolean): StoreReply;
@@ -71,7 +79,7 @@ export interface BlockStore {
   writeAtomic(task: Task, position: number, length: number, from: Segments): StoreReply;
   /** Everything whose write was DONE before this call reaches stable storage. A failed flush stays failed (MEDIUM_WRITE). */
   flush(task: Task): StoreReply;
-  /** The range reads as zeros afterwards; space is given back where the store can. */
+  /** The range is a hole afterwards; space is given back where the store can. */
   discard(task: Task, position: number, length: number): StoreReply;
   /** The range reads as zeros afterwards and stays allocated where the store can. */
   writeZeroes(task: Task, position: number, length: number, durable: boolean): StoreReply;

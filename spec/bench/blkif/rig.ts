@@ -24,6 +24,7 @@ export class RecordingStore implements BlockStore {
   readonly canDiscard = true;
   readonly discardBytes = 512;
   readonly volatileCache = true;
+  readonly key = null;
   readonly atomicBytes = 0;
   readonly medium: Uint8Array;
   readonly log: string[] = [];

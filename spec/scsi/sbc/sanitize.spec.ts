@@ -15,6 +15,7 @@ import { pattern, read10, write10 } from './cdbs.ts';
 const TUR = '00 00 00 00 00 00';
 const OVERWRITE = 0x01;
 const BLOCK_ERASE = 0x02;
+const CRYPTOGRAPHIC_ERASE = 0x03;
 const EXIT = 0x1f;
 const IMMED = 0x80;
 const AUSE = 0x20;
@@ -252,9 +253,72 @@ describe('SANITIZE - BLOCK ERASE', () => {
   it('does not exist on a fully provisioned disk, nor any SANITIZE where nothing can be kept', () => {
     const { a } = bench({ thin: false });
     assert.equal(sanitize(a, BLOCK_ERASE).result.sense, '5/24/00');
-    assert.equal(sanitize(a, 0x03).result.sense, '5/24/00', 'there is no key to erase');
     const plain = disk({ thin: true }).nexus('a').clear();
     assert.equal(sanitize(plain, BLOCK_ERASE).result.sense, '5/20/00');
     assert.equal(plain.run('12 01 b1 00 40 00', { in: 64 }).dataIn[7], 0);
+  });
+});
+
+describe('SANITIZE - CRYPTOGRAPHIC ERASE', () => {
+  function encrypted(reply: StoreReply = DONE) {
+    const key = {
+      erased: 0,
+      erase(): StoreReply {
+        this.erased += 1;
+        return reply;
+      },
+    };
+    return { key, ...bench({ key }) };
+  }
+
+  it('erases the key once, whatever the size, and keeps the plan until that is stable', () => {
+    const { key, a, keeper, store, finish } = encrypted();
+    a.run(write10(4, 1), { out: pattern(4, 1) });
+    const done = sanitize(a, CRYPTOGRAPHIC_ERASE);
+    finish();
+    assert.equal(done.result.status, 0);
+    assert.equal(key.erased, 1);
+    assert.deepEqual(
+      keeper.saved.map((state) => decodePlan(state)?.plan.kind ?? null),
+      [CRYPTOGRAPHIC_ERASE, null],
+    );
+    const calls = store.requests.map(({ call }) => call);
+    assert.deepEqual(calls, ['write', 'flush'], 'no block is written');
+  });
+
+  it('begins again after a restart, even when it had been done', () => {
+    const { key, bed, finish } = encrypted();
+    const saved = decodePlan(Uint8Array.of(1, 3, 1, 0, 0, 0, 0, 0));
+    assert.ok(saved !== null);
+    resumeSanitize(bed.unit, saved);
+    finish();
+    assert.equal(key.erased, 1);
+    assert.equal(bed.unit.operation, null);
+  });
+
+  it('is told by VPD B1h (WACEREQ 01b), and makes unmapped blocks read as anything (LBPRZ = 0)', () => {
+    const { a } = encrypted();
+    assert.equal(a.run('12 01 b1 00 40 00', { in: 64 }).dataIn[7], 0x50);
+    assert.equal(a.run('12 01 b2 00 08 00', { in: 8 }).dataIn[5], 0xe0);
+    const capacity = a.run('9e 10 00 00 00 00 00 00 00 00 00 00 00 20 00 00', { in: 32 });
+    assert.equal(capacity.dataIn[14], 0x80);
+  });
+
+  it('that fails leaves the failure mode', () => {
+    const { a, finish } = encrypted(MEDIUM_WRITE);
+    const done = sanitize(a, CRYPTOGRAPHIC_ERASE);
+    finish();
+    assert.equal(done.result.sense, FAILED);
+    assert.equal(a.run(read10(0, 1), { in: 512 }).sense, FAILED);
+  });
+
+  it('takes no list, and does not exist where nothing is encrypted', () => {
+    assert.equal(
+      sanitize(encrypted().a, CRYPTOGRAPHIC_ERASE, new Uint8Array(4)).result.sense,
+      '5/24/00',
+    );
+    const { a } = bench();
+    assert.equal(sanitize(a, CRYPTOGRAPHIC_ERASE).result.sense, '5/24/00');
+    assert.equal(a.run('12 01 b1 00 40 00', { in: 64 }).dataIn[7], 0x40);
   });
 });

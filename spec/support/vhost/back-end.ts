@@ -3,13 +3,18 @@ import { strict as assert } from 'node:assert';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FrontEnd, type FrontEndOptions } from '../../../src/initiator/vhost/front-end.ts';
+import {
+  type DriverAnswer,
+  type DriverRequest,
+  lunField,
+} from '../../../src/initiator/vhost/scsi-driver.ts';
 import { acceptUnix, close, listenUnix } from '../../../src/libc.ts';
 import { Inventory } from '../../../src/luns/inventory.ts';
 import { Timers } from '../../../src/reactor/timers.ts';
 import { Target } from '../../../src/scsi/target.ts';
 import { VhostConnection } from '../../../src/transport/vhost/connection.ts';
-import { FrontEnd, type FrontEndOptions, performNow } from './front-end.ts';
-import { type DriverAnswer, type DriverRequest, lunField } from './scsi-driver.ts';
+import { performNow } from './perform-now.ts';
 
 const SOCK_STREAM = 1;
 const BUDGET = 32;

@@ -1,10 +1,10 @@
 /** Front ends of every kind at a daemon: the messages that QEMU sends, and those that others may send instead. */
 import { strict as assert } from 'node:assert';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type FrontEndOptions, perform } from '../../../src/initiator/vhost/front-end.ts';
+import { VhostInitiator } from '../../../src/initiator/vhost/initiator.ts';
+import { lunField, QUERY_TASK } from '../../../src/initiator/vhost/scsi-driver.ts';
 import { DaemonProcess } from '../../support/daemon-process.ts';
-import { type FrontEndOptions, perform } from '../../support/vhost/front-end.ts';
-import { VhostInitiator } from '../../support/vhost/initiator.ts';
-import { lunField, QUERY_TASK } from '../../support/vhost/scsi-driver.ts';
 
 const BLOCKS = 512;
 

@@ -2,6 +2,7 @@
 import { assert } from '../../assert.ts';
 import {
   DONE,
+  type EncryptionKey,
   FULL,
   GONE,
   MEDIUM_READ,
@@ -129,6 +130,9 @@ export class FaultStore implements DiskStore {
   }
   get atomicBytes(): number {
     return this.#inner.atomicBytes;
+  }
+  get key(): EncryptionKey | null {
+    return this.#inner.key;
   }
   get counters(): StoreCounters {
     return this.#inner.counters;

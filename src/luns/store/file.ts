@@ -101,6 +101,7 @@ export class FileStore implements DiskStore, IoOwner {
   readonly canDiscard: boolean;
   readonly discardBytes: number;
   readonly volatileCache = true;
+  readonly key = null;
   readonly counters: StoreCounters = new StoreCounters();
   readonly fd: number;
   readonly ringFile: number;

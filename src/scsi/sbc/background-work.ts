@@ -2,12 +2,10 @@
  * Work on the whole medium that goes on when its command has ended (SANITIZE): in pieces, paced so that other logical
  * units of the thread go on, undisturbed by aborts and resets.
  */
-import { assert } from '../../assert.ts';
-import { DONE, PENDING, type StoreReply, type TargetPort } from '../contracts.ts';
+import { DONE, PENDING, type StoreReply } from '../contracts.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
-import type { Nexus } from '../nexus.ts';
-import { Segments } from '../segments.ts';
-import { ENABLED, Task } from '../task.ts';
+import { newPrivateTask } from '../private-task.ts';
+import type { Task } from '../task.ts';
 import type { BlockDevice } from './block-device.ts';
 
 /** Bytes a second, and how often a part of them is done. */
@@ -15,31 +13,13 @@ const BYTES_PER_SECOND = 32 * 1024 * 1024;
 const TICK_MS = 16;
 const BYTES_PER_TICK = Math.floor((BYTES_PER_SECOND * TICK_MS) / 1000);
 
-/** Nobody is answered: the work has no command of its own. */
-const NOBODY: TargetPort = {
-  lunPresentation: 'native',
-  respond: () => assert(false, 'work in the background answers nobody'),
-  drop: () => assert(false, 'work in the background is not dropped'),
-  taskManagementDone: () => assert(false, 'work in the background is no function'),
-};
-const WORKER: Nexus = {
-  index: -1,
-  identity: '',
-  port: '',
-  name: 'background work',
-  present: true,
-  anonymous: true,
-};
-
 /** One piece of work on a store. */
 export type Piece = (work: Task, position: number, length: number) => StoreReply;
-
-const noSegments = (): Segments => new Segments({ words: new Uint32Array(4), address: 0 });
 
 export class BackgroundWork {
   readonly #unit: LogicalUnit;
   readonly #block: BlockDevice;
-  readonly #work = new Task(NOBODY, 0, noSegments(), noSegments());
+  readonly #work = newPrivateTask();
   readonly #passes: number;
   readonly #piece: (pass: number) => Piece;
   readonly #pieceBytes: number;
@@ -85,10 +65,7 @@ export class BackgroundWork {
 
   /** Makes the task ready and calls `prepared`, which calls `go` when it has what it needs. */
   begin(prepared: () => void): void {
-    const work = this.#work;
-    work.receive(WORKER);
-    work.unit = this.#unit;
-    work.transition(work.state, ENABLED);
+    this.#work.unit = this.#unit;
     this.#busy = true;
     prepared();
   }

@@ -32,6 +32,11 @@ export class BlockDevice {
     this.bounce = options.bounce;
   }
 
+  /** LBPRZ: unmapped blocks read as zeros. */
+  get unmappedReadsZeros(): boolean {
+    return this.store.key === null;
+  }
+
   /** Capacity in logical blocks. */
   get blocks(): number {
     return Math.floor(this.store.bytes / this.blockBytes);

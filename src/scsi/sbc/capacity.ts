@@ -70,6 +70,6 @@ export function readCapacity16(task: Task): void {
   data.setUint32(4, last % TWO_32);
   data.setUint32(8, block.blockBytes);
   data.setUint8(13, Math.log2(block.physicalBlockBytes / block.blockBytes));
-  if (block.thin) data.setUint8(14, LBPME | LBPRZ);
+  if (block.thin) data.setUint8(14, block.unmappedReadsZeros ? LBPME | LBPRZ : LBPME);
   answer(task, new Uint8Array(data.buffer), CAPACITY_16_BYTES, field(task.cdb, ALLOCATION_LENGTH));
 }

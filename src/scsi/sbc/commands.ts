@@ -25,9 +25,11 @@ import { PREVENT_ALLOW_MEDIUM_REMOVAL, preventAllowMediumRemoval } from './preve
 import { READ_6, READ_10, READ_12, READ_16, read, read6 } from './read.ts';
 import {
   SANITIZE_BLOCK_ERASE,
+  SANITIZE_CRYPTOGRAPHIC_ERASE,
   SANITIZE_EXIT_FAILURE_MODE,
   SANITIZE_OVERWRITE,
   sanitizeBlockErase,
+  sanitizeCryptographicErase,
   sanitizeExitFailureMode,
   sanitizeOverwrite,
 } from './sanitize.ts';
@@ -118,3 +120,8 @@ export const sanitizeCommands: readonly Entry[] = [
 
 /** Erasing is giving the space back. */
 export const sanitizeThinCommands: readonly Entry[] = [[SANITIZE_BLOCK_ERASE, sanitizeBlockErase]];
+
+/** Of encrypted disks: erasing is forgetting the key. */
+export const sanitizeEncryptedCommands: readonly Entry[] = [
+  [SANITIZE_CRYPTOGRAPHIC_ERASE, sanitizeCryptographicErase],
+];

@@ -5,6 +5,7 @@ import {
   atomicCommands,
   removableCommands,
   sanitizeCommands,
+  sanitizeEncryptedCommands,
   sanitizeThinCommands,
   sbcCommands,
   sbcThinCommands,
@@ -22,9 +23,11 @@ export interface DiskFeatures {
   readonly atomic?: boolean;
   /** A sanitize operation goes on after a restart. */
   readonly sanitize?: boolean;
+  /** Its store has a key that can be erased. */
+  readonly encrypted?: boolean;
 }
 
-function compose({ thin, removable, atomic, sanitize }: DiskFeatures): DeviceType {
+function compose({ thin, removable, atomic, sanitize, encrypted }: DiskFeatures): DeviceType {
   return deviceType(DIRECT_ACCESS_BLOCK, [
     ...spcCommands,
     ...(thin === true ? sbcThinCommands : sbcCommands),
@@ -32,23 +35,30 @@ function compose({ thin, removable, atomic, sanitize }: DiskFeatures): DeviceTyp
     ...(atomic === true ? atomicCommands : []),
     ...(sanitize === true ? sanitizeCommands : []),
     ...(sanitize === true && thin === true ? sanitizeThinCommands : []),
+    ...(sanitize === true && encrypted === true ? sanitizeEncryptedCommands : []),
   ]);
 }
 
 export const thickDisk = compose({});
 export const thinDisk = compose({ thin: true });
 /** The table with every command a disk may have. */
-export const fullDisk = compose({ thin: true, removable: true, atomic: true, sanitize: true });
+export const fullDisk = compose({
+  thin: true,
+  removable: true,
+  atomic: true,
+  sanitize: true,
+  encrypted: true,
+});
 
 const composed = new Map<string, DeviceType>();
 
 /** The command table that fits a block device. */
 export function diskType(features: DiskFeatures): DeviceType {
-  const { thin, removable, atomic, sanitize } = features;
+  const { thin, removable, atomic, sanitize, encrypted } = features;
   if (removable !== true && atomic !== true && sanitize !== true) {
     return thin === true ? thinDisk : thickDisk;
   }
-  const key = `${thin} ${removable} ${atomic} ${sanitize}`;
+  const key = `${thin} ${removable} ${atomic} ${sanitize} ${encrypted}`;
   const type = composed.get(key) ?? compose(features);
   composed.set(key, type);
   return type;

@@ -4,7 +4,7 @@
  * another one, or leaving the failure mode of a sanitize where that was allowed, helps.
  */
 import type { CommandRow } from '../command-table.ts';
-import { DONE, type StoreReply } from '../contracts.ts';
+import { DONE, MEDIUM_WRITE, type StoreReply } from '../contracts.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { NONE, progressPointer } from '../sense.ts';
 import {
@@ -19,6 +19,7 @@ import { BOUNCE_BYTES } from './bounce.ts';
 
 export const OVERWRITE = 0x01;
 export const BLOCK_ERASE = 0x02;
+export const CRYPTOGRAPHIC_ERASE = 0x03;
 /** FORMAT UNIT, which is no service action of SANITIZE. */
 export const FORMAT = 0x80;
 const SANITIZE = 0x48;
@@ -28,7 +29,7 @@ const ERASE_BYTES = 64 * 1024 * 1024;
 
 /** What was asked for. */
 export interface OperationPlan {
-  readonly kind: typeof OVERWRITE | typeof BLOCK_ERASE | typeof FORMAT;
+  readonly kind: typeof OVERWRITE | typeof BLOCK_ERASE | typeof CRYPTOGRAPHIC_ERASE | typeof FORMAT;
   /** Times the medium is written, 1 to 31. */
   readonly count: number;
   /** Every pass writes the complement of what the one before it wrote. */
@@ -61,7 +62,14 @@ export function encodePlan(plan: OperationPlan, failed: boolean): Uint8Array {
 export function decodePlan(bytes: Uint8Array): { plan: OperationPlan; failed: boolean } | null {
   const [layout, kind, count = 0, flags = 0] = bytes;
   if (bytes.length < HEADER_BYTES || layout !== LAYOUT || count === 0) return null;
-  if (kind !== OVERWRITE && kind !== BLOCK_ERASE && kind !== FORMAT) return null;
+  if (
+    kind !== OVERWRITE &&
+    kind !== BLOCK_ERASE &&
+    kind !== CRYPTOGRAPHIC_ERASE &&
+    kind !== FORMAT
+  ) {
+    return null;
+  }
   const pattern = bytes.slice(HEADER_BYTES);
   if (kind === OVERWRITE && pattern.length === 0) return null;
   const plan = {
@@ -124,7 +132,8 @@ export class MediumOperation {
 
   start(): void {
     this.#unit.operation = this;
-    if (this.plan.pattern.length > 0) this.#overwrite();
+    if (this.plan.kind === CRYPTOGRAPHIC_ERASE) this.#eraseKey();
+    else if (this.plan.pattern.length > 0) this.#overwrite();
     else this.#erase();
   }
 
@@ -185,11 +194,25 @@ export class MediumOperation {
     const work = new BackgroundWork(this.#unit, this.#block, {
       passes: 1,
       pieceBytes: ERASE_BYTES,
-      // Zeros either way; a fully provisioned disk keeps its space.
+      // Zeros either way (noise, where a key makes that of holes); a fully provisioned disk keeps its space.
       piece: () => (each, position, length) =>
         thin
           ? store.discard(each, position, length)
           : store.writeZeroes(each, position, length, false),
+      ended: (fault) => this.#end(fault),
+    });
+    this.#work = work;
+    work.begin(() => work.go());
+  }
+
+  /** One step, whatever the size. */
+  #eraseKey(): void {
+    const { store } = this.#block;
+    const work = new BackgroundWork(this.#unit, this.#block, {
+      passes: 1,
+      pieceBytes: store.bytes,
+      // A disk whose key was taken away with its configuration between two runs has nothing that could be erased so.
+      piece: () => () => store.key?.erase() ?? MEDIUM_WRITE,
       ended: (fault) => this.#end(fault),
     });
     this.#work = work;

@@ -1,4 +1,4 @@
-/** SANITIZE: overwrite, block erase, exit failure mode (SBC-3 5.24). There is no key to erase: no cryptographic erase. */
+/** SANITIZE: overwrite, block erase, cryptographic erase, exit failure mode (SBC-3 5.24). */
 import { bits, field, u } from '../cdb.ts';
 import { type CommandPolicy, command, WRITES_UNIT } from '../command-table.ts';
 import { DONE } from '../contracts.ts';
@@ -8,7 +8,13 @@ import { INTERNAL_TARGET_FAILURE, INVALID_FIELD_IN_CDB } from '../sense-codes.ts
 import type { Task } from '../task.ts';
 import { blockDeviceOf } from './access.ts';
 import { beginOperation } from './begin-operation.ts';
-import { BLOCK_ERASE, FORMAT, type OperationPlan, OVERWRITE } from './medium-operation.ts';
+import {
+  BLOCK_ERASE,
+  CRYPTOGRAPHIC_ERASE,
+  FORMAT,
+  type OperationPlan,
+  OVERWRITE,
+} from './medium-operation.ts';
 
 const IMMED = bits(1, 7, 7);
 const AUSE = bits(1, 5, 5);
@@ -41,6 +47,14 @@ export const SANITIZE_BLOCK_ERASE = command(
   FIELDS,
   POLICY,
   BLOCK_ERASE,
+);
+export const SANITIZE_CRYPTOGRAPHIC_ERASE = command(
+  0x48,
+  'SANITIZE - CRYPTOGRAPHIC ERASE',
+  10,
+  FIELDS,
+  POLICY,
+  CRYPTOGRAPHIC_ERASE,
 );
 export const SANITIZE_EXIT_FAILURE_MODE = command(
   0x48,
@@ -95,18 +109,22 @@ export function sanitizeOverwrite(task: Task): void {
   if (plan !== null) begin(task, plan);
 }
 
-export function sanitizeBlockErase(task: Task): void {
+function erase(task: Task, kind: typeof BLOCK_ERASE | typeof CRYPTOGRAPHIC_ERASE): void {
   if (field(task.cdb, LENGTH) !== 0) {
     refuseField(task, cdbBytePointer(LENGTH.byte));
     return;
   }
-  begin(task, {
-    kind: BLOCK_ERASE,
-    count: 1,
-    invert: false,
-    pattern: new Uint8Array(0),
-    mayExit: field(task.cdb, AUSE) === 1,
-  });
+  const mayExit = field(task.cdb, AUSE) === 1;
+  begin(task, { kind, count: 1, invert: false, pattern: new Uint8Array(0), mayExit });
+}
+
+export function sanitizeBlockErase(task: Task): void {
+  erase(task, BLOCK_ERASE);
+}
+
+/** The key of the store is replaced. What the blocks hold reads as noise until it is written (WACEREQ 01b). */
+export function sanitizeCryptographicErase(task: Task): void {
+  erase(task, CRYPTOGRAPHIC_ERASE);
 }
 
 /** Leaves the failure mode of an operation that allowed it (AUSE = 1); GOOD when there is none (SBC-3 5.24.5). */

@@ -69,13 +69,16 @@ const BLOCK_CHARACTERISTICS_BYTES = 60;
 /** MEDIUM ROTATION RATE: non-rotating. */
 const NON_ROTATING = 0x0001;
 
-/** WABEREQ 01b: what an erased block holds is read without an error. */
+/** WABEREQ and WACEREQ 01b: what an erased block holds is read without an error. */
 const WABEREQ = 0x40;
+const WACEREQ = 0x10;
 
 function blockCharacteristics(unit: LogicalUnit): Uint8Array {
   const body = new Uint8Array(BLOCK_CHARACTERISTICS_BYTES);
   new DataView(body.buffer).setUint16(0, NON_ROTATING);
-  if (unit.operationStore !== null && blockOf(unit).thin) body[3] = WABEREQ;
+  if (unit.operationStore === null) return body;
+  const { thin, store } = blockOf(unit);
+  body[3] = (thin ? WABEREQ : 0) | (store.key === null ? 0 : WACEREQ);
   return body;
 }
 
@@ -88,8 +91,9 @@ const THIN_PROVISIONED = 0x02;
 /** All zero (fully provisioned) unless the logical unit is thin. */
 function logicalBlockProvisioning(unit: LogicalUnit): Uint8Array {
   const body = new Uint8Array(4);
-  if (!blockOf(unit).thin) return body;
-  body[1] = LBPU | LBPWS | LBPWS10 | LBPRZ;
+  const block = blockOf(unit);
+  if (!block.thin) return body;
+  body[1] = LBPU | LBPWS | LBPWS10 | (block.unmappedReadsZeros ? LBPRZ : 0);
   body[2] = THIN_PROVISIONED;
   return body;
 }

@@ -1,5 +1,5 @@
 /** Memory of a synthetic guest: one sealed memory file that appears in guest physical space in one or several regions. */
-import { strict as assert } from 'node:assert';
+import { assert } from '../../assert.ts';
 import {
   addSeals,
   close,
@@ -8,7 +8,7 @@ import {
   type Mapping,
   mapShared,
   unmap,
-} from '../../../src/libc.ts';
+} from '../../libc.ts';
 
 export interface RamRegion {
   readonly guestAddress: number;
@@ -95,7 +95,7 @@ export class GuestRam {
   ring(bytes: number, alignment: number): number {
     const at = Math.ceil(this.#ringNext / alignment) * alignment;
     this.#ringNext = at + bytes;
-    assert.ok(this.#ringNext <= RING_BYTES, 'rings fit their part of memory');
+    assert(this.#ringNext <= RING_BYTES, 'rings fit their part of memory');
     return at;
   }
 
@@ -108,7 +108,7 @@ export class GuestRam {
   allocate(length: number): number {
     const bytes = whole(length);
     const free = this.#free.find((one) => one.bytes >= bytes);
-    assert.ok(free !== undefined, `${bytes} bytes of guest memory are free`);
+    assert(free !== undefined, `${bytes} bytes of guest memory are free`);
     const { address } = free;
     free.address += bytes;
     free.bytes -= bytes;
@@ -163,7 +163,7 @@ export class GuestRam {
       const region = this.regions.find(
         (one) => from >= one.guestAddress && from < one.guestAddress + one.bytes,
       );
-      assert.ok(region !== undefined, `0x${from.toString(16)} is guest memory`);
+      assert(region !== undefined, `0x${from.toString(16)} is guest memory`);
       const bytes = Math.min(left, region.guestAddress + region.bytes - from);
       yield { at: region.fileOffset + from - region.guestAddress, bytes };
       at += bytes;

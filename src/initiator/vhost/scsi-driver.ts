@@ -1,5 +1,5 @@
 /** The driver of a SCSI host device (virtio 1.2, 5.6): requests, control requests and events over its virtqueues. */
-import { strict as assert } from 'node:assert';
+import { expect } from './back-end-error.ts';
 import type { GuestRam } from './guest-ram.ts';
 import type { Piece, SplitQueue } from './split-queue.ts';
 
@@ -207,15 +207,18 @@ export class ScsiDriver {
 
   #collectCommand(key: string, written: number): void {
     const flight = this.#flights.get(key);
-    assert.ok(flight !== undefined, `used element ${key} is a command`);
+    expect(flight !== undefined, `uses element ${key}, which is no command`);
     this.#flights.delete(key);
     const bytes = this.#ram.read(flight.writable.address, flight.writable.length);
     const view = new DataView(bytes.buffer);
     this.#release(flight.readable);
     this.#release(flight.writable);
-    assert.ok(written >= RESPONSE_BYTES && written <= bytes.length, `${written} bytes written`);
+    expect(
+      written >= RESPONSE_BYTES && written <= bytes.length,
+      `says that it wrote ${written} bytes of ${bytes.length}`,
+    );
     const senseLength = view.getUint32(0, true);
-    assert.ok(senseLength <= SENSE_BYTES, `${senseLength} bytes of sense`);
+    expect(senseLength <= SENSE_BYTES, `sends ${senseLength} bytes of sense`);
     flight.done({
       tag: flight.tag,
       written,
@@ -229,9 +232,9 @@ export class ScsiDriver {
 
   #collectControl(head: number, written: number): void {
     const flight = this.#control.get(head);
-    assert.ok(flight !== undefined, `used element ${head} is a control request`);
+    expect(flight !== undefined, `uses element ${head}, which is no control request`);
     this.#control.delete(head);
-    assert.equal(written, flight.writable.length);
+    expect(written === flight.writable.length, `writes ${written} bytes of a control response`);
     const answer = this.#ram.read(flight.writable.address, written);
     this.#release(flight.readable);
     this.#release(flight.writable);
@@ -240,7 +243,10 @@ export class ScsiDriver {
 
   #collectEvent(head: number, written: number): void {
     const piece = this.#eventBuffers.get(head);
-    assert.ok(piece !== undefined && written === EVENT_BYTES, `used element ${head} is an event`);
+    expect(
+      piece !== undefined && written === EVENT_BYTES,
+      `uses element ${head}, which is no event`,
+    );
     this.#eventBuffers.delete(head);
     const bytes = this.#ram.read(piece.address, EVENT_BYTES);
     const view = new DataView(bytes.buffer);

@@ -1,12 +1,6 @@
 /** A synthetic guest with its front end: memory, rings, driver and socket in one, between the sending of its messages and the event loop. */
-import { strict as assert } from 'node:assert';
-import {
-  close,
-  connectUnix,
-  createEventFd,
-  drainEventFd,
-  signalEventFd,
-} from '../../../src/libc.ts';
+import { close, connectUnix, createEventFd, drainEventFd, signalEventFd } from '../../libc.ts';
+import { expect } from './back-end-error.ts';
 import { GuestRam, type Layout } from './guest-ram.ts';
 import {
   enable,
@@ -24,6 +18,7 @@ import { ScsiDriver } from './scsi-driver.ts';
 import { SplitQueue } from './split-queue.ts';
 
 const SOCK_STREAM = 1;
+const ANSWER_MS = 30_000;
 
 export interface FrontEndOptions extends Partial<HandshakeOptions> {
   readonly layout?: Layout;
@@ -101,7 +96,7 @@ export class FrontEnd implements FrontEndParts {
 
   send(step: Step): void {
     const sent = this.socket.send(encodeStep(step), step.descriptors);
-    assert.equal(sent, 0, `request ${step.request} is sent`);
+    expect(sent === 0, `does not take request ${step.request}`);
   }
 
   /** Tells the device of what was made available. */
@@ -153,11 +148,14 @@ export class FrontEnd implements FrontEndParts {
 
 /** What a reply to a step must look like. */
 export function checkReply(step: Step, reply: Reply): void {
-  assert.equal(reply.request, step.request, 'the reply is to this request');
-  assert.equal(reply.flags & 3, 1, 'version 1');
+  expect(
+    reply.request === step.request,
+    `answers request ${reply.request} instead of ${step.request}`,
+  );
+  expect((reply.flags & 3) === 1, `speaks version ${reply.flags & 3} instead of 1`);
   if (step.answer === 'acknowledgement') {
-    assert.equal(reply.payload.length, 8, 'an acknowledgement is a 64-bit word');
-    assert.equal(reply.payload.readBigUInt64LE(0), 0n, `request ${step.request} succeeded`);
+    expect(reply.payload.length === 8, 'acknowledges with something else than a 64-bit word');
+    expect(reply.payload.readBigUInt64LE(0) === 0n, `refuses request ${step.request}`);
   }
 }
 
@@ -172,27 +170,15 @@ export async function perform(frontEnd: FrontEnd, steps: Steps): Promise<void> {
     if (step.answer === 'none') continue;
     const startedMs = performance.now();
     while (reply === null) {
+      // biome-ignore lint/performance/noAwaitInLoops: the back end is another process, which answers in its time
       await new Promise((resolve) => setImmediate(resolve));
       reply = frontEnd.socket.take();
-      assert.ok(!frontEnd.socket.ended, `the connection ended at request ${step.request}`);
-      assert.ok(performance.now() - startedMs < 30_000, `request ${step.request} is answered`);
+      expect(!frontEnd.socket.ended, `closed the connection at request ${step.request}`);
+      expect(
+        performance.now() - startedMs < ANSWER_MS,
+        `does not answer request ${step.request} within ${ANSWER_MS} ms`,
+      );
     }
-    checkReply(step, reply);
-  }
-}
-
-/** Sends steps in a process that is the back end as well: `pump` lets it work. */
-export function performNow(frontEnd: FrontEnd, steps: Steps, pump: () => void): void {
-  let reply: Reply | null = null;
-  for (;;) {
-    const { value: step, done } = steps.next(reply);
-    if (done === true) return;
-    frontEnd.send(step);
-    reply = null;
-    pump();
-    if (step.answer === 'none') continue;
-    reply = frontEnd.socket.take();
-    assert.ok(reply !== null, `request ${step.request} is answered`);
     checkReply(step, reply);
   }
 }

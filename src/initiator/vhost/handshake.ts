@@ -1,5 +1,6 @@
 /** The messages of a front end in the order in which QEMU 7.2 sends them, as steps that somebody else sends. */
 import { Buffer } from 'node:buffer';
+import { expect } from './back-end-error.ts';
 import type { GuestRam, RamRegion } from './guest-ram.ts';
 import {
   ADD_MEM_REG,
@@ -147,7 +148,7 @@ function* inflight(queues: number, size: number, keep: (fd: number) => void): St
   shape.writeUInt16LE(size, 18);
   const reply = yield ask(GET_INFLIGHT_FD, shape);
   for (const fd of reply?.descriptors ?? []) keep(fd);
-  if (reply === null || reply.descriptors.length !== 1) throw new Error('no inflight area came');
+  expect(reply?.descriptors.length === 1, 'gives no inflight area');
   const [fd] = reply.descriptors as [number];
   yield tell(SET_INFLIGHT_FD, reply.payload, [fd]);
 }

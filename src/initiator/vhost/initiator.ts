@@ -1,5 +1,7 @@
-/** An initiator for the conformance suites whose transport is a synthetic vhost-user front end. */
-import { type BlockAccess, openBlockAccess } from '../../../src/initiator/block-access.ts';
+/** An initiator whose transport is a vhost-user front end without a virtual machine: for tests of back ends, ours and others. */
+
+import { REPORT_LUNS_WLUN } from '../../scsi/lun.ts';
+import { type BlockAccess, openBlockAccess } from '../block-access.ts';
 import {
   ClosedError,
   NexusLostError,
@@ -7,12 +9,10 @@ import {
   ScsiTimeoutError,
   TaskAbortedError,
   TaskManagementError,
-} from '../../../src/initiator/errors.ts';
-import type { ExecuteRequest, InternalRequest } from '../../../src/initiator/initiator.ts';
-import type { CommandResult } from '../../../src/initiator/request.ts';
-import { decodeSense } from '../../../src/initiator/sense-data.ts';
-import { REPORT_LUNS_WLUN } from '../../../src/scsi/lun.ts';
-import type { ConformanceInitiator } from '../conformance-initiator.ts';
+} from '../errors.ts';
+import type { ExecuteRequest, InternalRequest } from '../initiator.ts';
+import type { CommandResult } from '../request.ts';
+import { decodeSense } from '../sense-data.ts';
 import { FrontEnd, type FrontEndOptions, perform } from './front-end.ts';
 import {
   ABORT_TASK,
@@ -78,7 +78,7 @@ function checkRequest({ lun, cdb }: ExecuteRequest): void {
   if (cdb.length < 1 || cdb.length > CDB_BYTES) throw new RequestError(`${cdb.length} CDB bytes`);
 }
 
-export class VhostInitiator implements ConformanceInitiator {
+export class VhostInitiator {
   readonly frontEnd: FrontEnd;
   readonly maxDataBytes: number = MAX_DATA_BYTES;
   readonly #sent = new WeakMap<Promise<CommandResult>, Sent>();
@@ -94,10 +94,15 @@ export class VhostInitiator implements ConformanceInitiator {
 
   static async open(path: string, options: FrontEndOptions = {}): Promise<VhostInitiator> {
     const frontEnd = new FrontEnd(path, options);
-    await perform(frontEnd, frontEnd.realize());
-    await perform(frontEnd, frontEnd.reset());
-    await perform(frontEnd, frontEnd.start());
-    if (frontEnd.options.enableLate) await perform(frontEnd, frontEnd.enable());
+    try {
+      await perform(frontEnd, frontEnd.realize());
+      await perform(frontEnd, frontEnd.reset());
+      await perform(frontEnd, frontEnd.start());
+      if (frontEnd.options.enableLate) await perform(frontEnd, frontEnd.enable());
+    } catch (error) {
+      frontEnd.end();
+      throw error;
+    }
     const initiator = new VhostInitiator(frontEnd);
     frontEnd.driver.postEvents();
     frontEnd.kick();
@@ -250,7 +255,12 @@ export class VhostInitiator implements ConformanceInitiator {
     const { frontEnd } = this;
     if (this.#closed) return;
     const before = frontEnd.driver.outstanding;
-    frontEnd.serveInterrupts();
+    try {
+      frontEnd.serveInterrupts();
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error));
+      return;
+    }
     this.#idleTurns = frontEnd.driver.outstanding === before ? this.#idleTurns + 1 : 0;
     if (this.#gone()) return;
     if (frontEnd.driver.outstanding === 0) this.#pumping = false;
@@ -262,10 +272,12 @@ export class VhostInitiator implements ConformanceInitiator {
     const { socket } = this.frontEnd;
     if (this.#idleTurns % EAGER_TURNS === EAGER_TURNS - 1) socket.take();
     if (!socket.ended) return false;
-    for (const reject of this.#rejects) {
-      reject(new NexusLostError('command', 'the back end closed the connection'));
-    }
-    this.#rejects.clear();
+    this.#lose('the back end closed the connection');
     return true;
+  }
+
+  #lose(why: string): void {
+    for (const reject of this.#rejects) reject(new NexusLostError('command', why));
+    this.#rejects.clear();
   }
 }

@@ -1,5 +1,6 @@
 /** The driver's side of a split virtqueue (virtio 1.2, 2.7): descriptors, available ring, used ring, notifications. */
-import { strict as assert } from 'node:assert';
+import { assert } from '../../assert.ts';
+import { expect } from './back-end-error.ts';
 import type { GuestRam } from './guest-ram.ts';
 
 export interface Piece {
@@ -76,7 +77,7 @@ export class SplitQueue {
       heads = this.#take(1);
       const head = heads[0] as number;
       const table = this.#tables + head * TABLE_ENTRIES * 16;
-      assert.ok(pieces.length <= TABLE_ENTRIES, 'the table holds the chain');
+      assert(pieces.length <= TABLE_ENTRIES, 'the table holds the chain');
       pieces.forEach((piece, i) => {
         this.describe(i, piece, flags(i), i + 1, table);
       });
@@ -130,7 +131,7 @@ export class SplitQueue {
     this.#seen = (this.#seen + 1) & 0xffff;
     const head = data.getUint32(at, true);
     const chain = this.#chains.get(head);
-    assert.ok(chain !== undefined, `used element ${head} is a chain of this queue`);
+    expect(chain !== undefined, `uses element ${head}, which it was not given`);
     this.#chains.delete(head);
     this.#free.push(...chain);
     return { head, written: data.getUint32(at + 4, true) };
@@ -146,7 +147,7 @@ export class SplitQueue {
   }
 
   #take(count: number): number[] {
-    assert.ok(this.#free.length >= count, `${count} descriptors are free`);
+    assert(this.#free.length >= count, `${count} descriptors are free`);
     return this.#free.splice(0, count);
   }
 }

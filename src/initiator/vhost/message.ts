@@ -1,6 +1,7 @@
 /** vhost-user messages as a front end writes them: a header of three words, a payload, descriptors (vhost-user protocol, "Message Specification"). */
 import { Buffer } from 'node:buffer';
-import { close, EAGAIN, ECONNRESET, receiveMessage, sendMessage } from '../../../src/libc.ts';
+import { close, EAGAIN, ECONNRESET, receiveMessage, sendMessage } from '../../libc.ts';
+import { BackEndError, expect } from './back-end-error.ts';
 
 /** Front-end message types. */
 export const GET_FEATURES = 1;
@@ -106,10 +107,13 @@ export class FrontEndSocket {
     this.#read();
     const bytes = this.#bytes;
     if (bytes.length < HEADER_BYTES) return null;
-    const end = HEADER_BYTES + bytes.readUInt32LE(8);
+    const payloadBytes = bytes.readUInt32LE(8);
+    expect(payloadBytes <= READ_BYTES, `replies with a payload of ${payloadBytes} bytes`);
+    const end = HEADER_BYTES + payloadBytes;
     if (bytes.length < end) return null;
     const flags = bytes.readUInt32LE(4);
-    if ((flags & REPLY) === 0) throw new Error(`a reply without the reply flag: ${flags}`);
+    if ((flags & REPLY) === 0)
+      throw new BackEndError(`The vhost-user back end replies with flags ${flags}`);
     const reply = {
       request: bytes.readUInt32LE(0),
       flags,
@@ -136,7 +140,8 @@ export class FrontEndSocket {
         this.ended = true;
         return;
       }
-      if (typeof got === 'number') throw new Error(`reading a reply failed: errno ${-got}`);
+      if (typeof got === 'number')
+        throw new BackEndError(`Reading a reply of the vhost-user back end failed: errno ${-got}`);
       this.#bytes = Buffer.concat([this.#bytes, got.body]);
       this.#descriptors.push(...got.descriptors);
     }
