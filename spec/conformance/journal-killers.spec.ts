@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { CommandResult } from '../../src/initiator/request.ts';
 import { MEDIUM_WRITE } from '../../src/scsi/contracts.ts';
 import { describeOnEveryPort, sense } from '../support/ports.ts';
-import { disk } from '../support/target.ts';
+import { disk, type TestNexus } from '../support/target.ts';
 
 /** What each one is about. */
 const KILLERS: Readonly<Record<string, string>> = {
@@ -91,7 +91,7 @@ describe('journal killers', () => {
 });
 
 describe('journal killers, a flush that failed', () => {
-  it('K27 is told by what flushes, as a current error; a command that flushes nothing carries no news and does its work', () => {
+  it('is told by what flushes, as a current error; a command that flushes nothing carries no news and does its work', () => {
     const bed = disk();
     const a = bed.nexus('a').clear();
     bed.store.fail('flush', MEDIUM_WRITE);
@@ -103,6 +103,81 @@ describe('journal killers, a flush that failed', () => {
       assert.equal(write.status, 0);
       assert.equal(a.run('28 00 00 00 00 05 00 00 01 00', { in: 512 }).dataIn[0], i + 1);
     }
+  });
+});
+
+describe('deferred errors (SPC-4 4.5.7)', () => {
+  const SYNC = '35 00 00 00 00 00 00 00 00 00';
+  const write = (lba: number, fua = false): number[] => [
+    0x2a,
+    fua ? 8 : 0,
+    0,
+    0,
+    0,
+    lba,
+    0,
+    0,
+    1,
+    0,
+  ];
+  const setUp = () => {
+    const bed = disk();
+    const nexuses = ['a', 'b', 'c'].map((name) => bed.nexus(name).clear());
+    return { bed, nexuses };
+  };
+
+  it('K27 a flush of another that failed is told once, by a command that is not executed', () => {
+    const { bed, nexuses } = setUp();
+    const [a, b, c] = nexuses as [TestNexus, TestNexus, TestNexus];
+    assert.equal(a.run(write(5), { out: block(1) }).status, 0);
+    bed.store.fail('flush', MEDIUM_WRITE);
+    assert.equal(b.run(SYNC).senseBytes[0], 0x70, 'who asked has a current error');
+    const told = a.run(write(6), { out: block(2) });
+    assert.equal(told.sense, '3/0c/00');
+    assert.equal(told.senseBytes[0], 0x71, 'deferred');
+    assert.equal(bed.store.memory[6 * 512], 0, 'the command that carries it is not executed');
+    assert.equal(a.run(write(6), { out: block(2) }).status, 0, 'once');
+    assert.equal(c.run('00 00 00 00 00 00').status, 0, 'who wrote nothing hears nothing');
+  });
+
+  it('do not concern who flushed since, or wrote with FUA alone', () => {
+    const { bed, nexuses } = setUp();
+    const [a, b, c] = nexuses as [TestNexus, TestNexus, TestNexus];
+    a.run(write(5), { out: block(1) });
+    assert.equal(c.run(SYNC).status, 0, 'whoever asks, all is flushed');
+    b.run(write(6, true), { out: block(1) });
+    bed.store.fail('flush', MEDIUM_WRITE);
+    assert.equal(c.run(SYNC).sense, '3/0c/00');
+    for (const n of [a, b]) assert.equal(n.run('00 00 00 00 00 00').status, 0);
+  });
+
+  it('come after unit attentions, outlive resets, and REQUEST SENSE takes them as data (71h, 73h)', () => {
+    const { bed, nexuses } = setUp();
+    const [a, b] = nexuses as [TestNexus, TestNexus, TestNexus];
+    for (const n of [a, b]) n.run(write(5), { out: block(1) });
+    bed.store.fail('flush', MEDIUM_WRITE);
+    nexuses[2]?.run(SYNC);
+    nexuses[2]?.manage(0x08);
+    assert.equal(a.run('00 00 00 00 00 00').sense, '6/29/03');
+    assert.equal(a.run('12 00 00 00 24 00', { in: 36 }).status, 0, 'INQUIRY carries none');
+    assert.equal(a.run('03 00 00 00 12 00', { in: 18 }).dataIn[0], 0x71);
+    assert.equal(a.run('03 00 00 00 12 00', { in: 18 }).dataIn[0], 0x70);
+    b.run('00 00 00 00 00 00');
+    const descriptors = b.run('03 01 00 00 20 00', { in: 32 }).dataIn;
+    assert.deepEqual([...descriptors.subarray(0, 4)], [0x73, 3, 0x0c, 0]);
+  });
+
+  it('with WCE = 0 do not exist', () => {
+    const { bed, nexuses } = setUp();
+    const [a, b] = nexuses as [TestNexus, TestNexus, TestNexus];
+    const page = [0x08, 0x12, ...new Array<number>(18).fill(0)];
+    const out = Uint8Array.from([0, 0, 0, 0, ...page]);
+    assert.equal(a.run([0x15, 0x10, 0, 0, out.length, 0], { out }).status, 0);
+    b.run('00 00 00 00 00 00');
+    assert.equal(a.run(write(5), { out: block(1) }).status, 0);
+    bed.store.fail('flush', MEDIUM_WRITE);
+    assert.equal(b.run(SYNC).sense, '3/0c/00');
+    assert.equal(a.run('00 00 00 00 00 00').status, 0);
   });
 });
 

@@ -55,7 +55,11 @@ export class AttentionModel {
   reset(nexus: number, sense: string, now: number): void {
     const queue = this.#queueOf(nexus);
     const greater = queue.some((c) => c.required && rankOf(c.sense) < rankOf(sense));
-    for (const c of queue) if (rankOf(c.sense) >= rankOf(sense)) c.required = false;
+    for (const c of queue) {
+      // It brings no lost data back.
+      const old = rankOf(c.sense) >= rankOf(sense) && !c.sense.startsWith('deferred');
+      if (old) c.required = false;
+    }
     this.post(nexus, sense, now, !greater);
   }
 
@@ -80,7 +84,7 @@ export class AttentionModel {
     if (at < 0 && this.#loose && this.#kept && this.#past[nexus]?.has(sense)) return;
     must(at >= 0, `${sense} is reported to nexus ${nexus}, which has no such unit attention`);
     if (!this.#loose) this.#checkPrecedence(queue, at);
-    if (data || !this.#kept) queue.splice(at, 1);
+    if (data || !this.#kept || sense.startsWith('deferred')) queue.splice(at, 1);
   }
 
   #checkPrecedence(queue: readonly Condition[], at: number): void {
@@ -125,8 +129,9 @@ export class AttentionModel {
   }
 }
 
-/** Precedence: 29/00 to 29/07 in that order, then all others alike. */
+/** Precedence: 29/00 to 29/07 in that order, then all other unit attentions alike, then deferred errors. */
 function rankOf(sense: string): number {
+  if (sense.startsWith('deferred')) return RESET_FAMILY.length + 1;
   const at = RESET_FAMILY.indexOf(sense);
   return at < 0 ? RESET_FAMILY.length : at;
 }

@@ -16,6 +16,8 @@ export interface ModelTask {
   /** It reached the store. */
   started: boolean;
   startedAt: number;
+  /** When the store last said DONE to it; -1 before that. */
+  storeDoneAt: number;
   /** Requests of it that the store holds. */
   requests: number;
   /** An ACA condition held it when its last request ended: it may have done its work and wait to say so. */
@@ -58,6 +60,7 @@ export function modelTask(
     couldRunAt: -1,
     started: false,
     startedAt: -1,
+    storeDoneAt: -1,
     requests: 0,
     heldBack: false,
     ended: false,
@@ -105,6 +108,12 @@ function writes(task: ModelTask, whole: boolean): boolean {
 /** What became of a command, in the words of the rules: a status, or sense data. */
 export function endOf(outcome: Outcome): string {
   if (outcome.dropped) return 'silence';
-  if (outcome.sense !== '') return outcome.sense;
+  if (outcome.sense !== '')
+    return isDeferred(outcome.senseBytes) ? `deferred ${outcome.sense}` : outcome.sense;
   return outcome.status.toString(16).padStart(2, '0');
+}
+
+/** Whether sense data is about an earlier command (SPC-4 4.5: response codes 71h and 73h). */
+export function isDeferred(sense: Uint8Array): boolean {
+  return ((sense[0] as number) & 0x7d) === 0x71;
 }

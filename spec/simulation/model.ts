@@ -7,7 +7,7 @@ import type { Outcome } from '../support/direct-port.ts';
 import { AttentionModel } from './attention-model.ts';
 import { BLOCK_BYTES, isWriter, type ModeValues, rangesOf } from './command.ts';
 import { MediumModel, type StoreContents } from './medium-model.ts';
-import { conflict, endOf, type ModelTask } from './model-task.ts';
+import { conflict, endOf, isDeferred, type ModelTask } from './model-task.ts';
 import type { StoreRequest } from './simulated-store.ts';
 import { ACA, type Discipline, TaskSetModel } from './task-set-model.ts';
 import {
@@ -19,6 +19,9 @@ import {
   wantedBytes,
 } from './unit-model.ts';
 import { must } from './violation.ts';
+
+/** What a nexus is told whose writes a failed flush may have lost (SPC-4 4.5.7). */
+const DEFERRED_WRITE_ERROR = 'deferred 3/0c/00';
 
 export interface ModelOptions {
   readonly nexuses: number;
@@ -177,8 +180,44 @@ export class Model {
       task.fault = reply === GONE ? '4/44/00' : reply === FULL ? '7/27/07' : medium;
       task.faultInformation = task.fault.startsWith('3') && request.call !== 'flush' ? lba : -1;
     }
+    if (request.call === 'flush') this.#flushed(task, reply);
+    else if (reply === DONE) task.storeDoneAt = this.now();
     task.heldBack = this.tasks.held(task);
     if (task.heldBack) this.#evaluate();
+  }
+
+  /** When each nexus last wrote something that is not stable yet, as far as it has been told GOOD; absent: never. */
+  readonly #cached = new Map<number, { readonly at: number; readonly certain: boolean }>();
+
+  /** A flush makes stable what was over before it began; one that fails concerns every other nexus that had written. */
+  #flushed(task: ModelTask, reply: StoreReply): void {
+    if (reply === DONE) {
+      if (task.command.kind !== 'sync') return;
+      for (const [nexus, { at }] of this.#cached) {
+        if (at < task.startedAt) this.#cached.delete(nexus);
+      }
+      return;
+    }
+    // Statuses that are late make it unknown who has been told what.
+    if (this.#options.late) {
+      for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) {
+        this.attention.post(nexus, DEFERRED_WRITE_ERROR, this.now(), false);
+      }
+    }
+    for (const [nexus, { certain }] of this.#cached) {
+      const told = task.aborted === null && nexus === task.nexus;
+      if (!told) this.#post(nexus, DEFERRED_WRITE_ERROR, certain && !this.#options.late);
+    }
+    this.#cached.clear();
+  }
+
+  /** A command has ended GOOD: what it wrote may be in the cache alone. */
+  #mayBeCached(task: ModelTask): void {
+    const { kind, fua } = task.command;
+    if (!isWriter(task.command) || kind === 'unmap' || task.storeDoneAt < 0 || fua) return;
+    const unchanged = task.cacheChanges === this.#cacheChanges;
+    if (unchanged && task.durable) return;
+    this.#cached.set(task.nexus, { at: task.storeDoneAt, certain: unchanged });
   }
 
   /** A command comes back. */
@@ -231,7 +270,7 @@ export class Model {
   }
 
   #ranEnd(task: ModelTask, outcome: Outcome, end: string): void {
-    if (end.startsWith('6/')) {
+    if (end.startsWith('6/') || end === DEFERRED_WRITE_ERROR) {
       must(!task.started, `#${task.id} reports ${end} and runs`);
       must(reportsAttention(task.command), `#${task.id} reports ${end} and must not`);
       this.attention.reported(task.nexus, end, false);
@@ -283,6 +322,7 @@ export class Model {
       const unchanged = task.command.fua || task.cacheChanges === this.#cacheChanges;
       if (last && task.durable && unchanged) this.#checkDurable(task, block);
     }
+    this.#mayBeCached(task);
     this.#effects(task, outcome);
   }
 
@@ -347,8 +387,9 @@ export class Model {
     const at = fixed ? [2, 12, 13] : [1, 2, 3];
     const [key, asc, ascq] = at.map((i) => dataIn[i] as number) as [number, number, number];
     const digits = (value: number): string => value.toString(16).padStart(2, '0');
-    const sense = `${(key & 0xf).toString(16)}/${digits(asc)}/${digits(ascq)}`;
-    if (sense.startsWith('6/')) {
+    const code = `${(key & 0xf).toString(16)}/${digits(asc)}/${digits(ascq)}`;
+    const sense = isDeferred(dataIn) ? `deferred ${code}` : code;
+    if (sense.startsWith('6/') || sense === DEFERRED_WRITE_ERROR) {
       this.attention.reported(task.nexus, sense, true);
       return;
     }

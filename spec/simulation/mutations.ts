@@ -150,6 +150,24 @@ export const MUTATIONS: readonly Mutation[] = [
     planted: '',
   },
   {
+    name: 'a failed flush is told to nobody but who asked for it',
+    file: 'sbc/store-fault.js',
+    original: 'if (index !== told)',
+    planted: 'if (index === told && index < 0)',
+  },
+  {
+    name: 'a good flush leaves the writes before it suspect',
+    file: 'sbc/cache.js',
+    original: 'unit.cachedWrites.stable(task.position);',
+    planted: '',
+  },
+  {
+    name: 'a deferred error is told for ever',
+    file: 'task-set.js',
+    original: '!isDeferred && this.#unit.attentionInterlock !== INTERLOCK_NONE',
+    planted: 'isDeferred || this.#unit.attentionInterlock !== INTERLOCK_NONE',
+  },
+  {
     name: 'SYNCHRONIZE CACHE does not flush',
     file: 'sbc/cache.js',
     original: 'block.store.flush(task)',

@@ -1,5 +1,6 @@
 /** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
 
+import { CachedWrites } from './cached-writes.ts';
 import { type DeviceType, READS_EXTENT, WRITES_EXTENT } from './command-table.ts';
 import type { OperationStore, ReservationStore } from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
@@ -110,6 +111,7 @@ export class LogicalUnit {
   /** What can be taken out of it; null: the medium is fixed. */
   readonly medium: Medium | null;
   readonly attention = new UnitAttention();
+  readonly cachedWrites = new CachedWrites();
   readonly taskSet: TaskSet;
   readonly reservations = new Reservations();
   /** Where operations on the medium go that a restart must not end; null: there is no such place, and no SANITIZE. */

@@ -17,6 +17,9 @@ export const MISCOMPARE = 0xe;
 export function packSense(key: number, asc: number, ascq: number): number {
   return (key << 16) | (asc << 8) | ascq;
 }
+/** Added to packed sense data: it is about an earlier command (SPC-4 4.5.7), response code 71h or 73h. */
+export const DEFERRED = 1 << 20;
+const deferredBit = (packed: number): number => (packed & DEFERRED) >> 20;
 export const senseKeyOf = (packed: number): number => (packed >> 16) & 0xf;
 export const ascOf = (packed: number): number => (packed >> 8) & 0xff;
 export const ascqOf = (packed: number): number => packed & 0xff;
@@ -67,7 +70,7 @@ function sksFirst(pointer: number): number {
 }
 
 /**
- * Writes current sense data in fixed format (70h) at `at` and returns its length.
+ * Writes sense data in fixed format (70h, deferred: 71h) at `at` and returns its length.
  * INFORMATION that does not fit 32 bits leaves VALID = 0 (sam-rules: never truncate silently).
  */
 export function encodeFixedSense(
@@ -79,7 +82,7 @@ export function encodeFixedSense(
 ): number {
   for (let i = 0; i < FIXED_SENSE_BYTES; i += 1) view.setUint8(at + i, 0);
   const valid = information >= 0 && information < TWO_32;
-  view.setUint8(at, valid ? 0xf0 : 0x70);
+  view.setUint8(at, (valid ? 0xf0 : 0x70) | deferredBit(sense));
   view.setUint8(at + 2, senseKeyOf(sense));
   if (valid) view.setUint32(at + 3, information);
   view.setUint8(at + 7, FIXED_SENSE_BYTES - 8);
@@ -92,7 +95,7 @@ export function encodeFixedSense(
   return FIXED_SENSE_BYTES;
 }
 
-/** Writes current sense data in descriptor format (72h) at `at` and returns its length; only descriptors that say something. */
+/** Writes sense data in descriptor format (72h, deferred: 73h) at `at` and returns its length; only descriptors that say something. */
 export function encodeDescriptorSense(
   view: DataView,
   at: number,
@@ -116,7 +119,7 @@ export function encodeDescriptorSense(
     view.setUint8(end + 7, 0);
     end += 8;
   }
-  view.setUint8(at, 0x72);
+  view.setUint8(at, 0x72 | deferredBit(sense));
   view.setUint8(at + 1, senseKeyOf(sense));
   view.setUint8(at + 2, ascOf(sense));
   view.setUint8(at + 3, ascqOf(sense));

@@ -165,7 +165,10 @@ export class Target {
   }
 
   #forget(nexus: Nexus): void {
-    for (const unit of this.#units.values()) unit.attention.forget(nexus.index);
+    for (const unit of this.#units.values()) {
+      unit.attention.forget(nexus.index);
+      unit.cachedWrites.forget(nexus.index);
+    }
   }
 
   #inventoryChanged(): void {

@@ -32,7 +32,7 @@ import {
   TASK_ABORTED,
   TASK_SET_FULL,
 } from './sam.ts';
-import { senseKeyOf, UNIT_ATTENTION } from './sense.ts';
+import { DEFERRED, senseKeyOf, UNIT_ATTENTION } from './sense.ts';
 import {
   COMMANDS_CLEARED_BY_ANOTHER_INITIATOR,
   INVALID_MESSAGE_ERROR,
@@ -258,10 +258,15 @@ export class TaskSet {
     }
   }
 
-  /** A unit attention has been reported; when interlocked, only REQUEST SENSE clears it (SPC-4 7.5.8, UA_INTLCK_CTRL). */
+  /**
+   * A unit attention or a deferred error has been reported; a unit attention that is interlocked only REQUEST SENSE clears
+   * (SPC-4 7.5.8, UA_INTLCK_CTRL).
+   */
   #attentionReported({ nexus, sense }: Task): void {
-    if (senseKeyOf(sense) !== UNIT_ATTENTION || nexus === null) return;
-    if (this.#unit.attentionInterlock !== INTERLOCK_NONE) return;
+    if (nexus === null) return;
+    const isDeferred = (sense & DEFERRED) !== 0;
+    if (!isDeferred && senseKeyOf(sense) !== UNIT_ATTENTION) return;
+    if (!isDeferred && this.#unit.attentionInterlock !== INTERLOCK_NONE) return;
     this.#unit.attention.reported(nexus.index, sense);
   }
 

@@ -1,7 +1,10 @@
-/** Unit attention conditions of one logical unit: a queue per I_T nexus, precedence and clearing (SAM-5 5.14, 6.2). */
+/**
+ * What a logical unit has to tell an I_T nexus before it does anything else for it: unit attentions, then deferred errors. A queue
+ * per nexus, precedence and clearing (SAM-5 5.14, 6.2; SPC-4 4.5.7).
+ */
 import { MAX_NEXUSES } from './nexus.ts';
 import { BUSY, RESERVATION_CONFLICT, TASK_SET_FULL } from './sam.ts';
-import { ascOf, ascqOf } from './sense.ts';
+import { ascOf, ascqOf, DEFERRED } from './sense.ts';
 import {
   PREVIOUS_BUSY_STATUS,
   PREVIOUS_RESERVATION_CONFLICT_STATUS,
@@ -11,9 +14,11 @@ import {
 
 const NEXUS_LOSS = 7;
 const OTHERS = 8;
+const DEFERRED_ERRORS = 9;
 
-/** Precedence of the reset family, highest first (sam-5 6.2.1): POWER ON, BUS RESET, LU RESET, NEXUS LOSS; others last. */
+/** Precedence of the reset family, highest first (sam-5 6.2.1): POWER ON, BUS RESET, LU RESET, NEXUS LOSS; others; deferred errors. */
 function rank(sense: number): number {
+  if ((sense & DEFERRED) !== 0) return DEFERRED_ERRORS;
   if (ascOf(sense) !== 0x29) return OTHERS;
   const ascq = ascqOf(sense);
   if (ascq <= 0x01 || ascq === 0x04) return 0;
@@ -47,15 +52,17 @@ export class UnitAttention {
     const level = rank(sense);
     if (queue.includes(sense) || (level < OTHERS && queue.some((q) => rank(q) < level))) {
       // A reset under a greater one is no news, but what is older than it is not either.
-      if (level < NEXUS_LOSS)
+      if (level < NEXUS_LOSS) {
         this.#set(
           nexusIndex,
-          queue.filter((q) => rank(q) <= level),
+          queue.filter((q) => rank(q) <= level || rank(q) === DEFERRED_ERRORS),
         );
+      }
       return;
     }
-    const kept =
-      level < NEXUS_LOSS ? [] : queue.filter((q) => level === OTHERS || rank(q) === OTHERS);
+    // A reset brings no lost data back.
+    const stays = level < NEXUS_LOSS ? DEFERRED_ERRORS : OTHERS;
+    const kept = queue.filter((q) => level >= OTHERS || rank(q) >= stays);
     kept.push(sense);
     kept.sort((a, b) => rank(a) - rank(b));
     this.#set(nexusIndex, kept);

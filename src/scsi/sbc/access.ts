@@ -2,7 +2,7 @@
 import { assert } from '../../assert.ts';
 import type { CdbField } from '../cdb.ts';
 import { bits } from '../cdb.ts';
-import { unitOf } from '../parameter-data.ts';
+import { nexusIndexOf, unitOf } from '../parameter-data.ts';
 import { cdbPointer, NONE } from '../sense.ts';
 import { INVALID_FIELD_IN_CDB, LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
@@ -29,6 +29,11 @@ export function forcesUnitAccess(task: Task): boolean {
 /** Whether data that was answered with GOOD may still wait in a volatile cache in front of the medium. */
 export function mayBeDirty(task: Task): boolean {
   return blockDeviceOf(task).store.volatileCache && unitOf(task).writeCacheEnabled;
+}
+
+/** Notes that what the task has written, and is going to be told, is not stable yet. */
+export function noteCached(task: Task): void {
+  if (mayBeDirty(task) && !task.aborting) unitOf(task).cachedWrites.wrote(nexusIndexOf(task));
 }
 
 /** Ends the command with CHECK CONDITION. */

@@ -42,12 +42,17 @@ export const SYNCHRONIZE_CACHE_16 = command(
 export function synchronizeCache(task: Task): void {
   const block = blockDeviceOf(task);
   if (refuseRange(task, block)) return;
+  task.position = unitOf(task).cachedWrites.count;
   task.await(block.store.flush(task), flushed);
 }
 
 function flushed(task: Task, reply: StoreReply): void {
   const unit = unitOf(task);
-  if (reply === DONE) unit.onFlushed(nexusIndexOf(task));
-  else checkFlushFault(task, reply);
+  if (reply === DONE) {
+    unit.cachedWrites.stable(task.position);
+    unit.onFlushed(nexusIndexOf(task));
+  } else {
+    checkFlushFault(task, reply);
+  }
   unit.finish(task);
 }

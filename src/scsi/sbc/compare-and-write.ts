@@ -12,6 +12,7 @@ import {
   FUA,
   FUA_NV,
   forcesUnitAccess,
+  noteCached,
   refuse,
   refuseLength,
   refuseRange,
@@ -90,5 +91,6 @@ function wasRead(task: Task, reply: StoreReply): void {
 
 function written(task: Task, reply: StoreReply): void {
   if (reply !== DONE) checkTransferFault(task, reply, task.position);
+  else if (!forcesUnitAccess(task)) noteCached(task);
   endWithBuffer(task);
 }

@@ -12,6 +12,7 @@ import {
   FUA,
   FUA_NV,
   forcesUnitAccess,
+  noteCached,
   refuseLength,
   refuseRange,
 } from './access.ts';
@@ -87,8 +88,12 @@ function pieceWritten(task: Task, reply: StoreReply): void {
   task.dataOutMoved += length;
   task.position += length;
   task.remaining -= length;
-  if (task.remaining > 0) readPiece(task);
-  else endWithBuffer(task);
+  if (task.remaining > 0) {
+    readPiece(task);
+    return;
+  }
+  if (!forcesUnitAccess(task)) noteCached(task);
+  endWithBuffer(task);
 }
 
 /** ORs buffer bytes [at, at + length) into the first `length` bytes of `bytes`, each read once. */

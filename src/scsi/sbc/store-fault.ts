@@ -8,7 +8,8 @@ import {
   READ_ONLY,
   type StoreReply,
 } from '../contracts.ts';
-import { NONE } from '../sense.ts';
+import { nexusIndexOf, unitOf } from '../parameter-data.ts';
+import { DEFERRED, NONE } from '../sense.ts';
 import {
   DATA_PHASE_ERROR,
   INTERNAL_TARGET_FAILURE,
@@ -51,7 +52,17 @@ export function checkTransferFault(task: Task, fault: StoreReply, position: numb
   task.check(senseOf(fault), information);
 }
 
-/** Sets the outcome of a failed flush: nobody knows which blocks were lost, so no LBA is named. */
+/**
+ * Sets the outcome of a failed flush: nobody knows which blocks were lost, so no LBA is named. Every other nexus that has
+ * written since the last flush has a deferred error (SPC-4 4.5.7): it was told GOOD, and may never flush itself.
+ */
 export function checkFlushFault(task: Task, fault: StoreReply): void {
-  task.check(senseOf(fault));
+  const sense = senseOf(fault);
+  const { cachedWrites, attention } = unitOf(task);
+  // Who is aborted hears nothing of this one.
+  const told = task.aborting ? -1 : nexusIndexOf(task);
+  for (const index of cachedWrites.lost()) {
+    if (index !== told) attention.post(index, sense | DEFERRED);
+  }
+  task.check(sense);
 }

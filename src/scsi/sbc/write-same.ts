@@ -9,6 +9,7 @@ import {
   blockDeviceOf,
   endWithBuffer,
   NO_BUFFER,
+  noteCached,
   refuse,
   refuseLength,
   refuseRange,
@@ -158,6 +159,7 @@ function settle(task: Task): void {
   if (durable(task) && store.volatileCache && !task.aborting) {
     task.await(store.flush(task), flushed);
   } else {
+    noteCached(task);
     endWithBuffer(task);
   }
 }

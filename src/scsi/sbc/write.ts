@@ -10,6 +10,7 @@ import {
   FUA,
   FUA_NV,
   forcesUnitAccess,
+  noteCached,
   refuseLength,
   refuseRange,
 } from './access.ts';
@@ -80,12 +81,14 @@ function start(task: Task, forced: boolean): void {
   }
   const durable = forced || !unit.writeCacheEnabled;
   const position = task.lba * blockBytes;
+  task.scratch = durable ? 1 : 0;
   task.await(block.store.write(task, position, task.remaining, task.dataOut, durable), transferred);
 }
 
 function transferred(task: Task, reply: StoreReply): void {
   if (reply === DONE) {
     task.dataOutMoved = task.remaining;
+    if (task.scratch === 0) noteCached(task);
   } else {
     task.dataOutMoved = Math.min(task.storedBytes, task.remaining);
     checkTransferFault(task, reply, task.lba * blockDeviceOf(task).blockBytes);

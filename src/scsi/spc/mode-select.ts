@@ -218,7 +218,7 @@ function flushed(task: Task, reply: StoreReply): void {
     saveOrCommit(task);
     return;
   }
-  checkFlushFault(task, reply);
+  if (reply !== DONE) checkFlushFault(task, reply);
   leave(task);
 }
 
