@@ -54,6 +54,13 @@ export function progressPointer(progress: number): number {
   return PROGRESS | progress;
 }
 
+const RETRIES = 1 << 22;
+
+/** Actual retry count in place of a field pointer, with medium and hardware errors (SPC-4 4.5.2.4.5). */
+export function retryCountPointer(retries: number): number {
+  return RETRIES | retries;
+}
+
 /** Bytes of fixed format sense data as we send it (additional length 0Ah). */
 export const FIXED_SENSE_BYTES = 18;
 /** Longest sense data this target makes: descriptor format with information and sense-key specific descriptors. */
@@ -63,7 +70,7 @@ const TWO_32 = 2 ** 32;
 
 /** First SKS byte (SKSV, C/D, BPV, bit pointer) of a packed field pointer. */
 function sksFirst(pointer: number): number {
-  if ((pointer & PROGRESS) !== 0) return 0x80;
+  if ((pointer & (PROGRESS | RETRIES)) !== 0) return 0x80;
   const inCdb = (pointer & POINTER_IN_CDB) !== 0 ? 0x40 : 0;
   const bit = (pointer & POINTER_HAS_BIT) !== 0 ? 0x08 | ((pointer >> 16) & 0x7) : 0;
   return 0x80 | inCdb | bit;

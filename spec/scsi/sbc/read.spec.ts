@@ -154,11 +154,12 @@ describe('READ', () => {
     const fixed = a.run(read16(lba, 2), { in: 1024 });
     assert.equal(fixed.information, lba + 1);
     assert.equal(fixed.senseBytes[0], 0x70, 'VALID = 0');
+    assert.deepEqual([...fixed.senseBytes.subarray(15)], [0x80, 0, 0], 'it was not repeated');
     bed.unit.descriptorSense = true;
     const { senseBytes } = a.run(read16(lba, 2), { in: 1024 });
     assert.equal(
       Buffer.from(senseBytes).toString('hex'),
-      `72031100${'0000000c'}000a800000000001000${'12346'}`,
+      `72031100${'00000014'}000a800000000001000${'12346'}${'0206000080000000'}`,
     );
   });
   it('a store that is gone is 4/44/00, never zeros', () => {

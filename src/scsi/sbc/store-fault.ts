@@ -9,7 +9,7 @@ import {
   type StoreReply,
 } from '../contracts.ts';
 import { nexusIndexOf, unitOf } from '../parameter-data.ts';
-import { DEFERRED, NONE } from '../sense.ts';
+import { DEFERRED, NONE, retryCountPointer } from '../sense.ts';
 import {
   DATA_PHASE_ERROR,
   INTERNAL_TARGET_FAILURE,
@@ -20,6 +20,9 @@ import {
 } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
 import { blockDeviceOf } from './access.ts';
+
+/** A request that failed is not repeated (Read-Write Error Recovery mode page, retry counts 0): the system below has done that. */
+const NO_RETRIES = retryCountPointer(0);
 
 function senseOf(fault: StoreReply): number {
   switch (fault) {
@@ -49,7 +52,7 @@ export function checkTransferFault(task: Task, fault: StoreReply, position: numb
   const named = fault === MEDIUM_READ || fault === MEDIUM_WRITE;
   const { blockBytes } = blockDeviceOf(task);
   const information = named ? Math.floor((position + task.storedBytes) / blockBytes) : NONE;
-  task.check(senseOf(fault), information);
+  task.check(senseOf(fault), information, named ? NO_RETRIES : NONE);
 }
 
 /**
@@ -64,5 +67,5 @@ export function checkFlushFault(task: Task, fault: StoreReply): void {
   for (const index of cachedWrites.lost()) {
     if (index !== told) attention.post(index, sense | DEFERRED);
   }
-  task.check(sense);
+  task.check(sense, NONE, fault === MEDIUM_WRITE ? NO_RETRIES : NONE);
 }
