@@ -52,6 +52,13 @@ const RUNS: readonly Run[] = [
   { line: 'sg_persist --in --read-full-status DEV', says: /Transport Id of initiator/ },
   { line: 'sg_persist --out --release --param-rk=abc123 --prout-type=5 DEV' },
   { line: 'sg_persist --out --clear --param-rk=abc123 DEV' },
+  { line: 'sg_rtpg -d DEV', says: /active\/optimized/ },
+  { line: 'sg_rtpg -e -d DEV', says: /active\/optimized/ },
+  { line: 'sg_vpd -p 0x86 DEV', says: /ORDSUP=1|ORDSUP/ },
+  { line: 'sg_vpd -p 0x87 DEV', says: /[Pp]olicy/ },
+  { line: 'sg_vpd -p 0x88 DEV', says: /[Rr]elative port/ },
+  { line: 'sg_ident DEV' },
+  { line: 'sg_timestamp DEV', says: /\d/ },
   { line: 'sg_logs -a DEV', says: /Write error counter/ },
   { line: 'sg_logs DEV', says: /Supported log pages/ },
   // The daemon has no state directory: no SANITIZE.

@@ -157,6 +157,7 @@ export class Machine {
       reservationStore: null,
       reservations: null,
       operationStore: null,
+      informationStore: null,
     });
     this.#target.addUnit(this.unit);
     const nexus = this.#target.login('power', 'power', false);

@@ -11,6 +11,7 @@
 import { strict as assert } from 'node:assert';
 import type {
   EncryptionKey,
+  InformationStore,
   OperationStore,
   ParameterStore,
   ReservationStore,
@@ -64,6 +65,7 @@ export interface DiskOptions {
   /** With it there is SANITIZE. */
   readonly operationStore?: OperationStore;
   readonly key?: EncryptionKey;
+  readonly informationStore?: InformationStore;
   /** Bounce buffers of the unit. */
   readonly bounceBuffers?: number;
 }
@@ -180,7 +182,14 @@ export class Testbed {
     });
     store.key = options.key ?? null;
     this.stores.set(lun, store);
-    const unit = new LogicalUnit({
+    const unit = this.#newUnit(lun, store, options);
+    this.target.addUnit(unit);
+    return unit;
+  }
+
+  #newUnit(lun: number, store: HeldStore, options: DiskOptions): LogicalUnit {
+    const blockBytes = options.blockBytes ?? 512;
+    return new LogicalUnit({
       target: this.target,
       lun,
       deviceType: diskType({
@@ -189,8 +198,10 @@ export class Testbed {
         atomic: (options.atomicBytes ?? 0) > 0,
         sanitize: options.operationStore !== undefined,
         encrypted: options.key !== undefined,
+        information: options.informationStore !== undefined,
       }),
       operationStore: options.operationStore ?? null,
+      informationStore: options.informationStore ?? null,
       removable: options.removable ?? false,
       identity: identity(lun, options.serial ?? `SPEC${lun}`),
       block: new BlockDevice(store, {
@@ -202,8 +213,6 @@ export class Testbed {
       modePages: diskModePages({ parameters: options.parameters ?? null }),
       reservationStore: options.reservationStore ?? null,
     });
-    this.target.addUnit(unit);
-    return unit;
   }
 
   /** Logs an initiator in. It has 6/29/00 pending on every logical unit. */

@@ -174,6 +174,7 @@ export class AttachedDisk {
       savedPages: saved.pages,
       savedReservations: saved.reservations,
       savedSanitize: saved.sanitize,
+      savedInformation: saved.information,
       savable,
       removable: this.config.removable,
       standby: this.standby,

@@ -9,6 +9,7 @@ import { IoUring } from '../reactor/io-uring.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import {
   DONE,
+  type InformationStore,
   MEDIUM_WRITE,
   type OperationStore,
   type ParameterStore,
@@ -70,6 +71,9 @@ class ReactorWorker {
     const operations: OperationStore = {
       save: (task, lun, state) => this.#save(task, lun, 'sanitize', state),
     };
+    const information: InformationStore = {
+      save: (task, lun, state) => this.#save(task, lun, 'information', state),
+    };
     const { timers } = this.#reactor;
     const queue = this.#openQueue();
     this.#inventory = new Inventory({
@@ -78,6 +82,7 @@ class ReactorWorker {
       parameters,
       reservations,
       operations,
+      information,
       queue,
     });
     this.#guests = new GuestHouse({

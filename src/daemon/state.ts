@@ -36,7 +36,12 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const INVENTORY = 'inventory';
 const LOCK = 'lock';
 /** What is kept of a unit, by what it is called in files. */
-const KEPT = { pages: 'mode pages', reservations: 'reservations', sanitize: 'SANITIZE' } as const;
+const KEPT = {
+  pages: 'mode pages',
+  reservations: 'reservations',
+  sanitize: 'SANITIZE',
+  information: 'identifying information',
+} as const;
 const keptFile = (what: keyof SavedUnit, lun: number): string =>
   `${what === 'pages' ? 'mode-pages' : what}-${lun}`;
 
@@ -65,9 +70,15 @@ export interface SavedUnit {
   readonly reservations: Uint8Array | null;
   /** A SANITIZE that is under way or has failed. */
   readonly sanitize: Uint8Array | null;
+  readonly information: Uint8Array | null;
 }
 
-export const NOTHING_SAVED: SavedUnit = { pages: null, reservations: null, sanitize: null };
+export const NOTHING_SAVED: SavedUnit = {
+  pages: null,
+  reservations: null,
+  sanitize: null,
+  information: null,
+};
 
 function checksum(header: Uint8Array, payload: Uint8Array): Buffer {
   return createHash('sha256').update(header).update(payload).digest();
@@ -188,6 +199,7 @@ export class StateDirectory {
       pages: this.#readKept('pages', lun, serial),
       reservations: this.#readKept('reservations', lun, serial),
       sanitize: this.#readKept('sanitize', lun, serial),
+      information: this.#readKept('information', lun, serial),
     };
   }
 
@@ -209,7 +221,7 @@ export class StateDirectory {
 
   /** A LUN is gone: nothing of it is kept. */
   removeUnit(lun: number): void {
-    for (const what of ['pages', 'reservations', 'sanitize'] as const) {
+    for (const what of ['pages', 'reservations', 'sanitize', 'information'] as const) {
       rmSync(join(this.path, keptFile(what, lun)), { force: true });
     }
     fsyncSync(this.#directoryFd);

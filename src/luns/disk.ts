@@ -2,6 +2,7 @@
 import { mapAnonymous } from '../libc.ts';
 import {
   DONE,
+  type InformationStore,
   type OperationStore,
   type ParameterStore,
   type ReservationStore,
@@ -57,6 +58,8 @@ export interface DiskOptions {
   readonly savedReservations?: Uint8Array | null;
   /** A SANITIZE that was under way, or had failed, or null. */
   readonly savedSanitize?: Uint8Array | null;
+  /** Identifying information, or null. */
+  readonly savedInformation?: Uint8Array | null;
   /** Whether SP = 1 and APTPL = 1 are accepted, and (for what outlives the daemon) SANITIZE. */
   readonly savable: boolean;
   /** The medium can be removed: eject, load, prevention. */
@@ -136,10 +139,11 @@ export function resumeSanitize(unit: LogicalUnit, { plan, failed }: InterruptedO
   else operation.start();
 }
 
-/** Memory is gone with the daemon, and what is done to it. */
-const NOTHING_TO_KEEP: OperationStore = { save: () => DONE };
+/** Memory is gone with the daemon, and what is done to it, or written on it. */
+const NOTHING_TO_KEEP: OperationStore & InformationStore = { save: () => DONE };
 
-function operationStore(options: DiskOptions, kept: OperationStore | null): OperationStore | null {
+/** Where something of a disk is kept that has to outlive a restart if the disk does. */
+function storeOf<S>(options: DiskOptions, kept: S): S | typeof NOTHING_TO_KEEP | null {
   if (options.backing.kind === 'memory') return NOTHING_TO_KEEP;
   return options.savable ? kept : null;
 }
@@ -152,6 +156,7 @@ export interface DiskParts {
   /** What was reserved when the power was lost. */
   readonly reservations: ReservationState | null;
   readonly operationStore: OperationStore | null;
+  readonly informationStore: InformationStore | null;
 }
 
 /** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */
@@ -164,7 +169,8 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     bounce: parts.bounce,
   });
   const removable = options.removable === true;
-  const operations = operationStore(options, parts.operationStore);
+  const operations = storeOf(options, parts.operationStore);
+  const information = storeOf(options, parts.informationStore);
   const atomic = block.maxAtomicBlocks > 0;
   const unit = new LogicalUnit({
     target,
@@ -175,9 +181,11 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
       atomic,
       sanitize: operations !== null,
       encrypted: parts.store.key !== null,
+      information: information !== null,
     }),
     removable,
     operationStore: operations,
+    informationStore: information,
     identity: diskIdentity(options.serial, options.naa),
     block,
     modePages: parts.modePages,

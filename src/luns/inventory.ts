@@ -3,6 +3,7 @@ import { fstatSync } from 'node:fs';
 import { blockDeviceBytes } from '../libc.ts';
 import {
   DONE,
+  type InformationStore,
   type OperationStore,
   type ParameterStore,
   type ReservationStore,
@@ -12,6 +13,7 @@ import type { LogicalUnit } from '../scsi/logical-unit.ts';
 import { MAX_LUN } from '../scsi/lun.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
 import { CAPACITY_DATA_HAS_CHANGED } from '../scsi/sense-codes.ts';
+import { IdentifyingInformation } from '../scsi/spc/identifying-information.ts';
 import type { Target } from '../scsi/target.ts';
 import {
   createDisk,
@@ -38,6 +40,7 @@ export type InventoryErrorCode =
   | 'ERR_LUN_SAVED_PAGES'
   | 'ERR_LUN_SAVED_RESERVATIONS'
   | 'ERR_LUN_SAVED_SANITIZE'
+  | 'ERR_LUN_SAVED_INFORMATION'
   /** It does something to its medium that must end first. */
   | 'ERR_LUN_BUSY';
 
@@ -59,6 +62,8 @@ export interface InventoryOptions {
   readonly reservations?: ReservationStore | null;
   /** Where operations on a medium go that a restart must not end; null or absent: there is no such place. */
   readonly operations?: OperationStore | null;
+  /** Where identifying information goes; null or absent: there is no such place. */
+  readonly information?: InformationStore | null;
   /** Where requests to files are queued; null or absent: each is done at once. */
   readonly queue?: IoQueue | null;
 }
@@ -94,6 +99,7 @@ export class Inventory {
   readonly #parameters: ParameterStore | null;
   readonly #reservations: ReservationStore | null;
   readonly #operations: OperationStore | null;
+  readonly #information: InformationStore | null;
   readonly #queue: IoQueue | null;
   readonly #disks = new Map<number, Disk>();
   /** Stores of every disk, those included whose last commands are still ending. */
@@ -109,6 +115,7 @@ export class Inventory {
     this.#parameters = options.parameters;
     this.#reservations = options.reservations ?? null;
     this.#operations = options.operations ?? null;
+    this.#information = options.information ?? null;
     this.#queue = options.queue ?? null;
   }
 
@@ -140,6 +147,13 @@ export class Inventory {
         `Cannot add LUN ${options.lun}: what was saved of its SANITIZE is of another layout, remove it`,
       );
     }
+    const information = options.savedInformation ?? new Uint8Array(0);
+    if (!new IdentifyingInformation().load(information)) {
+      throw new InventoryError(
+        'ERR_LUN_SAVED_INFORMATION',
+        `Cannot add LUN ${options.lun}: what was saved of its identifying information is of another layout, remove it`,
+      );
+    }
     const inner = openStore(options, this.#queue);
     const store = new FaultStore(inner, { timers: this.#timers, blockBytes: options.blockBytes });
     const bounce = this.#spare.pop() ?? mapBouncePool();
@@ -150,7 +164,9 @@ export class Inventory {
       reservationStore: this.#reservations,
       reservations,
       operationStore: this.#operations,
+      informationStore: this.#information,
     });
+    unit.information.load(information);
     this.#disks.set(options.lun, { unit, store, bounce, options });
     this.#stores.push(store);
     this.#target.addUnit(unit);

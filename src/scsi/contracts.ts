@@ -104,6 +104,12 @@ export interface OperationStore {
   save(task: Task, lun: number, state: Uint8Array): StoreReply;
 }
 
+/** Where identifying information goes. Absent when there is no such place. */
+export interface InformationStore {
+  /** Makes `state` durable. DONE, or PENDING then `task.stored`. */
+  save(task: Task, lun: number, state: Uint8Array): StoreReply;
+}
+
 /** Calls things later. */
 export interface Timers {
   /** Calls `callback` once, `delayMs` from now, never from inside this call. */

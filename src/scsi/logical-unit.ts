@@ -2,7 +2,7 @@
 
 import { CachedWrites } from './cached-writes.ts';
 import { type DeviceType, READS_EXTENT, WRITES_EXTENT } from './command-table.ts';
-import type { OperationStore, ReservationStore } from './contracts.ts';
+import type { InformationStore, OperationStore, ReservationStore } from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
 import { Medium } from './medium.ts';
 import type { ModePages } from './mode-page.ts';
@@ -16,6 +16,8 @@ import {
   UNRECOVERED_READ_ERROR,
   WRITE_ERROR,
 } from './sense-codes.ts';
+import { IdentifyingInformation } from './spc/identifying-information.ts';
+import { Timestamp } from './spc/timestamp.ts';
 import type { Target } from './target.ts';
 import type { Task } from './task.ts';
 import { TaskSet } from './task-set.ts';
@@ -44,6 +46,7 @@ export interface LogicalUnitOptions {
   readonly modePages?: ModePages;
   readonly reservationStore?: ReservationStore | null;
   readonly operationStore?: OperationStore | null;
+  readonly informationStore?: InformationStore | null;
   /** The medium can be removed. */
   readonly removable?: boolean;
 }
@@ -118,6 +121,12 @@ export class LogicalUnit {
   readonly operationStore: OperationStore | null;
   /** A sanitize operation is under way, or has failed: other commands are refused. */
   operation: MediumOperation | null = null;
+  /** What an administrator has written on it, and where that goes; null: there is no such place, and nobody can. */
+  readonly information = new IdentifyingInformation();
+  readonly informationStore: InformationStore | null;
+  readonly timestamp = new Timestamp();
+  /** It has changed between active and standby (STATUS CODE of REPORT TARGET PORT GROUPS). */
+  accessAltered = false;
   /** Where reservations that persist through power loss go; null: there is no such place. */
   readonly reservationStore: ReservationStore | null;
 
@@ -162,6 +171,7 @@ export class LogicalUnit {
     this.modePages = options.modePages ?? null;
     this.medium = options.removable === true ? new Medium() : null;
     this.operationStore = options.operationStore ?? null;
+    this.informationStore = options.informationStore ?? null;
     this.reservationStore = options.reservationStore ?? null;
     this.modePages?.attach(this);
   }
@@ -183,6 +193,7 @@ export class LogicalUnit {
   activate(): void {
     if (!this.standby) return;
     this.standby = false;
+    this.accessAltered = true;
     this.attentionForAll(ASYMMETRIC_ACCESS_STATE_CHANGED);
   }
 
@@ -190,6 +201,7 @@ export class LogicalUnit {
   standBy(quiet: () => void): void {
     if (!this.standby) {
       this.standby = true;
+      this.accessAltered = true;
       this.attentionForAll(ASYMMETRIC_ACCESS_STATE_CHANGED);
     }
     this.taskSet.whenIdle(quiet);

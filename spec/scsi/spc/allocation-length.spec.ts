@@ -15,7 +15,7 @@ const CASES: readonly Case[] = [
   { name: 'REQUEST SENSE', cdb: [0x03, 0, 0, 0, 0, 0], at: 4, width: 1 },
   { name: 'REQUEST SENSE DESC', cdb: [0x03, 1, 0, 0, 0, 0], at: 4, width: 1 },
   { name: 'INQUIRY', cdb: [0x12, 0, 0, 0, 0, 0], at: 3, width: 2 },
-  ...[0x00, 0x80, 0x83, 0x8f, 0xb0, 0xb1, 0xb2].map((page) => ({
+  ...[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0x8f, 0xb0, 0xb1, 0xb2].map((page) => ({
     name: `INQUIRY VPD ${page.toString(16)}h`,
     cdb: [0x12, 1, page, 0, 0, 0],
     at: 3,
@@ -30,6 +30,9 @@ const CASES: readonly Case[] = [
     width: 2,
   })),
   { name: 'LOG SENSE', cdb: [0x4d, 0, 0x42, 0, 0, 0, 0, 0, 0, 0], at: 7, width: 2 },
+  { name: 'RTPG', cdb: [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
+  { name: 'RTPG extended', cdb: [0xa3, 0x2a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
+  { name: 'REPORT IDENTIFYING', cdb: [0xa3, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0], at: 6, width: 4 },
   { name: 'RSTMF', cdb: [0xa3, 0x0d, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'COPY OPERATING PARAMETERS', cdb: [0x84, 3, ...new Array(14).fill(0)], at: 10, width: 4 },
   { name: 'REPORT LUNS', cdb: [0xa0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },

@@ -17,7 +17,7 @@ describe('INQUIRY', () => {
     assert.equal(dataIn[2], 0x06, 'SPC-4');
     assert.equal(dataIn[3], 0x32, 'NORMACA, HISUP, response data format 2');
     assert.equal(dataIn[4], dataIn.length - 5);
-    assert.equal(dataIn[5], 0x08, 'third-party copy; no SCC, ALUA, protection');
+    assert.equal(dataIn[5], 0x18, 'implicit ALUA, third-party copy; no SCC, protection');
     assert.equal(dataIn[7], 0x02, 'CMDQUE');
     assert.equal(text(dataIn.subarray(8, 36)), 'RINGSCSISPEC DISK       0001');
   });
@@ -62,7 +62,7 @@ describe('INQUIRY', () => {
 
   it('lists its pages ascending, 00h first', () => {
     const pages = [...vpd(disk().nexus('a'), 0).dataIn.subarray(4)];
-    assert.deepEqual(pages, [0x00, 0x80, 0x83, 0x8f, 0xb0, 0xb1, 0xb2]);
+    assert.deepEqual(pages, [0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0x8f, 0xb0, 0xb1, 0xb2]);
   });
 
   it('names the unit by NAA and by vendor and serial number, different for different units', () => {
@@ -72,8 +72,9 @@ describe('INQUIRY', () => {
     const [zero, one] = [vpd(a, 0x83), vpd(a, 0x83, 1)];
     assert.equal(
       hex(zero.dataIn),
-      '00 83 00 25 01 03 00 10 60 11 11 11 11 11 11 11 11 11 11 11 11 11 11 00 ' +
-        '02 01 00 0d 52 49 4e 47 53 43 53 49 53 50 45 43 30',
+      '00 83 00 35 01 03 00 10 60 11 11 11 11 11 11 11 11 11 11 11 11 11 11 00 ' +
+        '02 01 00 0d 52 49 4e 47 53 43 53 49 53 50 45 43 30 ' +
+        '01 14 00 04 00 00 00 01 01 15 00 04 00 00 00 01',
     );
     assert.notDeepEqual(zero.dataIn, one.dataIn);
     assert.notDeepEqual(vpd(a, 0x80).dataIn, vpd(a, 0x80, 1).dataIn);

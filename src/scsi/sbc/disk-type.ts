@@ -1,6 +1,6 @@
 /** The device types of direct access block devices: fully provisioned and thin (SPC-4 6.4.2 type 00h, SBC-3 4.7). */
 import { type DeviceType, deviceType } from '../command-table.ts';
-import { spcCommands } from '../spc/commands.ts';
+import { informationCommands, spcCommands } from '../spc/commands.ts';
 import {
   atomicCommands,
   removableCommands,
@@ -25,11 +25,21 @@ export interface DiskFeatures {
   readonly sanitize?: boolean;
   /** Its store has a key that can be erased. */
   readonly encrypted?: boolean;
+  /** Identifying information has a place where it stays. */
+  readonly information?: boolean;
 }
 
-function compose({ thin, removable, atomic, sanitize, encrypted }: DiskFeatures): DeviceType {
+function compose({
+  thin,
+  removable,
+  atomic,
+  sanitize,
+  encrypted,
+  information,
+}: DiskFeatures): DeviceType {
   return deviceType(DIRECT_ACCESS_BLOCK, [
     ...spcCommands,
+    ...(information === true ? informationCommands : []),
     ...(thin === true ? sbcThinCommands : sbcCommands),
     ...(removable === true ? removableCommands : []),
     ...(atomic === true ? atomicCommands : []),
@@ -48,17 +58,18 @@ export const fullDisk = compose({
   atomic: true,
   sanitize: true,
   encrypted: true,
+  information: true,
 });
 
 const composed = new Map<string, DeviceType>();
 
 /** The command table that fits a block device. */
 export function diskType(features: DiskFeatures): DeviceType {
-  const { thin, removable, atomic, sanitize, encrypted } = features;
-  if (removable !== true && atomic !== true && sanitize !== true) {
+  const { thin, removable, atomic, sanitize, encrypted, information } = features;
+  if (![removable, atomic, sanitize, information].includes(true)) {
     return thin === true ? thinDisk : thickDisk;
   }
-  const key = `${thin} ${removable} ${atomic} ${sanitize} ${encrypted}`;
+  const key = `${thin} ${removable} ${atomic} ${sanitize} ${encrypted} ${information}`;
   const type = composed.get(key) ?? compose(features);
   composed.set(key, type);
   return type;

@@ -1,5 +1,11 @@
 /** Index of the primary commands (SPC-4): row → handler, to be composed with the commands of a device type. */
 import type { CommandRow, Handler } from '../command-table.ts';
+import {
+  REPORT_IDENTIFYING_INFORMATION,
+  reportIdentifyingInformation,
+  SET_IDENTIFYING_INFORMATION,
+  setIdentifyingInformation,
+} from './identifying-information.ts';
 import { INQUIRY, inquiry } from './inquiry.ts';
 import { LOG_SENSE, logSense } from './log-sense.ts';
 import { MODE_SELECT_6, MODE_SELECT_10, modeSelect6, modeSelect10 } from './mode-select.ts';
@@ -43,7 +49,10 @@ import {
   release,
   reserve,
 } from './reserve-release.ts';
+import { REPORT_TARGET_PORT_GROUPS, reportTargetPortGroups } from './target-port-groups.ts';
 import { TEST_UNIT_READY, testUnitReady } from './test-unit-ready.ts';
+
+import { REPORT_TIMESTAMP, reportTimestamp, SET_TIMESTAMP, setTimestamp } from './timestamp.ts';
 
 export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
   [TEST_UNIT_READY, testUnitReady],
@@ -71,6 +80,15 @@ export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
   [REGISTER_AND_IGNORE, persistentReserveOut],
   [REGISTER_AND_MOVE, persistentReserveOut],
   [REPORT_LUNS, reportLuns],
+  [REPORT_IDENTIFYING_INFORMATION, reportIdentifyingInformation],
+  [REPORT_TARGET_PORT_GROUPS, reportTargetPortGroups],
   [REPORT_SUPPORTED_OPERATION_CODES, reportSupportedOperationCodes],
   [REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS, reportSupportedTaskManagementFunctions],
+  [REPORT_TIMESTAMP, reportTimestamp],
+  [SET_TIMESTAMP, setTimestamp],
+];
+
+/** Of units that keep it over a restart. */
+export const informationCommands: readonly (readonly [CommandRow, Handler])[] = [
+  [SET_IDENTIFYING_INFORMATION, setIdentifyingInformation],
 ];

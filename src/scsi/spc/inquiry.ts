@@ -6,6 +6,7 @@ import { NO_LUN } from '../lun.ts';
 import { answer, refuseField, unitOf } from '../parameter-data.ts';
 import { cdbBytePointer } from '../sense.ts';
 import type { Task } from '../task.ts';
+import { IMPLICIT_ACCESS } from './target-port-groups.ts';
 import { putText } from './text.ts';
 import { vpdPage } from './vpd.ts';
 
@@ -56,7 +57,7 @@ function standardData(unit: LogicalUnit): Uint8Array {
   data[2] = VERSION_SPC_4;
   data[3] = (unit.normalAca ? NORMACA : 0) | HISUP | RESPONSE_DATA_FORMAT;
   data[4] = STANDARD_BYTES - 5;
-  if (unit.block !== null) data[5] = THREE_PC;
+  if (unit.block !== null) data[5] = IMPLICIT_ACCESS | THREE_PC;
   data[7] = CMDQUE;
   putText(data, 8, 8, unit.identity.vendor);
   putText(data, 16, 16, unit.identity.product);

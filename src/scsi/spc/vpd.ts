@@ -2,8 +2,10 @@
 import { THIRD_PARTY_COPY } from '../copy/third-party-page.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { NO_LUN } from '../lun.ts';
+import { scsiPorts, targetPortDesignators } from './target-port-groups.ts';
 import { putText } from './text.ts';
 import { BLOCK_PAGES } from './vpd-block.ts';
+import { extendedInquiry, modePagePolicy } from './vpd-primary.ts';
 
 /** One page: its code and what follows the four bytes of header. */
 export interface VpdPage {
@@ -60,10 +62,7 @@ function deviceIdentification(unit: LogicalUnit): Uint8Array {
   if (unit.lun < 0) return new Uint8Array(0);
   const naa = designator(CODE_SET_BINARY, TYPE_NAA, unit.identity.naa);
   const vendor = designator(CODE_SET_ASCII, TYPE_T10_VENDOR, t10VendorId(unit));
-  const body = new Uint8Array(naa.length + vendor.length);
-  body.set(naa, 0);
-  body.set(vendor, naa.length);
-  return body;
+  return Uint8Array.from([...naa, ...vendor, ...targetPortDesignators()]);
 }
 
 const DEVICE_IDENTIFICATION: VpdPage = {
@@ -77,6 +76,9 @@ const DISK_PAGES: readonly VpdPage[] = [
   SUPPORTED_PAGES,
   UNIT_SERIAL_NUMBER,
   DEVICE_IDENTIFICATION,
+  { code: 0x86, name: 'Extended INQUIRY data', body: extendedInquiry },
+  { code: 0x87, name: 'Mode page policy', body: modePagePolicy },
+  { code: 0x88, name: 'SCSI ports', body: scsiPorts },
   THIRD_PARTY_COPY,
   ...BLOCK_PAGES,
 ];

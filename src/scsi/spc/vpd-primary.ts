@@ -1,0 +1,32 @@
+/** Vital product data pages about what the device server does: 86h, 87h (SPC-4 7.8.7, 7.8.8). */
+import type { LogicalUnit } from '../logical-unit.ts';
+import { MAX_SENSE_BYTES } from '../sense.ts';
+
+const EXTENDED_INQUIRY_BYTES = 60;
+/** The task attributes that are obeyed. Command priorities are carried and nothing is ordered by them: PRIOR_SUP = 0. */
+const HEADSUP = 0x04;
+const ORDSUP = 0x02;
+const SIMPSUP = 0x01;
+/** A volatile cache. */
+const V_SUP = 0x01;
+/** REPORT LUNS clears REPORTED LUNS DATA HAS CHANGED at every logical unit. */
+const LUICLR = 0x01;
+
+/** Extended INQUIRY Data. Offsets are those of the page less its header. */
+export function extendedInquiry(unit: LogicalUnit): Uint8Array {
+  const body = new Uint8Array(EXTENDED_INQUIRY_BYTES);
+  body[1] = HEADSUP | ORDSUP | SIMPSUP;
+  body[2] = unit.block?.store.volatileCache === true ? V_SUP : 0;
+  body[3] = LUICLR;
+  body[9] = MAX_SENSE_BYTES;
+  return body;
+}
+
+const ALL_PAGES = 0x3f;
+const ALL_SUBPAGES = 0xff;
+const SHARED = 0x00;
+
+/** Mode Page Policy: there is one set of mode pages, which every initiator shares. */
+export function modePagePolicy(): Uint8Array {
+  return Uint8Array.of(ALL_PAGES, ALL_SUBPAGES, SHARED, 0);
+}
