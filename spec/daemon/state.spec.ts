@@ -61,7 +61,12 @@ describe('state directory (F18)', () => {
   it('is made for its owner only and starts empty', () => {
     assert.equal(statSync(path).mode & 0o777, 0o700);
     assert.equal(state.readInventory(), null);
-    assert.deepEqual(state.readUnit(0, 'S'), { pages: null, reservations: null, sanitize: null, information: null });
+    assert.deepEqual(state.readUnit(0, 'S'), {
+      pages: null,
+      reservations: null,
+      sanitize: null,
+      information: null,
+    });
   });
 
   it('gives back every option of every LUN', () => {
@@ -77,16 +82,32 @@ describe('state directory (F18)', () => {
     const kept = Uint8Array.of(9, 8);
     state.writeUnit(7, 'S', 'pages', pages);
     state.writeUnit(7, 'S', 'reservations', kept);
-    assert.deepEqual(state.readUnit(7, 'S'), { pages, reservations: kept, sanitize: null, information: null });
+    assert.deepEqual(state.readUnit(7, 'S'), {
+      pages,
+      reservations: kept,
+      sanitize: null,
+      information: null,
+    });
     assert.deepEqual(state.readUnit(7, 'OTHER'), {
       pages: null,
       reservations: null,
-      sanitize: null, information: null,
+      sanitize: null,
+      information: null,
     });
-    assert.deepEqual(state.readUnit(8, 'S'), { pages: null, reservations: null, sanitize: null, information: null });
+    assert.deepEqual(state.readUnit(8, 'S'), {
+      pages: null,
+      reservations: null,
+      sanitize: null,
+      information: null,
+    });
     state.removeUnit(7);
     state.removeUnit(7);
-    assert.deepEqual(state.readUnit(7, 'S'), { pages: null, reservations: null, sanitize: null, information: null });
+    assert.deepEqual(state.readUnit(7, 'S'), {
+      pages: null,
+      reservations: null,
+      sanitize: null,
+      information: null,
+    });
   });
 
   it('replaces a file whole, and leaves no other behind', () => {
