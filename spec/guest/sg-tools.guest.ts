@@ -57,6 +57,11 @@ const RUNS: readonly Run[] = [
   { line: 'sg_vpd -p 0x86 DEV', says: /ORDSUP=1|ORDSUP/ },
   { line: 'sg_vpd -p 0x87 DEV', says: /[Pp]olicy/ },
   { line: 'sg_vpd -p 0x88 DEV', says: /[Rr]elative port/ },
+  { line: 'sg_read_buffer -m 3 -l 4 DEV', says: /buffer capacity/ },
+  { line: 'sg_read_buffer -m 0xb -l 4 DEV', says: /echo buffer capacity|EBOS/i },
+  {
+    line: 'head -c 512 /dev/urandom > /tmp/e; sg_write_buffer -m 0xa -I /tmp/e -l 512 DEV && sg_read_buffer -m 0xa -l 512 -r DEV > /tmp/f; cmp /tmp/e /tmp/f',
+  },
   { line: 'sg_ident DEV' },
   { line: 'sg_timestamp DEV', says: /\d/ },
   { line: 'sg_logs -a DEV', says: /Write error counter/ },

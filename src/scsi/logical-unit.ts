@@ -16,6 +16,7 @@ import {
   UNRECOVERED_READ_ERROR,
   WRITE_ERROR,
 } from './sense-codes.ts';
+import { Buffers } from './spc/buffers.ts';
 import { IdentifyingInformation } from './spc/identifying-information.ts';
 import { Timestamp } from './spc/timestamp.ts';
 import type { Target } from './target.ts';
@@ -125,6 +126,8 @@ export class LogicalUnit {
   readonly information = new IdentifyingInformation();
   readonly informationStore: InformationStore | null;
   readonly timestamp = new Timestamp();
+  /** What READ BUFFER and WRITE BUFFER are about. */
+  readonly buffers = new Buffers();
   /** It has changed between active and standby (STATUS CODE of REPORT TARGET PORT GROUPS). */
   accessAltered = false;
   /** Where reservations that persist through power loss go; null: there is no such place. */
@@ -213,6 +216,7 @@ export class LogicalUnit {
     this.taskSet.clearAllAca();
     this.reservations.release(null);
     this.medium?.allow(null);
+    this.buffers.reset();
     if (this.block !== null) this.block.stopped = false;
     this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);
   }

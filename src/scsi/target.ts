@@ -168,6 +168,7 @@ export class Target {
     for (const unit of this.#units.values()) {
       unit.attention.forget(nexus.index);
       unit.cachedWrites.forget(nexus.index);
+      unit.buffers.forget(nexus.index);
     }
   }
 

@@ -33,6 +33,9 @@ const CASES: readonly Case[] = [
   { name: 'RTPG', cdb: [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'RTPG extended', cdb: [0xa3, 0x2a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'REPORT IDENTIFYING', cdb: [0xa3, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0], at: 6, width: 4 },
+  { name: 'READ BUFFER descriptor', cdb: [0x3c, 3, ...new Array(8).fill(0)], at: 6, width: 3 },
+  { name: 'READ BUFFER data', cdb: [0x3c, 2, 0, 0, 0xff, 0xf0, 0, 0, 0, 0], at: 6, width: 3 },
+  { name: 'ECHO descriptor', cdb: [0x3c, 0x0b, ...new Array(8).fill(0)], at: 6, width: 3 },
   { name: 'RSTMF', cdb: [0xa3, 0x0d, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'COPY OPERATING PARAMETERS', cdb: [0x84, 3, ...new Array(14).fill(0)], at: 10, width: 4 },
   { name: 'REPORT LUNS', cdb: [0xa0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
@@ -55,10 +58,10 @@ function cdbWith(each: Case, allocation: number): Uint8Array {
   return cdb;
 }
 
-const LARGEST = { 1: 0xff, 2: 0xffff, 4: 0xffff } as const;
+const LARGEST = { 1: 0xff, 2: 0xffff, 3: 0xffff, 4: 0xffff } as const;
 
 function whole(a: TestNexus, each: Case): Uint8Array {
-  const allocation = LARGEST[each.width as 1 | 2 | 4];
+  const allocation = LARGEST[each.width as 1 | 2 | 3 | 4];
   const r = a.run(cdbWith(each, allocation), { in: 4096 });
   assert.equal(r.status, 0);
   assert.ok(r.dataIn.length > 0 && r.dataIn.length < 4096);

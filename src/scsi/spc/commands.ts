@@ -1,5 +1,6 @@
 /** Index of the primary commands (SPC-4): row → handler, to be composed with the commands of a device type. */
 import type { CommandRow, Handler } from '../command-table.ts';
+import { READ_BUFFER, readBuffer, WRITE_BUFFER, writeBuffer } from './buffers.ts';
 import {
   REPORT_IDENTIFYING_INFORMATION,
   reportIdentifyingInformation,
@@ -63,6 +64,8 @@ export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
   [RELEASE_6, release],
   [MODE_SENSE_6, modeSense6],
   [MODE_SELECT_10, modeSelect10],
+  [WRITE_BUFFER, writeBuffer],
+  [READ_BUFFER, readBuffer],
   [LOG_SENSE, logSense],
   [RESERVE_10, reserve],
   [RELEASE_10, release],
