@@ -5,12 +5,13 @@ import { diskModePages } from '../../src/scsi/mode-page.ts';
 import { bytesOf, hex } from '../support/direct-port.ts';
 import { disk } from '../support/target.ts';
 
-/** The 56 bytes of pages 01h, 08h, 0Ah, 1Ch; `wce` and `control` replace two of them. */
+/** The 96 bytes of pages 01h, 08h, 0Ah, 1Ah, 1Ch; `wce` and `control` replace two of them. */
 const image = (wce: string, control: string): Uint8Array =>
   bytesOf(
     `01 0a 80 00 00 00 00 00 00 00 00 00
      08 12 ${wce} 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
      0a 0a ${control} 00 00 40 00 00 01 2c 00 00
+     1a 26 ${'00 '.repeat(38)}
      1c 0a 08 00 00 00 00 00 00 00 00 00`,
   );
 
@@ -43,10 +44,10 @@ describe('mode pages', () => {
     const t = disk();
     const foreign = [
       new Uint8Array(0),
-      image('04', '06').slice(0, 55),
+      image('04', '06').slice(0, 95),
       Uint8Array.of(...image('04', '06'), 0),
-      new Uint8Array(56),
-      new Uint8Array(56).fill(0xff),
+      new Uint8Array(96),
+      new Uint8Array(96).fill(0xff),
       image('05', '06'),
       image('04', '07'),
     ];
@@ -57,6 +58,15 @@ describe('mode pages', () => {
       assert.equal(t.unit.modePages?.load(bytes), false);
       assert.ok(!t.unit.descriptorSense && t.unit.writeCacheEnabled);
     }
+  });
+
+  it('take an image that was kept when there were fewer pages: the others have their defaults', () => {
+    const t = disk();
+    const whole = image('00', '06');
+    const older = Uint8Array.of(...whole.subarray(0, 44), ...whole.subarray(84));
+    assert.equal(t.unit.modePages?.load(older), true);
+    assert.ok(t.unit.descriptorSense && !t.unit.writeCacheEnabled);
+    assert.equal(t.unit.modePages?.sense(0x1a, 0)[3], 0);
   });
 
   it('belong to one logical unit', () => {

@@ -99,9 +99,9 @@ describe('pages of a disk', () => {
     });
   }
 
-  it('mode pages 01h, 08h, 0Ah and 1Ch have the lengths of the standards', () => {
+  it('mode pages 01h, 08h, 0Ah, 1Ah and 1Ch have the lengths of the standards', () => {
     const a = t.nexus('a').clear();
-    for (const page of [0x01, 0x08, 0x0a, 0x1c]) {
+    for (const page of [0x01, 0x08, 0x0a, 0x1a, 0x1c]) {
       const theirs = modePages.find(
         (each) =>
           each.page === page &&

@@ -3,6 +3,7 @@ import { field, firstStrayBit } from './cdb.ts';
 import {
   type Command,
   type CommandRow,
+  type Handler,
   NACA,
   SERVICE_ACTION,
   TOUCHES_NOTHING,
@@ -19,6 +20,7 @@ import {
 import type { LogicalUnit } from './logical-unit.ts';
 import { NO_LUN } from './lun.ts';
 import type { Nexus } from './nexus.ts';
+import { ACTIVE } from './power-condition.ts';
 import { RESERVATION_CONFLICT } from './sam.ts';
 import { cdbPointer, NONE } from './sense.ts';
 import {
@@ -108,6 +110,11 @@ function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
   return true;
 }
 
+/** Idle and standby end when the medium is needed (SBC-3 4.20). */
+function wake(unit: LogicalUnit, row: CommandRow): void {
+  if (row.medium === 'required' && row.extent !== TOUCHES_NOTHING) unit.power.wake();
+}
+
 function serve(task: Task, unit: LogicalUnit, nexus: Nexus): void {
   const { row, run } = task;
   if (!isResetPending(unit, nexus.index, row) && reservationGate(unit, nexus, task)) {
@@ -121,10 +128,15 @@ function serve(task: Task, unit: LogicalUnit, nexus: Nexus): void {
   } else if (row === null || run === null) {
     refuseUnknown(task, unit);
   } else if (row.writes === true) {
-    if (!refuseMedium(task, unit, row) && !refuseCdb(task, unit, row)) run(task);
+    if (!refuseMedium(task, unit, row) && !refuseCdb(task, unit, row)) begin(task, unit, row, run);
   } else if (!refuseCdb(task, unit, row) && !refuseMedium(task, unit, row)) {
-    run(task);
+    begin(task, unit, row, run);
   }
+}
+
+function begin(task: Task, unit: LogicalUnit, row: CommandRow, run: Handler): void {
+  if (unit.power.condition !== ACTIVE) wake(unit, row);
+  run(task);
 }
 
 /** Runs an enabled task. A bug in a handler ends that command with 4/44/00 and is reported, never GOOD. */

@@ -1,11 +1,12 @@
 /** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
 
 import { CachedWrites } from './cached-writes.ts';
-import { type DeviceType, READS_EXTENT, WRITES_EXTENT } from './command-table.ts';
+import { type DeviceType, READS_EXTENT, TOUCHES_NOTHING, WRITES_EXTENT } from './command-table.ts';
 import type { InformationStore, OperationStore, ReservationStore } from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
 import { Medium } from './medium.ts';
 import type { ModePages } from './mode-page.ts';
+import { PowerCondition } from './power-condition.ts';
 import { Reservations } from './reservations.ts';
 import { CHECK_CONDITION } from './sam.ts';
 import type { BlockDevice } from './sbc/block-device.ts';
@@ -54,7 +55,7 @@ export interface LogicalUnitOptions {
 
 /** Sums live in one typed array: a plain number that outgrows 31 bits costs a deoptimization of whatever counts. */
 export class UnitCounters {
-  readonly #sums = new Float64Array(8);
+  readonly #sums = new Float64Array(9);
 
   get commands(): number {
     return this.#sums[0] as number;
@@ -84,6 +85,11 @@ export class UnitCounters {
     return this.#sums[7] as number;
   }
 
+  /** Commands that needed the medium. */
+  get accesses(): number {
+    return this.#sums[8] as number;
+  }
+
   /** Counts a command that has ended. */
   count(task: Task): void {
     const sums = this.#sums;
@@ -94,7 +100,8 @@ export class UnitCounters {
       if (task.sense === WRITE_ERROR) (sums[7] as number) += 1;
     }
     const row = task.row;
-    if (row === null) return;
+    if (row === null || row.extent === TOUCHES_NOTHING) return;
+    if (row.medium === 'required') (sums[8] as number) += 1;
     if (row.extent === READS_EXTENT && row.data === 'in') {
       (sums[1] as number) += 1;
       (sums[3] as number) += task.dataInMoved;
@@ -126,6 +133,7 @@ export class LogicalUnit {
   readonly information = new IdentifyingInformation();
   readonly informationStore: InformationStore | null;
   readonly timestamp = new Timestamp();
+  readonly power: PowerCondition = new PowerCondition(this);
   /** What READ BUFFER and WRITE BUFFER are about. */
   readonly buffers = new Buffers();
   /** It has changed between active and standby (STATUS CODE of REPORT TARGET PORT GROUPS). */
@@ -217,6 +225,7 @@ export class LogicalUnit {
     this.reservations.release(null);
     this.medium?.allow(null);
     this.buffers.reset();
+    this.power.reset();
     if (this.block !== null) this.block.stopped = false;
     this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);
   }

@@ -2,6 +2,15 @@
 import { assert } from '../assert.ts';
 import type { ParameterStore } from './contracts.ts';
 import type { LogicalUnit } from './logical-unit.ts';
+import {
+  ENABLE_BYTE,
+  IDLE_A_ENABLE,
+  IDLE_A_TIMER,
+  POWER_PAGE,
+  POWER_PAGE_BYTES,
+  STANDBY_Z_ENABLE,
+  STANDBY_Z_TIMER,
+} from './power-condition.ts';
 import type { Task } from './task.ts';
 
 /** PAGE CONTROL of MODE SENSE. */
@@ -45,6 +54,10 @@ function page(
   for (const [at, value] of Object.entries(changeable)) mask[Number(at)] = value;
   values[1] = lengthBytes - PAGE_HEADER_BYTES;
   return { name, defaults: values, changeable: mask };
+}
+
+function allOnes(at: number, bytes: number): Record<number, number> {
+  return Object.fromEntries(Array.from({ length: bytes }, (_, i) => [at + i, 0xff]));
 }
 
 /** Read-Write error recovery (SBC-3 6.5.8): the store replaces bad places by itself (AWRE), nothing is tunable. */
@@ -105,6 +118,18 @@ const INFORMATIONAL_EXCEPTIONS = page('Informational exceptions control', 12, {
   2: DEXCPT,
 });
 
+/** Power Condition (SPC-4 7.5.13): timers of idle_a and standby_z, off at first. */
+const POWER_CONDITIONS = page(
+  'Power condition',
+  POWER_PAGE_BYTES,
+  { 0: POWER_PAGE },
+  {
+    [ENABLE_BYTE]: IDLE_A_ENABLE | STANDBY_Z_ENABLE,
+    ...allOnes(IDLE_A_TIMER, 4),
+    ...allOnes(STANDBY_Z_TIMER, 4),
+  },
+);
+
 export interface DiskModePagesOptions {
   /** Default of WCE; on unless said otherwise. */
   readonly writeCacheEnabled?: boolean;
@@ -117,11 +142,12 @@ function diskPages(writeCacheEnabled: boolean): readonly ModePage[] {
     READ_WRITE_ERROR_RECOVERY,
     caching(writeCacheEnabled),
     CONTROL_PAGE,
+    POWER_CONDITIONS,
     INFORMATIONAL_EXCEPTIONS,
   ];
 }
 
-/** The mode pages of a disk: 01h, 08h, 0Ah, 1Ch. */
+/** The mode pages of a disk: 01h, 08h, 0Ah, 1Ah, 1Ch. */
 export function diskModePages(options: DiskModePagesOptions = {}): ModePages {
   return new ModePages(options.parameters ?? null, diskPages(options.writeCacheEnabled ?? true));
 }
@@ -287,19 +313,37 @@ export class ModePages {
   }
 
   /**
-   * Takes over values that `ParameterStore.save` got in an earlier life, as saved and current values. False, with
-   * nothing changed, when they are not of this layout.
+   * Takes over values that `ParameterStore.save` got in an earlier life, as saved and current values; a page that was not there
+   * then has its defaults. False, with nothing changed, when they are of another layout.
    */
   load(bytes: Uint8Array): boolean {
-    if (bytes.length !== this.#defaults.length) return false;
-    for (let i = 0; i < bytes.length; i += 1) {
+    const values = this.#place(bytes);
+    if (values === null) return false;
+    for (let i = 0; i < values.length; i += 1) {
       const fixed = ~(this.#changeable[i] as number);
-      if ((((bytes[i] as number) ^ (this.#defaults[i] as number)) & fixed) !== 0) return false;
+      if ((((values[i] as number) ^ (this.#defaults[i] as number)) & fixed) !== 0) return false;
     }
-    if (this.codes.some((code) => this.#reserved(code, bytes) >= 0)) return false;
-    this.#saved = bytes.slice();
+    if (this.codes.some((code) => this.#reserved(code, values) >= 0)) return false;
+    this.#saved = values;
     this.reset();
     return true;
+  }
+
+  /** All values with the pages that `bytes` has, each where it belongs; null when one is not known so. */
+  #place(bytes: Uint8Array): Uint8Array | null {
+    const values = this.#defaults.slice();
+    let at = 0;
+    let last = -1;
+    while (at < bytes.length) {
+      const code = bytes[at] as number;
+      if (!this.has(code) || code <= last) return null;
+      last = code;
+      const end = at + this.bytesOf(code);
+      if (end > bytes.length) return null;
+      values.set(bytes.subarray(at, end), this.#startOf(code));
+      at = end;
+    }
+    return last < 0 ? null : values;
   }
 
   #startOf(code: number): number {
@@ -331,6 +375,8 @@ export class ModePages {
     unit.taskSetPerNexus = this.#bit(values, CONTROL, 2, TST_PER_NEXUS);
     unit.reordersFreely = this.#bit(values, CONTROL, QUEUE_BYTE, UNRESTRICTED_REORDERING);
     unit.noAttentionOnRelease = this.#bit(values, CONTROL, QUEUE_BYTE, NUAR);
+    const power = this.#start.get(POWER_PAGE);
+    if (power !== undefined) unit.power.configure(values.subarray(power, power + POWER_PAGE_BYTES));
     const control = this.#start.get(CONTROL);
     if (control === undefined) return;
     unit.queueErrorManagement = qerrOf(values.subarray(control));

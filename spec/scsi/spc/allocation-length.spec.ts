@@ -15,7 +15,7 @@ const CASES: readonly Case[] = [
   { name: 'REQUEST SENSE', cdb: [0x03, 0, 0, 0, 0, 0], at: 4, width: 1 },
   { name: 'REQUEST SENSE DESC', cdb: [0x03, 1, 0, 0, 0, 0], at: 4, width: 1 },
   { name: 'INQUIRY', cdb: [0x12, 0, 0, 0, 0, 0], at: 3, width: 2 },
-  ...[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0x8f, 0xb0, 0xb1, 0xb2].map((page) => ({
+  ...[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0x8a, 0x8f, 0xb0, 0xb1, 0xb2].map((page) => ({
     name: `INQUIRY VPD ${page.toString(16)}h`,
     cdb: [0x12, 1, page, 0, 0, 0],
     at: 3,

@@ -62,7 +62,7 @@ describe('INQUIRY', () => {
 
   it('lists its pages ascending, 00h first', () => {
     const pages = [...vpd(disk().nexus('a'), 0).dataIn.subarray(4)];
-    assert.deepEqual(pages, [0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0x8f, 0xb0, 0xb1, 0xb2]);
+    assert.deepEqual(pages, [0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0x8a, 0x8f, 0xb0, 0xb1, 0xb2]);
   });
 
   it('names the unit by NAA and by vendor and serial number, different for different units', () => {

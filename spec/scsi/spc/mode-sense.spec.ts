@@ -22,6 +22,7 @@ describe('MODE SENSE', () => {
       hex(sense10(a, 0x0a).dataIn),
       '00 12 00 10 00 00 00 00 0a 0a 02 00 00 40 00 00 01 2c 00 00',
     );
+    assert.equal(hex(sense10(a, 0x1a).dataIn.subarray(8)), `1a 26${' 00'.repeat(38)}`);
     assert.equal(
       hex(sense10(a, 0x1c).dataIn),
       capture('Linux-scsi_debug', 'MODE SENSE(10) page 1C/00').dataIn,
@@ -31,7 +32,7 @@ describe('MODE SENSE', () => {
   it('gives a page alone the bytes it has among all pages', () => {
     for (const control of [0x00, 0x40, 0x80]) {
       const all = hex(sense10(a, control | 0x3f).dataIn.subarray(8));
-      const alone = [0x01, 0x08, 0x0a, 0x1c].map((page) =>
+      const alone = [0x01, 0x08, 0x0a, 0x1a, 0x1c].map((page) =>
         hex(sense10(a, control | page).dataIn.subarray(8)),
       );
       assert.equal(all, alone.join(' '));
@@ -55,7 +56,22 @@ describe('MODE SENSE', () => {
       }
       at += length;
     }
-    assert.deepEqual(ones, ['8.2=4', '10.2=36', '10.3=30', '10.4=56', '10.5=64']);
+    assert.deepEqual(ones, [
+      '8.2=4',
+      '10.2=36',
+      '10.3=30',
+      '10.4=56',
+      '10.5=64',
+      '26.3=3',
+      '26.4=255',
+      '26.5=255',
+      '26.6=255',
+      '26.7=255',
+      '26.8=255',
+      '26.9=255',
+      '26.10=255',
+      '26.11=255',
+    ]);
   });
 
   it('answers bad pages, subpages and saved values with the sense of scsi_debug', () => {

@@ -2,7 +2,9 @@
 import { bits, field } from '../cdb.ts';
 import { command, WRITES_UNIT } from '../command-table.ts';
 import { DONE, type StoreReply } from '../contracts.ts';
+import type { LogicalUnit } from '../logical-unit.ts';
 import { refuse, unitOf } from '../parameter-data.ts';
+import { type Condition, IDLE_A, ACTIVE as POWER_ACTIVE, STANDBY_Z } from '../power-condition.ts';
 import { MEDIUM_REMOVAL_PREVENTED } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
 import { blockDeviceOf, refuseField } from './access.ts';
@@ -20,7 +22,15 @@ const START_VALID = 0x0;
 const ACTIVE = 0x1;
 const IDLE = 0x2;
 const STANDBY = 0x3;
+const LU_CONTROL = 0x7;
+const FORCE_IDLE = 0xa;
 const FORCE_STANDBY = 0xb;
+
+const CHOSEN: ReadonlyMap<number, Condition> = new Map([
+  [ACTIVE, POWER_ACTIVE],
+  [IDLE, IDLE_A],
+  [STANDBY, STANDBY_Z],
+]);
 
 function isPlainStart(cdb: Uint8Array): boolean {
   return field(cdb, START) === 1 && field(cdb, POWER_CONDITION) === START_VALID;
@@ -52,7 +62,7 @@ export const START_STOP_UNIT = command(
 
 /**
  * Starts, stops, or changes the power condition. IMMED = 1 is answered after the work as well. Every power condition is
- * accepted: START and LOEJ are then ignored, an explicit ACTIVE, IDLE or STANDBY ends the stopped state.
+ * accepted: START and LOEJ are then ignored.
  * A drive with a removable medium is never stopped: START = 0 flushes it, with LOEJ = 1 it gives the medium out.
  */
 export function startStopUnit(task: Task): void {
@@ -60,7 +70,11 @@ export function startStopUnit(task: Task): void {
   const { medium } = unitOf(task);
   const condition = field(task.cdb, POWER_CONDITION);
   const moves = condition === START_VALID && field(task.cdb, LOEJ) === 1;
-  if (moves && medium === null) {
+  const named = condition === IDLE || condition === STANDBY;
+  if (named && field(task.cdb, POWER_CONDITION_MODIFIER) !== 0) {
+    // idle_b, idle_c and standby_y are not here.
+    refuseField(task, POWER_CONDITION_MODIFIER);
+  } else if (moves && medium === null) {
     refuseField(task, LOEJ);
   } else if (moves && medium?.prevented === true) {
     // Neither out nor in: what is there stays.
@@ -89,14 +103,30 @@ function flushed(task: Task, reply: StoreReply): void {
   unitOf(task).finish(task);
 }
 
+/** The power condition the command names. An explicit ACTIVE, IDLE or STANDBY ends the stopped state as well. */
+function settleCondition({ block, power }: LogicalUnit, condition: number): void {
+  const chosen = CHOSEN.get(condition);
+  if (chosen !== undefined) {
+    if (block !== null) block.stopped = false;
+    power.choose(chosen);
+  } else if (condition === LU_CONTROL) {
+    power.release();
+  } else if (condition === FORCE_IDLE) {
+    power.forceIdle();
+  } else if (condition === FORCE_STANDBY) {
+    power.forceStandby();
+  }
+}
+
 function settle(task: Task, condition: number): void {
   const block = blockDeviceOf(task);
   const unit = unitOf(task);
   const starts = field(task.cdb, START) === 1;
   if (condition !== START_VALID) {
-    if (condition === ACTIVE || condition === IDLE || condition === STANDBY) block.stopped = false;
+    settleCondition(unit, condition);
   } else if (unit.medium === null) {
     block.stopped = !starts;
+    if (starts) unit.power.reset();
   } else if (field(task.cdb, LOEJ) === 1) {
     if (starts) unit.medium.load(unit, task.nexus);
     else unit.medium.eject();

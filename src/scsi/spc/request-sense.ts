@@ -36,7 +36,7 @@ function present(unit: LogicalUnit, nexusIndex: number): number {
   if (unit.operation !== null) return unit.operation.sense;
   if (unit.standby) return LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE;
   if (unit.block?.stopped === true) return LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED;
-  return NO_ADDITIONAL_SENSE_INFORMATION;
+  return unit.power.sense || NO_ADDITIONAL_SENSE_INFORMATION;
 }
 
 /** DESC alone chooses the format here; D_SENSE of the Control mode page rules autosense only. */

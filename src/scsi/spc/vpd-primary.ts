@@ -1,4 +1,4 @@
-/** Vital product data pages about what the device server does: 86h, 87h (SPC-4 7.8.7, 7.8.8). */
+/** Vital product data pages about what the device server does: 86h, 87h, 8Ah (SPC-4 7.8.7, 7.8.8, 7.8.11). */
 import type { LogicalUnit } from '../logical-unit.ts';
 import { MAX_SENSE_BYTES } from '../sense.ts';
 
@@ -22,6 +22,9 @@ export function extendedInquiry(unit: LogicalUnit): Uint8Array {
   return body;
 }
 
+const STANDBY_Z_SUPPORTED = 0x01;
+const IDLE_A_SUPPORTED = 0x01;
+
 const ALL_PAGES = 0x3f;
 const ALL_SUBPAGES = 0xff;
 const SHARED = 0x00;
@@ -29,4 +32,12 @@ const SHARED = 0x00;
 /** Mode Page Policy: there is one set of mode pages, which every initiator shares. */
 export function modePagePolicy(): Uint8Array {
   return Uint8Array.of(ALL_PAGES, ALL_SUBPAGES, SHARED, 0);
+}
+
+/** Power Condition: standby_z and idle_a exist, and no time is needed to leave them. */
+export function powerCondition(): Uint8Array {
+  const body = new Uint8Array(14);
+  body[0] = STANDBY_Z_SUPPORTED;
+  body[1] = IDLE_A_SUPPORTED;
+  return body;
 }

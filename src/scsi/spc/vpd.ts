@@ -5,7 +5,7 @@ import { NO_LUN } from '../lun.ts';
 import { scsiPorts, targetPortDesignators } from './target-port-groups.ts';
 import { putText } from './text.ts';
 import { BLOCK_PAGES } from './vpd-block.ts';
-import { extendedInquiry, modePagePolicy } from './vpd-primary.ts';
+import { extendedInquiry, modePagePolicy, powerCondition } from './vpd-primary.ts';
 
 /** One page: its code and what follows the four bytes of header. */
 export interface VpdPage {
@@ -79,6 +79,7 @@ const DISK_PAGES: readonly VpdPage[] = [
   { code: 0x86, name: 'Extended INQUIRY data', body: extendedInquiry },
   { code: 0x87, name: 'Mode page policy', body: modePagePolicy },
   { code: 0x88, name: 'SCSI ports', body: scsiPorts },
+  { code: 0x8a, name: 'Power condition', body: powerCondition },
   THIRD_PARTY_COPY,
   ...BLOCK_PAGES,
 ];
