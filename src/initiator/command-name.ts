@@ -8,7 +8,7 @@ const hex = (value: number): string => value.toString(16).padStart(2, '0');
 function commandOf(cdb: Uint8Array): Command | null {
   const entry = fullDisk.opcodes[cdb[0] ?? 0] ?? null;
   if (entry === null) return null;
-  return entry.single ?? entry.byServiceAction?.get((cdb[1] ?? 0) & 0x1f) ?? null;
+  return entry.single ?? entry.byServiceAction?.get(field(cdb, entry.serviceAction)) ?? null;
 }
 
 /** Name of the command in T10 spelling, or its opcode. */
