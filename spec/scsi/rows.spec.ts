@@ -1,6 +1,12 @@
 /** Command rows, VPD pages and mode pages of the device types against T10's lists. */
 import { strict as assert } from 'node:assert';
-import { diskType, fullDisk, thickDisk, thinDisk } from '../../src/scsi/sbc/disk-type.ts';
+import {
+  diskType,
+  fullDisk,
+  fullProtectedDisk,
+  thickDisk,
+  thinDisk,
+} from '../../src/scsi/sbc/disk-type.ts';
 import { pagesOf } from '../../src/scsi/spc/vpd.ts';
 import { disk } from '../support/target.ts';
 import { jsonVector } from '../support/vectors.ts';
@@ -33,7 +39,8 @@ const DISK_OPCODES = [
 ];
 
 describe('command rows', () => {
-  for (const { row } of [...new Set([...thickDisk.commands, ...fullDisk.commands])]) {
+  const all = [...thickDisk.commands, ...fullDisk.commands, ...fullProtectedDisk.commands];
+  for (const { row } of [...new Set(all)]) {
     const action = row.serviceAction < 0 ? null : row.serviceAction;
     it(`${row.name}: opcode, name and CDB length as T10 lists them`, () => {
       const theirs = opcodes.find(
@@ -43,7 +50,7 @@ describe('command rows', () => {
       assert.equal(row.lengthBytes, theirs.cdbLength);
       assert.equal(row.usage.length, theirs.cdbLength);
       assert.equal(row.usage[0], theirs.opcode);
-      assert.equal(row.controlByte, theirs.cdbLength - 1);
+      assert.equal(row.controlByte, row.opcode === 0x7f ? 1 : theirs.cdbLength - 1);
       assert.match(row.clause, /^(SPC-[24]|SBC-[234]) \d+\.\d+/);
     });
   }
@@ -66,6 +73,16 @@ describe('command rows', () => {
     assert.deepEqual(codes(diskType({ thin: true, atomic: true }).commands), withAtomic(0x42));
   });
 
+  it('with protection information are those that know how blocks are stored then; 32-byte CDBs with type 2', () => {
+    const codes = (protection: 1 | 2 | 3): string[] =>
+      diskType({ protection }).commands.map(({ row }) => row.opcode.toString(16));
+    const known = DISK_OPCODES.map((opcode) => opcode.toString(16));
+    assert.deepEqual(codes(1), known);
+    assert.deepEqual(codes(3), known);
+    const at = DISK_OPCODES.findIndex((opcode) => opcode > 0x7f);
+    assert.deepEqual(codes(2), known.toSpliced(at, 0, '7f', '7f', '7f', '7f', '7f'));
+  });
+
   it('exempt from unit attention exactly INQUIRY, REPORT LUNS and REQUEST SENSE (SPC-4 5.14)', () => {
     const exempt = fullDisk.commands.filter(({ row }) => row.attention !== 'report');
     assert.deepEqual(
@@ -79,7 +96,9 @@ describe('command rows', () => {
   });
 
   it('leave the CONTROL byte to NACA: LINK and vendor bits are refused', () => {
-    for (const { row } of fullDisk.commands) assert.equal(row.usage[row.controlByte], 4, row.name);
+    for (const { row } of [...fullDisk.commands, ...fullProtectedDisk.commands]) {
+      assert.equal(row.usage[row.controlByte], 4, row.name);
+    }
   });
 });
 

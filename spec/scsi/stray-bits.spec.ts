@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { setField } from '../../src/scsi/cdb.ts';
 import type { CommandRow, DeviceType } from '../../src/scsi/command-table.ts';
-import { disk, type TestNexus } from '../support/target.ts';
+import { type DiskOptions, disk, type TestNexus } from '../support/target.ts';
 
 const ATOMIC = { atomicBytes: 65536 };
 
@@ -39,11 +39,11 @@ function bareCdb(type: DeviceType, row: CommandRow): Uint8Array {
   return cdb;
 }
 
-function sweepType(type: DeviceType, thin: boolean): void {
-  const t = disk({ thin, ...(thin ? ATOMIC : {}) });
+function sweepType(type: DeviceType, name: string, options: DiskOptions): void {
+  const t = disk(options);
   const a = t.nexus('a').clear();
   for (const { row } of type.commands) {
-    it(`${row.name}${thin ? ' (thin)' : ''}`, () => {
+    it(`${row.name}${name}`, () => {
       const cdb = bareCdb(type, row);
       const before = t.store.requests.length;
       assert.ok(
@@ -56,8 +56,12 @@ function sweepType(type: DeviceType, thin: boolean): void {
 }
 
 describe('stray bits', () => {
-  sweepType(disk().unit.deviceType, false);
-  sweepType(disk({ thin: true, ...ATOMIC }).unit.deviceType, true);
+  const sweeps: readonly (readonly [string, DiskOptions])[] = [
+    ['', {}],
+    [' (thin)', { thin: true, ...ATOMIC }],
+    [' (protection)', { protection: 2, ...ATOMIC }],
+  ];
+  for (const [name, options] of sweeps) sweepType(disk(options).unit.deviceType, name, options);
 
   it('point at the first of several', () => {
     const a = disk().nexus('a').clear();

@@ -19,9 +19,10 @@ import { LogicalUnit, type UnitIdentity } from '../../src/scsi/logical-unit.ts';
 import type { LunPresentation } from '../../src/scsi/lun.ts';
 import { diskModePages } from '../../src/scsi/mode-page.ts';
 import type { Nexus } from '../../src/scsi/nexus.ts';
-import { BlockDevice } from '../../src/scsi/sbc/block-device.ts';
+import { BlockDevice, storedBlockBytes } from '../../src/scsi/sbc/block-device.ts';
 import { BOUNCE_BYTES, BouncePool } from '../../src/scsi/sbc/bounce.ts';
 import { diskType } from '../../src/scsi/sbc/disk-type.ts';
+import type { ProtectionType } from '../../src/scsi/sbc/protection/information.ts';
 import { Segments } from '../../src/scsi/segments.ts';
 import { Target } from '../../src/scsi/target.ts';
 import {
@@ -50,6 +51,8 @@ export interface DiskOptions {
   readonly blockBytes?: number;
   readonly physicalBlockBytes?: number;
   readonly thin?: boolean;
+  /** Type of the protection information of its blocks. */
+  readonly protection?: ProtectionType;
   readonly readOnly?: boolean;
   readonly removable?: boolean;
   readonly lun?: number;
@@ -170,8 +173,9 @@ export class Testbed {
   add(options: DiskOptions = {}): LogicalUnit {
     const blockBytes = options.blockBytes ?? 512;
     const lun = options.lun ?? 0;
+    const protection = options.protection ?? 0;
     const store = new HeldStore({
-      bytes: (options.blocks ?? 2048) * blockBytes,
+      bytes: (options.blocks ?? 2048) * storedBlockBytes(blockBytes, protection),
       readOnly: options.readOnly ?? false,
       canDiscard: options.canDiscard ?? true,
       discardBytes: options.discardBytes ?? 4096,
@@ -189,17 +193,16 @@ export class Testbed {
         atomic: (options.atomicBytes ?? 0) > 0,
         sanitize: options.operationStore !== undefined,
         encrypted: options.key !== undefined,
+        protection,
       }),
       operationStore: options.operationStore ?? null,
       removable: options.removable ?? false,
       identity: identity(lun, options.serial ?? `SPEC${lun}`),
-      block: new BlockDevice(store, {
-        blockBytes,
-        physicalBlockBytes: options.physicalBlockBytes ?? Math.max(blockBytes, 4096),
-        thin: options.thin ?? false,
-        bounce: bouncePool(options.bounceBuffers ?? 2),
+      block: blockDevice(options, store),
+      modePages: diskModePages({
+        parameters: options.parameters ?? null,
+        protection: protection > 0,
       }),
-      modePages: diskModePages({ parameters: options.parameters ?? null }),
       reservationStore: options.reservationStore ?? null,
     });
     this.target.addUnit(unit);
@@ -212,6 +215,18 @@ export class Testbed {
     assert(nexus, 'the target has room for a nexus');
     return new TestNexus(this.target, nexus, presentation);
   }
+}
+
+function blockDevice(options: DiskOptions, store: HeldStore): BlockDevice {
+  const { blockBytes = 512, protection = 0 } = options;
+  const physical = protection > 0 ? blockBytes : Math.max(blockBytes, 4096);
+  return new BlockDevice(store, {
+    blockBytes,
+    physicalBlockBytes: options.physicalBlockBytes ?? physical,
+    protectionType: protection,
+    thin: options.thin ?? false,
+    bounce: bouncePool(options.bounceBuffers ?? 2),
+  });
 }
 
 function identity(lun: number, serial: string): UnitIdentity {

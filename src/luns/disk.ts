@@ -13,6 +13,7 @@ import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import { BOUNCE_BYTES, type BounceBuffer, BouncePool } from '../scsi/sbc/bounce.ts';
 import { diskType } from '../scsi/sbc/disk-type.ts';
 import { decodePlan, MediumOperation, type OperationPlan } from '../scsi/sbc/medium-operation.ts';
+import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import { Segments } from '../scsi/segments.ts';
 import type { Target } from '../scsi/target.ts';
 import { diskIdentity } from './identity.ts';
@@ -46,6 +47,8 @@ export interface DiskOptions {
   readonly blockBytes: number;
   readonly physicalBlockBytes: number;
   readonly thin: boolean;
+  /** Type of the protection information that the image has room for; absent or 0: none. Not with `thin`. */
+  readonly protectionType?: ProtectionType;
   /** Initial WCE when no mode pages were saved. */
   readonly writeCache: boolean;
   readonly serial: string;
@@ -101,6 +104,7 @@ export function openModePages(
 ): ModePages | null {
   const pages = diskModePages({
     writeCacheEnabled: options.writeCache,
+    protection: (options.protectionType ?? 0) > 0,
     parameters: options.savable ? parameters : null,
   });
   return options.savedPages === null || pages.load(options.savedPages) ? pages : null;
@@ -156,11 +160,12 @@ export interface DiskParts {
 
 /** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */
 export function createDisk(target: Target, options: DiskOptions, parts: DiskParts): LogicalUnit {
-  const { blockBytes, physicalBlockBytes, thin } = options;
+  const { blockBytes, physicalBlockBytes, thin, protectionType: protection = 0 } = options;
   const block = new BlockDevice(parts.store, {
     blockBytes,
     physicalBlockBytes,
     thin,
+    protectionType: protection,
     bounce: parts.bounce,
   });
   const removable = options.removable === true;
@@ -175,6 +180,7 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
       atomic,
       sanitize: operations !== null,
       encrypted: parts.store.key !== null,
+      protection,
     }),
     removable,
     operationStore: operations,

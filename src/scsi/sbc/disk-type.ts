@@ -10,6 +10,13 @@ import {
   sbcCommands,
   sbcThinCommands,
 } from './commands.ts';
+import {
+  protectedAtomicCommands,
+  protectedCommands,
+  protectedCommands32,
+  protectedSanitizeCommands,
+} from './protection/commands.ts';
+import type { ProtectionType } from './protection/information.ts';
 
 const DIRECT_ACCESS_BLOCK = 0x00;
 
@@ -25,9 +32,24 @@ export interface DiskFeatures {
   readonly sanitize?: boolean;
   /** Its store has a key that can be erased. */
   readonly encrypted?: boolean;
+  /** Its blocks have protection information; such a disk is neither thin nor encrypted. */
+  readonly protection?: ProtectionType;
 }
 
-function compose({ thin, removable, atomic, sanitize, encrypted }: DiskFeatures): DeviceType {
+function composeProtected({ removable, atomic, sanitize, protection }: DiskFeatures): DeviceType {
+  return deviceType(DIRECT_ACCESS_BLOCK, [
+    ...spcCommands,
+    ...protectedCommands,
+    ...(protection === 2 ? protectedCommands32 : []),
+    ...(removable === true ? removableCommands : []),
+    ...(atomic === true ? protectedAtomicCommands : []),
+    ...(sanitize === true ? protectedSanitizeCommands : []),
+  ]);
+}
+
+function compose(features: DiskFeatures): DeviceType {
+  const { thin, removable, atomic, sanitize, encrypted, protection = 0 } = features;
+  if (protection !== 0) return composeProtected(features);
   return deviceType(DIRECT_ACCESS_BLOCK, [
     ...spcCommands,
     ...(thin === true ? sbcThinCommands : sbcCommands),
@@ -49,16 +71,23 @@ export const fullDisk = compose({
   sanitize: true,
   encrypted: true,
 });
+/** The same with protection information; type 2 is the one with commands of its own. */
+export const fullProtectedDisk = compose({
+  removable: true,
+  atomic: true,
+  sanitize: true,
+  protection: 2,
+});
 
 const composed = new Map<string, DeviceType>();
 
 /** The command table that fits a block device. */
 export function diskType(features: DiskFeatures): DeviceType {
-  const { thin, removable, atomic, sanitize, encrypted } = features;
-  if (removable !== true && atomic !== true && sanitize !== true) {
+  const { thin, removable, atomic, sanitize, encrypted, protection = 0 } = features;
+  if (removable !== true && atomic !== true && sanitize !== true && protection === 0) {
     return thin === true ? thinDisk : thickDisk;
   }
-  const key = `${thin} ${removable} ${atomic} ${sanitize} ${encrypted}`;
+  const key = `${thin} ${removable} ${atomic} ${sanitize} ${encrypted} ${protection}`;
   const type = composed.get(key) ?? compose(features);
   composed.set(key, type);
   return type;
