@@ -1,6 +1,7 @@
 /** Disks with protection information and 32-byte CDBs as initiators see them on every transport (SBC-3 4.22, SPC-4 4.3.3). */
 import { strict as assert } from 'node:assert';
 import type { CommandResult } from '../../src/initiator/request.ts';
+import { copyCdb, copyList, cscd, segment } from '../support/copy-list.ts';
 import { type Bench, describeOnEveryPort, sense, type TestInitiator } from '../support/ports.ts';
 import { block, join, long } from '../support/protection.ts';
 
@@ -23,6 +24,12 @@ function send(a: TestInitiator, cdb: readonly number[], data: Data = {}): Promis
     ...(data.in === undefined ? {} : { dataInBytes: data.in }),
     ...(data.out === undefined ? {} : { dataOut: data.out }),
   });
+}
+
+/** The NAA designator of a unit, from its VPD page 83h. */
+async function naa(a: TestInitiator): Promise<Uint8Array> {
+  const { dataIn } = await a.run('12 01 83 00 ff 00', { dataInBytes: 255 });
+  return dataIn.slice(8, 8 + (dataIn[7] as number));
 }
 
 const ten = (opcode: number, flags: number, lba: number, blocks: number): number[] => [
@@ -92,6 +99,25 @@ describeOnEveryPort('protection information', (bench) => {
     assert.deepEqual(await a.attentions(), ['6/2a/09']);
     assert.deepEqual(await capacity(), [12_287, 0x05]);
     assert.equal((await send(a, ten(0x28, CHECK, 0, 1), { in: 520 })).status, 0);
+  });
+
+  it('EXTENDED COPY copies user data from and to such a disk', async () => {
+    const [lun, other] = [await protectedDisk(bench(), 1), await bench().disk()];
+    const [a, b] = [await bench().initiator(lun), await bench().initiator(other)];
+    const data = join(...[0, 1, 2].map((i) => block(0x40 + i, { reference: 10 + i })));
+    assert.equal((await send(a, ten(0x2a, CHECK, 10, 3), { out: data })).status, 0);
+    const list = copyList(
+      [cscd(await naa(a)), cscd(await naa(b))],
+      [
+        segment({ source: 0, destination: 1, from: 10, to: 100, blocks: 3 }),
+        segment({ source: 1, destination: 0, from: 101, to: 20, blocks: 1 }),
+      ],
+    );
+    const { status } = await a.initiator.execute({ lun, cdb: copyCdb(list.length), dataOut: list });
+    assert.equal(status, 0);
+    for (const i of [0, 1, 2]) assert.equal(await b.byteAt(100 + i), 0x40 + i);
+    const copied = await send(a, ten(0x28, KEEP, 20, 1), { in: 520 });
+    assert.deepEqual(copied.dataIn, block(0x41, { reference: 20, application: 0xffff }));
   });
 
   it('injected medium errors name the block', async () => {

@@ -1,4 +1,5 @@
 /** A disk: a direct access block device (SPC and SBC) over a store, with everything such a logical unit is made of. */
+import { assert } from '../assert.ts';
 import { mapAnonymous } from '../libc.ts';
 import {
   DONE,
@@ -161,6 +162,7 @@ export interface DiskParts {
 /** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */
 export function createDisk(target: Target, options: DiskOptions, parts: DiskParts): LogicalUnit {
   const { blockBytes, physicalBlockBytes, thin, protectionType: protection = 0 } = options;
+  assert(!thin || protection === 0, 'a disk with protection information is not thin');
   const block = new BlockDevice(parts.store, {
     blockBytes,
     physicalBlockBytes,
