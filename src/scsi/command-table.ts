@@ -39,7 +39,7 @@ export type ZeroBlocks = 'none' | '256' | 'rest';
 
 export interface CommandPolicy {
   /** Direction of the data, seen from the initiator. */
-  readonly data: 'none' | 'in' | 'out';
+  readonly data: 'none' | 'in' | 'out' | 'both';
   /** `required`: the medium must be ready (and is checked before the CDB's range). */
   readonly medium: 'required' | 'none';
   readonly attention: AttentionPolicy;

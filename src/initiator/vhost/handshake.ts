@@ -37,8 +37,8 @@ export type Steps = Generator<Step, void, Reply | null>;
 
 const bit = (n: number): bigint => 1n << BigInt(n);
 
-/** VIRTIO_F_VERSION_1, VHOST_USER_F_PROTOCOL_FEATURES, VIRTIO_SCSI_F_HOTPLUG and CHANGE. */
-const ALWAYS = bit(32) | bit(30) | bit(2) | bit(1);
+/** VIRTIO_F_VERSION_1, VHOST_USER_F_PROTOCOL_FEATURES, VIRTIO_SCSI_F_CHANGE, HOTPLUG and INOUT (QEMU has no INOUT). */
+const ALWAYS = bit(32) | bit(30) | bit(2) | bit(1) | bit(0);
 const EVENT_IDX = bit(29);
 const INDIRECT_DESC = bit(28);
 /** MQ, LOG_SHMFD, REPLY_ACK, BACKEND_REQ, INFLIGHT_SHMFD, RESET_DEVICE, STATUS: what QEMU 7.2 knows of it. */
