@@ -59,7 +59,7 @@ describeOnEveryPort('protection information', (bench) => {
     const a = await bench().initiator(await protectedDisk(bench(), 1));
     const limits = await a.run('12 01 b0 00 ff 00', { dataInBytes: 255 });
     const most = new DataView(limits.dataIn.buffer, limits.dataIn.byteOffset).getUint32(8);
-    assert.equal(most, 2016);
+    assert.equal(most, 2048);
     const data = new Uint8Array(most * 520);
     for (let i = 0; i < most; i += 1) data.set(block(i & 0xff, { reference: i }), i * 520);
     const write = await send(a, ten(0x2a, CHECK, 0, most), { out: data });

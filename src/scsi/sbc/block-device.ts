@@ -3,8 +3,11 @@ import type { BlockStore } from '../contracts.ts';
 import { BOUNCE_BYTES, type BouncePool } from './bounce.ts';
 import { INFORMATION_BYTES, type ProtectionType } from './protection/information.ts';
 
-/** Longest transfer of one command in bytes: port_max_txu and MAXIMUM TRANSFER LENGTH both say so. */
+/** Longest transfer of one command in bytes of user data: port_max_txu and MAXIMUM TRANSFER LENGTH both say so. */
 export const MAX_TRANSFER_BYTES = 1024 * 1024;
+/** The same with protection information, of the smallest blocks. */
+export const MAX_BUFFER_BYTES: number =
+  MAX_TRANSFER_BYTES + (MAX_TRANSFER_BYTES / 512) * INFORMATION_BYTES;
 
 /** Bytes that a logical block takes in a store. */
 export function storedBlockBytes(blockBytes: number, protectionType: ProtectionType): number {
@@ -44,7 +47,7 @@ export class BlockDevice {
     this.thin = options.thin;
     this.protectionType = options.protectionType ?? 0;
     this.storedBlockBytes = storedBlockBytes(options.blockBytes, this.protectionType);
-    this.maxTransferBlocks = Math.floor(MAX_TRANSFER_BYTES / this.storedBlockBytes);
+    this.maxTransferBlocks = MAX_TRANSFER_BYTES / options.blockBytes;
     this.bounce = options.bounce;
   }
 

@@ -355,7 +355,7 @@ describe('protection information: type 2 and 32-byte CDBs', () => {
     const { a } = bench(2);
     const r = a.run(long(0x09, 4095, 2), { in: 1024 });
     assert.deepEqual([r.sense, r.information], ['5/21/00', 4096]);
-    const r2 = a.run(long(0x09, 0, 2017), { in: 1024 });
+    const r2 = a.run(long(0x09, 0, 2049), { in: 1024 });
     assert.deepEqual([r2.sense, r2.pointer], ['5/24/00', 'cdb 28.7']);
   });
 });
