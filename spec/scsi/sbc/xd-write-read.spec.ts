@@ -54,6 +54,10 @@ describe('XDWRITEREAD(10)', () => {
     assert.deepEqual(short.dataIn, new Uint8Array(100).fill(2));
     assert.equal(store.memory[12 * 512 - 1], 2);
     assert.equal(store.memory[12 * 512], 0);
+    const half = a.run(xd(0, 200), { in: 70_000, out: pattern(0, 200) });
+    assert.deepEqual([half.status, half.residualIn], [0, 70_000 - 200 * 512]);
+    assert.equal(half.dataIn.length, 70_000);
+    assert.deepEqual(store.memory.slice(0, 200 * 512), pattern(0, 200));
     const none = a.run(xd(0, 0), { in: 512, out: new Uint8Array(512) });
     assert.deepEqual([none.status, none.residualIn, none.residualOut], [0, 512, 512]);
   });
