@@ -241,28 +241,8 @@ function parseBacking(
   return { path: null, keyPath: null, memoryBytes, sizeBytes: null };
 }
 
-/**
- * Reads the object form of a LUN: what the configuration file has and the control socket carries.
- * Relative paths start at `directory`. Throws ConfigError.
- */
-export function readLun(raw: Readonly<Record<string, unknown>>, directory: string): DiskConfig {
-  const lun = parseLun('Cannot configure a LUN', raw['lun']);
-  const action = `Cannot configure LUN ${lun}`;
-  const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
-  checkKeys(action, raw, DISK_KEYS);
-  const { ro, serial, cache, thin, removable, standby } = raw;
-  const disk: DiskConfig = {
-    lun,
-    type,
-    ...parseBacking(action, raw, directory),
-    readOnly: ro === undefined ? false : parseFlag(action, 'ro', ro),
-    ...parseBlocks(action, raw),
-    serial: serial === undefined ? null : parseSerial(action, serial),
-    cache: cache === undefined ? 'writeback' : parseWord(action, 'cache mode', cache, CACHE_MODES),
-    thin: thin === undefined ? null : parseFlag(action, 'thin', thin),
-    removable: removable === undefined ? false : parseFlag(action, 'removable', removable),
-    standby: standby === undefined ? false : parseFlag(action, 'standby', standby),
-  };
+/** What does not go together. Throws ConfigError. */
+function checkTogether(action: string, disk: DiskConfig): void {
   if (disk.keyPath !== null && disk.protectionType !== 0) {
     throw new ConfigError(
       `${action}: a disk with protection has no key, holes of an encrypted image are no formatted blocks`,
@@ -289,6 +269,31 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
       `${action}: ${bytes} bytes is no multiple of the block of ${disk.blockBytes} bytes`,
     );
   }
+}
+
+/**
+ * Reads the object form of a LUN: what the configuration file has and the control socket carries.
+ * Relative paths start at `directory`. Throws ConfigError.
+ */
+export function readLun(raw: Readonly<Record<string, unknown>>, directory: string): DiskConfig {
+  const lun = parseLun('Cannot configure a LUN', raw['lun']);
+  const action = `Cannot configure LUN ${lun}`;
+  const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
+  checkKeys(action, raw, DISK_KEYS);
+  const { ro, serial, cache, thin, removable, standby } = raw;
+  const disk: DiskConfig = {
+    lun,
+    type,
+    ...parseBacking(action, raw, directory),
+    readOnly: ro === undefined ? false : parseFlag(action, 'ro', ro),
+    ...parseBlocks(action, raw),
+    serial: serial === undefined ? null : parseSerial(action, serial),
+    cache: cache === undefined ? 'writeback' : parseWord(action, 'cache mode', cache, CACHE_MODES),
+    thin: thin === undefined ? null : parseFlag(action, 'thin', thin),
+    removable: removable === undefined ? false : parseFlag(action, 'removable', removable),
+    standby: standby === undefined ? false : parseFlag(action, 'standby', standby),
+  };
+  checkTogether(action, disk);
   return disk;
 }
 

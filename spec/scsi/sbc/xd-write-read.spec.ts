@@ -116,6 +116,21 @@ describe('XDWRITEREAD(10)', () => {
     assert.equal(store.memory[1000 * 512], 0);
   });
 
+  it('may be lost by a flush of somebody else (SPC-4 4.5.7), unless nothing was written or FUA was set', () => {
+    for (const [flags, sense] of [
+      [0, '3/0c/00'],
+      [FUA, ''],
+      [DISABLE_WRITE, ''],
+    ] as const) {
+      const { bed, a, store } = bench();
+      const b = bed.nexus('b').clear();
+      a.run(xd(0, 200, flags), { in: 512, out: new Uint8Array(200 * 512) });
+      store.fail('flush', MEDIUM_WRITE);
+      assert.equal(b.run('35 00 00 00 00 00 00 00 00 00').sense, '3/0c/00');
+      assert.equal(a.run('00 00 00 00 00 00').sense, sense);
+    }
+  });
+
   it('counts as a write', () => {
     const { bed, a } = bench();
     a.run(xd(0, 2), { in: 1024, out: new Uint8Array(1024) });

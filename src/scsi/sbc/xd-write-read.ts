@@ -11,6 +11,7 @@ import {
   FUA,
   FUA_NV,
   forcesUnitAccess,
+  noteCached,
   refuseLength,
   refuseRange,
 } from './access.ts';
@@ -112,6 +113,10 @@ function pieceWritten(task: Task, reply: StoreReply): void {
   task.dataOutMoved += length;
   task.position += length;
   task.remaining -= length;
-  if (task.remaining > 0) readPiece(task);
-  else endWithBuffer(task);
+  if (task.remaining > 0) {
+    readPiece(task);
+    return;
+  }
+  if (writes(task) && !forcesUnitAccess(task)) noteCached(task);
+  endWithBuffer(task);
 }

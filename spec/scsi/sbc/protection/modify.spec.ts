@@ -1,5 +1,6 @@
 /** WRITE SAME, COMPARE AND WRITE, ORWRITE and WRITE ATOMIC of blocks with protection information (SBC-3 5.2, 5.9, 5.43 to 5.45; SBC-4 5.48). */
 import { strict as assert } from 'node:assert';
+import { MEDIUM_WRITE } from '../../../../src/scsi/contracts.ts';
 import { block, join, long } from '../../../support/protection.ts';
 import { disk, type TestNexus } from '../../../support/target.ts';
 import {
@@ -238,6 +239,33 @@ describe('WRITE ATOMIC with protection information', () => {
     assert.deepEqual([wrong.sense, wrong.information], ['b/10/03', 0]);
     assert.equal(store.requests.length, 0);
   });
+});
+
+describe('deferred errors of disks with protection information (SPC-4 4.5.7)', () => {
+  const user = (blocks: number): Uint8Array => new Uint8Array(blocks * 512).fill(1);
+  const FUA = 0x08;
+  const cases: readonly (readonly [string, number[], Uint8Array, boolean])[] = [
+    ['WRITE', write10(0, 1), user(1), true],
+    ['WRITE over bounce buffers', write10(0, 200), user(200), true],
+    ['WRITE with FUA', write10(0, 1, FUA), user(1), false],
+    ['WRITE SAME', writeSame10(0, 2), user(1), true],
+    ['WRITE SAME with NDOB', writeSame16(0, 2, NDOB), new Uint8Array(0), true],
+    ['ORWRITE', orWrite16(0, 1), user(1), true],
+    ['ORWRITE with FUA', orWrite16(0, 1, FUA), user(1), false],
+    ['COMPARE AND WRITE', compareAndWriteCdb(0, 1), join(new Uint8Array(512), user(1)), true],
+    ['COMPARE AND WRITE with FUA', compareAndWriteCdb(0, 1, FUA), new Uint8Array(1024), false],
+    ['WRITE AND VERIFY', [0x2e, 0, 0, 0, 0, 0, 0, 0, 1, 0], user(1), false],
+  ];
+  for (const [name, cdb, out, cached] of cases) {
+    it(`${name} ${cached ? 'may be lost by a flush of somebody else' : 'is stable'}`, () => {
+      const { bed, a, store } = bench();
+      const b = bed.nexus('b').clear();
+      assert.equal(a.run(cdb, { out }).status, 0);
+      store.fail('flush', MEDIUM_WRITE);
+      assert.equal(b.run('35 00 00 00 00 00 00 00 00 00').sense, '3/0c/00');
+      assert.equal(a.run('00 00 00 00 00 00').sense, cached ? '3/0c/00' : '');
+    });
+  }
 });
 
 describe('PRE-FETCH with protection information', () => {

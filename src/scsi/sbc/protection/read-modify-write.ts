@@ -2,7 +2,7 @@
 import { unitOf } from '../../parameter-data.ts';
 import { INVALID_FIELD_IN_CDB, MISCOMPARE_DURING_VERIFY_OPERATION } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
-import { blockDeviceOf, refuse, refuseLength, refuseRange } from '../access.ts';
+import { blockDeviceOf, noteCached, refuse, refuseLength, refuseRange } from '../access.ts';
 import type { ProtectedBlocks } from './information.ts';
 import { type ProtectionRequest, readRequest } from './request.ts';
 import { fuaOf } from './rows.ts';
@@ -10,6 +10,12 @@ import { Run } from './run.ts';
 import { fetchBlocks, firstDifferentByte, sentIsWrong } from './verify.ts';
 
 const durable = (task: Task): boolean => fuaOf(task.cdb) || !unitOf(task).writeCacheEnabled;
+
+/** What was written is not stable yet, unless it had to be. */
+function end(run: Run): void {
+  if (!fuaOf(run.task.cdb)) noteCached(run.task);
+  run.end();
+}
 
 /** Makes the information of blocks that came without. */
 function generate(run: Run, blocks: ProtectedBlocks): void {
@@ -73,7 +79,7 @@ function compareThenWrite(
     }
     held.bytes.set(written.bytes);
     if (!moved) generate(run, held);
-    run.write(durable(task), () => run.end());
+    run.write(durable(task), () => end(run));
   });
 }
 
@@ -94,7 +100,7 @@ export function orWriteProtected(task: Task): void {
     return;
   }
   const piece = (run: Run): void => orPiece(run, request);
-  new Run(task, arrived, { piece, whole: true }).start();
+  new Run(task, arrived, { piece, done: end, whole: true }).start();
 }
 
 function orPiece(run: Run, request: ProtectionRequest): void {

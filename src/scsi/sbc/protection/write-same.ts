@@ -3,7 +3,7 @@ import { DONE } from '../../contracts.ts';
 import { unitOf } from '../../parameter-data.ts';
 import { INVALID_FIELD_IN_CDB } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
-import { blockDeviceOf, refuse, refuseLength, refuseRange } from '../access.ts';
+import { blockDeviceOf, noteCached, refuse, refuseLength, refuseRange } from '../access.ts';
 import { MAX_WRITE_SAME_BLOCKS } from '../limits.ts';
 import { checkTransferFault } from '../store-fault.ts';
 import type { ProtectedBlocks } from './information.ts';
@@ -45,7 +45,8 @@ function zero(task: Task): void {
   const position = task.lba * storedBlockBytes;
   const length = task.blocks * storedBlockBytes;
   task.await(store.writeZeroes(task, position, length, durable(task)), (_, reply) => {
-    if (reply !== DONE) checkTransferFault(task, reply, position);
+    if (reply === DONE) noteCached(task);
+    else checkTransferFault(task, reply, position);
     unitOf(task).finish(task);
   });
 }
@@ -64,7 +65,10 @@ function repeat(task: Task, request: ProtectionRequest): void {
   };
   const settle = (run: Run): void => {
     if (durable(task) && run.device.store.volatileCache) run.flush();
-    else run.end();
+    else {
+      noteCached(task);
+      run.end();
+    }
   };
   new Run(task, task.blocks, { piece, done: settle }).start();
 }

@@ -3,7 +3,7 @@
 import { field } from '../../cdb.ts';
 import { unitOf } from '../../parameter-data.ts';
 import type { Task } from '../../task.ts';
-import { blockDeviceOf, refuseField, refuseLength, refuseRange } from '../access.ts';
+import { blockDeviceOf, noteCached, refuseField, refuseLength, refuseRange } from '../access.ts';
 import { COMPARE_EACH } from '../verify.ts';
 import { WRITE_ATOMIC_16 } from '../write-atomic.ts';
 import { ProtectedBlocks } from './information.ts';
@@ -45,7 +45,11 @@ function start(task: Task, request: ProtectionRequest, forced: boolean): void {
     }
     run.write(durable, () => movedOn(run, request));
   };
-  new Run(task, count, { piece }).start();
+  const done = (run: Run): void => {
+    if (!durable) noteCached(task);
+    run.end();
+  };
+  new Run(task, count, { piece, done }).start();
 }
 
 function movedOn(run: Run, { unitBytes }: ProtectionRequest): void {
