@@ -133,7 +133,7 @@ function cdbCases(): Record<string, Step> {
   return {
     'READ(10), no stray bit': (i) => {
       cdb[5] = i;
-      return firstStrayBit(READ_10, cdb, false);
+      return firstStrayBit(READ_10, cdb);
     },
     'READ(10), LBA field': (i) => {
       cdb[5] = i;

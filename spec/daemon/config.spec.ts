@@ -35,6 +35,7 @@ const PLAIN: DiskConfig = {
   serial: null,
   cache: 'writeback',
   thin: null,
+  protectionType: 0,
   removable: false,
   standby: false,
 };
@@ -100,6 +101,11 @@ describe('configuration: LUN specifications', () => {
     ['0:disk,path=a.img,cache=writethrough', { cache: 'writethrough' }],
     ['0:disk,path=a.img,thin', { thin: true }],
     ['0:disk,path=a.img,thin=off', { thin: false }],
+    ['0:disk,path=a.img,protection=1', { protectionType: 1, physicalBlockBytes: 512 }],
+    [
+      '0:disk,path=a.img,block=4096,protection=3',
+      { blockBytes: 4096, protectionType: 3, physicalBlockBytes: 4096 },
+    ],
     ['0:disk,path=a,,b=c.img', { path: '/vm/a,b=c.img' }],
     ['1:disk,memory=256M', { lun: 1, path: null, memoryBytes: 268435456 }],
   ];
@@ -129,7 +135,23 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:disk,pth=a',
-      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, key, memory, size, ro, block, physical, serial, cache, thin, removable, standby',
+      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, key, memory, size, ro, block, physical, serial, cache, thin, protection, removable, standby',
+    ],
+    [
+      '0:disk,path=a,protection=4',
+      'Cannot configure LUN 0: protection is "4", the types 1, 2 and 3 are possible',
+    ],
+    [
+      '0:disk,path=a,protection=1,thin',
+      'Cannot configure LUN 0: a disk with protection is never thin',
+    ],
+    [
+      '0:disk,path=a,protection=1,key=k',
+      'Cannot configure LUN 0: a disk with protection has no key, holes of an encrypted image are no formatted blocks',
+    ],
+    [
+      '0:disk,path=a,protection=1,physical=4096',
+      'Cannot configure LUN 0: with protection a physical block is a block, physical=4096 does not go with block=512',
     ],
     ['0:disk', 'Cannot configure LUN 0: a disk needs either path=FILE or memory=SIZE'],
     [

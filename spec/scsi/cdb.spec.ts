@@ -1,6 +1,15 @@
 /** CDB fields, usage maps and stray bits. */
 import { strict as assert } from 'node:assert';
-import { bits, field, firstStrayBit, setField, u, usageMap, wide } from '../../src/scsi/cdb.ts';
+import {
+  bits,
+  field,
+  firstStrayBit,
+  honouredBits,
+  setField,
+  u,
+  usageMap,
+  wide,
+} from '../../src/scsi/cdb.ts';
 import { bytesOf, hex } from '../support/direct-port.ts';
 
 describe('CDB fields', () => {
@@ -47,11 +56,22 @@ describe('CDB fields', () => {
   it('find the left-most stray bit of the first byte that has one', () => {
     const usage = bytesOf('1a 08 ff 00 ff 00');
     const stray = (cdb: string, action = false): number =>
-      firstStrayBit(usage, bytesOf(cdb), action);
+      firstStrayBit(honouredBits(usage, action ? 8 : -1), bytesOf(cdb));
     assert.equal(stray('1a 08 ff 00 ff 00'), -1);
     assert.equal(stray('1a 0c 00 00 00 00'), (1 << 3) | 2);
     assert.equal(stray('1a 00 00 41 00 80'), (3 << 3) | 6);
     assert.equal(stray('1a 1f 00 00 00 04', true), (5 << 3) | 2);
     assert.equal(stray('1a 20 00 00 00 00', true), (1 << 3) | 5);
+  });
+
+  it('have service action and length of a variable length CDB at bytes 7 to 9 (SPC-4 4.3.3)', () => {
+    const fields = { protect: bits(10, 7, 5), lba: u(12, 8), blocks: u(28, 4) };
+    const usage = usageMap('X', 0x7f, 0x0009, 32, fields);
+    // Bytes 7 to 9 as Linux's scsi_debug answers REPORT SUPPORTED OPERATION CODES for READ(32).
+    assert.equal(hex(usage.subarray(0, 12)), '7f 00 00 00 00 00 00 18 00 09 e0 00');
+    assert.throws(() => usageMap('X', 0x7f, 9, 32, { a: u(7, 1) }), /overlaps/);
+    assert.throws(() => usageMap('X', 0x7f, 9, 32, { a: u(9, 1) }), /overlaps/);
+    const honoured = honouredBits(usage, 9);
+    assert.equal(hex(honoured.subarray(0, 12)), 'ff 00 00 00 00 00 00 ff ff ff e0 00');
   });
 });

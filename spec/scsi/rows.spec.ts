@@ -1,6 +1,12 @@
 /** Command rows, VPD pages and mode pages of the device types against T10's lists. */
 import { strict as assert } from 'node:assert';
-import { diskType, fullDisk, thickDisk, thinDisk } from '../../src/scsi/sbc/disk-type.ts';
+import {
+  diskType,
+  fullDisk,
+  fullProtectedDisk,
+  thickDisk,
+  thinDisk,
+} from '../../src/scsi/sbc/disk-type.ts';
 import { pagesOf } from '../../src/scsi/spc/vpd.ts';
 import { disk } from '../support/target.ts';
 import { jsonVector } from '../support/vectors.ts';
@@ -27,13 +33,15 @@ const modePages = jsonVector<readonly PageRow[]>('t10/mode-pages.json');
 /** Opcodes SBC-3 table 35 makes mandatory for a disk, and those the issue adds. */
 const DISK_OPCODES = [
   0x00, 0x03, 0x08, 0x0a, 0x12, 0x15, 0x16, 0x17, 0x1a, 0x1b, 0x25, 0x28, 0x2a, 0x2e, 0x2f, 0x34,
-  0x35, 0x37, 0x3b, 0x3c, 0x41, 0x4d, 0x55, 0x56, 0x57, 0x5a, 0x5e, 0x5e, 0x5e, 0x5e, 0x5f, 0x5f,
-  0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x83, 0x84, 0x84, 0x88, 0x89, 0x8a, 0x8b, 0x8e, 0x8f, 0x90,
-  0x91, 0x93, 0x9e, 0x9e, 0xa0, 0xa3, 0xa3, 0xa3, 0xa3, 0xa3, 0xa4, 0xa8, 0xaa, 0xae, 0xaf, 0xb7,
+  0x35, 0x37, 0x3b, 0x3c, 0x41, 0x4d, 0x53, 0x55, 0x56, 0x57, 0x5a, 0x5e, 0x5e, 0x5e, 0x5e, 0x5f,
+  0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x83, 0x84, 0x84, 0x88, 0x89, 0x8a, 0x8b, 0x8e, 0x8f,
+  0x90, 0x91, 0x93, 0x9e, 0x9e, 0xa0, 0xa3, 0xa3, 0xa3, 0xa3, 0xa3, 0xa4, 0xa8, 0xaa, 0xae, 0xaf,
+  0xb7,
 ];
 
 describe('command rows', () => {
-  for (const { row } of [...new Set([...thickDisk.commands, ...fullDisk.commands])]) {
+  const all = [...thickDisk.commands, ...fullDisk.commands, ...fullProtectedDisk.commands];
+  for (const { row } of [...new Set(all)]) {
     const action = row.serviceAction < 0 ? null : row.serviceAction;
     it(`${row.name}: opcode, name and CDB length as T10 lists them`, () => {
       const theirs = opcodes.find(
@@ -43,7 +51,7 @@ describe('command rows', () => {
       assert.equal(row.lengthBytes, theirs.cdbLength);
       assert.equal(row.usage.length, theirs.cdbLength);
       assert.equal(row.usage[0], theirs.opcode);
-      assert.equal(row.controlByte, theirs.cdbLength - 1);
+      assert.equal(row.controlByte, row.opcode === 0x7f ? 1 : theirs.cdbLength - 1);
       assert.match(row.clause, /^(SPC-[24]|SBC-[234]) \d+\.\d+/);
     });
   }
@@ -70,6 +78,18 @@ describe('command rows', () => {
     assert.deepEqual(codes(diskType({ thin: true, atomic: true }).commands), withAtomic(0x42));
   });
 
+  it('with protection information are those that know how blocks are stored then; 32-byte CDBs with type 2', () => {
+    const codes = (protection: 1 | 2 | 3): string[] =>
+      diskType({ protection }).commands.map(({ row }) => row.opcode.toString(16));
+    // XDWRITEREAD does not.
+    const theirs = DISK_OPCODES.filter((opcode) => opcode !== 0x53);
+    const known = theirs.map((opcode) => opcode.toString(16));
+    assert.deepEqual(codes(1), known);
+    assert.deepEqual(codes(3), known);
+    const at = theirs.findIndex((opcode) => opcode > 0x7f);
+    assert.deepEqual(codes(2), known.toSpliced(at, 0, '7f', '7f', '7f', '7f', '7f'));
+  });
+
   it('exempt from unit attention exactly INQUIRY, REPORT LUNS and REQUEST SENSE (SPC-4 5.14)', () => {
     const exempt = fullDisk.commands.filter(({ row }) => row.attention !== 'report');
     assert.deepEqual(
@@ -83,7 +103,9 @@ describe('command rows', () => {
   });
 
   it('leave the CONTROL byte to NACA: LINK and vendor bits are refused', () => {
-    for (const { row } of fullDisk.commands) assert.equal(row.usage[row.controlByte], 4, row.name);
+    for (const { row } of [...fullDisk.commands, ...fullProtectedDisk.commands]) {
+      assert.equal(row.usage[row.controlByte], 4, row.name);
+    }
   });
 });
 

@@ -19,6 +19,8 @@ import { IscsiInitiator } from '../../src/initiator/iscsi/initiator.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
 import { FrontEnd, perform } from '../../src/initiator/vhost/front-end.ts';
 import { VhostInitiator } from '../../src/initiator/vhost/initiator.ts';
+import { imageBytesOf } from '../../src/luns/image-size.ts';
+import type { ProtectionType } from '../../src/scsi/sbc/protection/information.ts';
 import type { ConformanceInitiator } from './conformance-initiator.ts';
 import { DaemonProcess } from './daemon-process.ts';
 import { LoopbackTarget } from './loopback-link.ts';
@@ -35,7 +37,8 @@ export interface Rule {
 
 interface Port<I extends ConformanceInitiator> {
   open(name: string, options: InitiatorOptions): Promise<I>;
-  addDisk(lun: number, bytes: number): Promise<void>;
+  /** With `protection` its blocks have information of that type. */
+  addDisk(lun: number, bytes: number, protection: ProtectionType): Promise<void>;
   removeDisk(lun: number): Promise<void>;
   resizeDisk(lun: number, bytes: number): Promise<void>;
   inject(lun: number, rules: readonly Rule[]): Promise<void>;
@@ -54,7 +57,7 @@ class LoopbackPort implements Port<Initiator> {
       openLink: () => Promise.resolve(this.#target.open(name, options.queuePairs ?? 1)),
     });
   }
-  async addDisk(lun: number, bytes: number): Promise<void> {
+  async addDisk(lun: number, bytes: number, protectionType: ProtectionType): Promise<void> {
     const naa = new Uint8Array(16);
     naa.set([0x60, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
     naa[14] = lun >> 8;
@@ -62,11 +65,12 @@ class LoopbackPort implements Port<Initiator> {
     await Promise.resolve();
     this.#target.inventory.add({
       lun,
-      backing: { kind: 'memory', bytes },
+      backing: { kind: 'memory', bytes: imageBytesOf({ blockBytes: 512, protectionType }, bytes) },
       readOnly: false,
       blockBytes: 512,
-      physicalBlockBytes: 4096,
-      thin: true,
+      physicalBlockBytes: protectionType === 0 ? 4096 : 512,
+      thin: protectionType === 0,
+      protectionType,
       writeCache: true,
       serial: `LOOP${lun}`,
       naa,
@@ -107,8 +111,9 @@ abstract class DaemonPort {
   constructor(daemon: DaemonProcess) {
     this.#daemon = daemon;
   }
-  async addDisk(lun: number, bytes: number): Promise<void> {
-    await this.#daemon.call('lun.add', { lun, type: 'disk', memory: bytes });
+  async addDisk(lun: number, bytes: number, protection: ProtectionType): Promise<void> {
+    const more = protection === 0 ? {} : { protection };
+    await this.#daemon.call('lun.add', { lun, type: 'disk', memory: bytes, ...more });
   }
   async removeDisk(lun: number): Promise<void> {
     await this.#daemon.call('lun.remove', { lun });
@@ -294,10 +299,10 @@ export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
   }
 
   /** A new disk that only this test knows; returns its LUN. */
-  async disk(bytes = DISK_BYTES, lun?: number): Promise<number> {
+  async disk(bytes = DISK_BYTES, lun?: number, protection: ProtectionType = 0): Promise<number> {
     lastLun += 1;
     const number = lun ?? lastLun;
-    await this.#port.addDisk(number, bytes);
+    await this.#port.addDisk(number, bytes, protection);
     this.#disks.push(number);
     return number;
   }

@@ -20,9 +20,10 @@ import { LogicalUnit, type UnitIdentity } from '../../src/scsi/logical-unit.ts';
 import type { LunPresentation } from '../../src/scsi/lun.ts';
 import { diskModePages } from '../../src/scsi/mode-page.ts';
 import type { Nexus } from '../../src/scsi/nexus.ts';
-import { BlockDevice } from '../../src/scsi/sbc/block-device.ts';
+import { BlockDevice, storedBlockBytes } from '../../src/scsi/sbc/block-device.ts';
 import { BOUNCE_BYTES, BouncePool } from '../../src/scsi/sbc/bounce.ts';
 import { diskType } from '../../src/scsi/sbc/disk-type.ts';
+import type { ProtectionType } from '../../src/scsi/sbc/protection/information.ts';
 import { Segments } from '../../src/scsi/segments.ts';
 import { Target } from '../../src/scsi/target.ts';
 import {
@@ -51,6 +52,8 @@ export interface DiskOptions {
   readonly blockBytes?: number;
   readonly physicalBlockBytes?: number;
   readonly thin?: boolean;
+  /** Type of the protection information of its blocks. */
+  readonly protection?: ProtectionType;
   readonly readOnly?: boolean;
   readonly removable?: boolean;
   readonly lun?: number;
@@ -172,8 +175,9 @@ export class Testbed {
   add(options: DiskOptions = {}): LogicalUnit {
     const blockBytes = options.blockBytes ?? 512;
     const lun = options.lun ?? 0;
+    const protection = options.protection ?? 0;
     const store = new HeldStore({
-      bytes: (options.blocks ?? 2048) * blockBytes,
+      bytes: (options.blocks ?? 2048) * storedBlockBytes(blockBytes, protection),
       readOnly: options.readOnly ?? false,
       canDiscard: options.canDiscard ?? true,
       discardBytes: options.discardBytes ?? 4096,
@@ -188,7 +192,7 @@ export class Testbed {
   }
 
   #newUnit(lun: number, store: HeldStore, options: DiskOptions): LogicalUnit {
-    const blockBytes = options.blockBytes ?? 512;
+    const { protection = 0 } = options;
     return new LogicalUnit({
       target: this.target,
       lun,
@@ -199,18 +203,17 @@ export class Testbed {
         sanitize: options.operationStore !== undefined,
         encrypted: options.key !== undefined,
         information: options.informationStore !== undefined,
+        protection,
       }),
       operationStore: options.operationStore ?? null,
       informationStore: options.informationStore ?? null,
       removable: options.removable ?? false,
       identity: identity(lun, options.serial ?? `SPEC${lun}`),
-      block: new BlockDevice(store, {
-        blockBytes,
-        physicalBlockBytes: options.physicalBlockBytes ?? Math.max(blockBytes, 4096),
-        thin: options.thin ?? false,
-        bounce: bouncePool(options.bounceBuffers ?? 2),
+      block: blockDevice(options, store),
+      modePages: diskModePages({
+        parameters: options.parameters ?? null,
+        protection: protection > 0,
       }),
-      modePages: diskModePages({ parameters: options.parameters ?? null }),
       reservationStore: options.reservationStore ?? null,
     });
   }
@@ -221,6 +224,18 @@ export class Testbed {
     assert(nexus, 'the target has room for a nexus');
     return new TestNexus(this.target, nexus, presentation);
   }
+}
+
+function blockDevice(options: DiskOptions, store: HeldStore): BlockDevice {
+  const { blockBytes = 512, protection = 0 } = options;
+  const physical = protection > 0 ? blockBytes : Math.max(blockBytes, 4096);
+  return new BlockDevice(store, {
+    blockBytes,
+    physicalBlockBytes: options.physicalBlockBytes ?? physical,
+    protectionType: protection,
+    thin: options.thin ?? false,
+    bounce: bouncePool(options.bounceBuffers ?? 2),
+  });
 }
 
 function identity(lun: number, serial: string): UnitIdentity {

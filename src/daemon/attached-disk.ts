@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { fstatSync, statSync, unlinkSync } from 'node:fs';
 import { blockDeviceBytes, close, dataSync, duplicate, errorName } from '../libc.ts';
 import { unlockImage } from '../luns/image-lock.ts';
+import { bytesOfBlock, imageBytesOf, userBytesOf } from '../luns/image-size.ts';
 import { openKeyFile } from '../luns/key-file.ts';
 import {
   growFile,
@@ -11,9 +12,10 @@ import {
   type OpenOptions,
   openDiskFile,
 } from '../luns/open.ts';
+import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import type { DiskConfig } from './config.ts';
 import type { DiskSpec } from './reactor-messages.ts';
-import type { SavedUnit } from './state.ts';
+import type { InventoryEntry, SavedUnit } from './state.ts';
 
 /** A logical unit that cannot be attached, found, resized or removed. */
 export class LunError extends Error {
@@ -41,6 +43,8 @@ export interface LunStatus {
   readonly blockBytes: number;
   readonly readOnly: boolean;
   readonly thin: boolean;
+  /** Type of the protection information its blocks have; 0: none. */
+  readonly protectionType: ProtectionType;
   /** The medium can be removed. */
   readonly removable: boolean;
   readonly encrypted: boolean;
@@ -49,6 +53,33 @@ export interface LunStatus {
   /** NAA designator in hexadecimal. */
   readonly naa: string;
   readonly why: string | null;
+}
+
+/** What is known of a LUN that could not be opened again. */
+export function unavailableStatus(gone: {
+  readonly entry: InventoryEntry;
+  readonly why: string;
+}): LunStatus {
+  const { entry, why } = gone;
+  const { disk, serial } = entry;
+  return {
+    lun: disk.lun,
+    type: disk.type,
+    state: 'unavailable',
+    backing: null,
+    path: disk.path,
+    bytes: entry.resizedBytes ?? disk.memoryBytes ?? disk.sizeBytes ?? 0,
+    blockBytes: disk.blockBytes,
+    readOnly: disk.readOnly,
+    thin: disk.thin ?? false,
+    protectionType: disk.protectionType,
+    removable: disk.removable,
+    encrypted: disk.keyPath !== null,
+    cache: disk.cache,
+    serial,
+    naa: Buffer.from(entry.naa).toString('hex'),
+    why,
+  };
 }
 
 /** The LUN of `disks` that has the file at `path` open and would not share it, or null. */
@@ -71,14 +102,14 @@ function openOptions(
   resizedBytes: number | null,
   standby: boolean,
 ): OpenOptions {
-  const sizeBytes = config.sizeBytes === null ? null : (resizedBytes ?? config.sizeBytes);
+  const userBytes = config.sizeBytes === null ? null : (resizedBytes ?? config.sizeBytes);
   return {
     lun: config.lun,
     path,
-    blockBytes: config.blockBytes,
+    blockBytes: bytesOfBlock(config),
     readOnly: config.readOnly,
     standby,
-    ...(sizeBytes === null ? {} : { sizeBytes }),
+    ...(userBytes === null ? {} : { sizeBytes: imageBytesOf(config, userBytes) }),
   };
 }
 
@@ -103,6 +134,7 @@ export class AttachedDisk {
   readonly identity: DiskIdentity;
   /** Size `lun resize` gave it, when that differs from how it is configured. */
   resizedBytes: number | null;
+  /** What it holds; its image is larger when it has protection information. */
   bytes: number;
   /** The image belongs to somebody else for now. */
   standby: boolean;
@@ -131,7 +163,10 @@ export class AttachedDisk {
     this.#file =
       path === null ? null : openDiskFile(openOptions(config, path, resizedBytes, standby));
     this.#keyFd = this.#openKey();
-    this.bytes = this.#file?.bytes ?? resizedBytes ?? config.memoryBytes ?? 0;
+    this.bytes =
+      this.#file === null
+        ? (resizedBytes ?? config.memoryBytes ?? 0)
+        : userBytesOf(config, this.#file.bytes);
   }
 
   /** Without its key an image is of no use: what was opened is closed again, and what was made is taken away. */
@@ -160,14 +195,15 @@ export class AttachedDisk {
    * lock is held until both are closed.
    */
   spec(saved: SavedUnit, savable: boolean): DiskSpec {
-    const { lun, readOnly, blockBytes, physicalBlockBytes, cache, thin } = this.config;
+    const { lun, readOnly, blockBytes, physicalBlockBytes, cache, protectionType } = this.config;
     return {
       lun,
       backing: this.#backing(),
       readOnly,
       blockBytes,
       physicalBlockBytes,
-      thin: thin ?? this.#thinCapable(),
+      thin: this.#thin(),
+      protectionType,
       writeCache: cache === 'writeback',
       serial: this.identity.serial,
       naa: this.identity.naa,
@@ -196,13 +232,13 @@ export class AttachedDisk {
     }
     lockOpened(file.fd, openOptions(this.config, file.path, this.resizedBytes, true));
     this.#settle(file.fd, action);
-    const bytes = file.kind === 'block' ? blockDeviceBytes(file.fd) : fstatSync(file.fd).size;
+    const there = file.kind === 'block' ? blockDeviceBytes(file.fd) : fstatSync(file.fd).size;
+    const bytes = userBytesOf(this.config, there);
     if (bytes < this.bytes) {
       unlockImage(file.fd);
       throw new LunError(`${action}: "${file.path}" has shrunk from ${this.bytes} to ${bytes}`);
     }
-    const { blockBytes } = this.config;
-    this.#setBytes(bytes - (bytes % blockBytes));
+    this.#setBytes(bytes);
     this.standby = false;
   }
 
@@ -232,12 +268,13 @@ export class AttachedDisk {
     if (bytes < this.bytes) {
       throw new LunError(`${action}: it has ${this.bytes}, a disk only grows`);
     }
+    const needed = imageBytesOf(this.config, bytes);
     if (this.#file?.kind === 'block') {
       const now = blockDeviceBytes(this.#file.fd);
-      if (bytes > now)
+      if (needed > now)
         throw new LunError(`${action}: the device has ${now}, grow the device first`);
     } else if (this.#file !== null) {
-      growFile(this.#file.fd, bytes);
+      growFile(this.#file.fd, needed);
     }
     this.#setBytes(bytes);
   }
@@ -250,7 +287,7 @@ export class AttachedDisk {
   }
 
   status(): LunStatus {
-    const { lun, type, readOnly, blockBytes, cache, thin } = this.config;
+    const { lun, type, readOnly, blockBytes, cache, protectionType } = this.config;
     return {
       lun,
       type,
@@ -260,7 +297,8 @@ export class AttachedDisk {
       bytes: this.bytes,
       blockBytes,
       readOnly,
-      thin: thin ?? this.#thinCapable(),
+      thin: this.#thin(),
+      protectionType,
       removable: this.config.removable,
       encrypted: this.config.keyPath !== null,
       cache,
@@ -291,17 +329,20 @@ export class AttachedDisk {
     }
   }
 
-  #thinCapable(): boolean {
-    return this.#file?.thinCapable ?? true;
+  #thin(): boolean {
+    const { thin, protectionType } = this.config;
+    if (protectionType !== 0) return false;
+    return thin ?? this.#file?.thinCapable ?? true;
   }
 
   #backing(): DiskSpec['backing'] {
-    if (this.#file === null) return { kind: 'memory', bytes: this.bytes };
+    const bytes = imageBytesOf(this.config, this.bytes);
+    if (this.#file === null) return { kind: 'memory', bytes };
     const { kind, path } = this.#file;
     const journalled = kind === 'file' && !this.config.readOnly ? path : null;
     const fd = this.#copyFor(this.#file.fd);
     const keyFd = this.#keyFd < 0 ? null : this.#copyFor(this.#keyFd);
-    return { kind, fd, bytes: this.bytes, journalled, keyFd };
+    return { kind, fd, bytes, journalled, keyFd };
   }
 
   #copyFor(own: number): number {

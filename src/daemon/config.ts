@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MAX_LUN } from '../scsi/lun.ts';
+import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import { PLACES, type Place } from '../unplug/selection.ts';
 import {
   type IscsiConfig,
@@ -31,6 +32,8 @@ export interface DiskConfig {
   readonly cache: 'writeback' | 'writethrough';
   /** Whether space is given back; null: when the backing store can. */
   readonly thin: boolean | null;
+  /** Type of the protection information that the image has with each block; 0: none. */
+  readonly protectionType: ProtectionType;
   /** The medium can be removed: guests may eject, load and lock it. */
   readonly removable: boolean;
   /** Somebody else, a QEMU that emulates a disk, owns the image at first: `takeover` or `lun activate` ends that. */
@@ -91,6 +94,7 @@ export const DISK_KEYS = [
   'serial',
   'cache',
   'thin',
+  'protection',
   'removable',
   'standby',
 ] as const;
@@ -168,15 +172,31 @@ function parseBlock(action: string, name: string, value: unknown): 512 | 4096 {
   throw new ConfigError(`${action}: ${name} is ${JSON.stringify(value)}, 512 or 4096 is possible`);
 }
 
+function parseProtection(action: string, value: unknown): ProtectionType {
+  const type = Number(value);
+  if (type === 1 || type === 2 || type === 3) return type;
+  throw new ConfigError(
+    `${action}: protection is ${JSON.stringify(value)}, the types 1, 2 and 3 are possible`,
+  );
+}
+
+/** With protection information blocks follow each other without a gap: no physical block is a multiple of them. */
 function parseBlocks(
   action: string,
   raw: Readonly<Record<string, unknown>>,
-): Pick<DiskConfig, 'blockBytes' | 'physicalBlockBytes'> {
-  const { block, physical } = raw;
+): Pick<DiskConfig, 'blockBytes' | 'physicalBlockBytes' | 'protectionType'> {
+  const { block, physical, protection } = raw;
+  const protectionType = protection === undefined ? 0 : parseProtection(action, protection);
   const blockBytes = block === undefined ? 512 : parseBlock(action, 'block', block);
+  const unsaid = protectionType === 0 ? 4096 : blockBytes;
   const physicalBlockBytes =
-    physical === undefined ? 4096 : parseBlock(action, 'physical', physical);
-  if (physicalBlockBytes >= blockBytes) return { blockBytes, physicalBlockBytes };
+    physical === undefined ? unsaid : parseBlock(action, 'physical', physical);
+  if (protectionType !== 0 && physicalBlockBytes !== blockBytes) {
+    throw new ConfigError(
+      `${action}: with protection a physical block is a block, physical=${physicalBlockBytes} does not go with block=${blockBytes}`,
+    );
+  }
+  if (physicalBlockBytes >= blockBytes) return { blockBytes, physicalBlockBytes, protectionType };
   throw new ConfigError(
     `${action}: a physical block of ${physicalBlockBytes} bytes is smaller than the block of ${blockBytes}`,
   );
@@ -221,6 +241,36 @@ function parseBacking(
   return { path: null, keyPath: null, memoryBytes, sizeBytes: null };
 }
 
+/** What does not go together. Throws ConfigError. */
+function checkTogether(action: string, disk: DiskConfig): void {
+  if (disk.keyPath !== null && disk.protectionType !== 0) {
+    throw new ConfigError(
+      `${action}: a disk with protection has no key, holes of an encrypted image are no formatted blocks`,
+    );
+  }
+  if (disk.thin === true && disk.protectionType !== 0) {
+    throw new ConfigError(`${action}: a disk with protection is never thin`);
+  }
+  if (disk.standby && disk.path === null) {
+    throw new ConfigError(
+      `${action}: a memory disk has no image that somebody else could own, standby does not go with it`,
+    );
+  }
+  if (disk.keyPath !== null && (disk.standby || disk.removable)) {
+    const other = disk.standby ? 'standby' : 'removable';
+    const why = disk.standby
+      ? 'its owner could not read it'
+      : 'a medium is changed, its key is not';
+    throw new ConfigError(`${action}: ${other} does not go with key, ${why}`);
+  }
+  const bytes = disk.memoryBytes ?? disk.sizeBytes;
+  if (bytes !== null && bytes % disk.blockBytes !== 0) {
+    throw new ConfigError(
+      `${action}: ${bytes} bytes is no multiple of the block of ${disk.blockBytes} bytes`,
+    );
+  }
+}
+
 /**
  * Reads the object form of a LUN: what the configuration file has and the control socket carries.
  * Relative paths start at `directory`. Throws ConfigError.
@@ -243,24 +293,7 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
     removable: removable === undefined ? false : parseFlag(action, 'removable', removable),
     standby: standby === undefined ? false : parseFlag(action, 'standby', standby),
   };
-  if (disk.standby && disk.path === null) {
-    throw new ConfigError(
-      `${action}: a memory disk has no image that somebody else could own, standby does not go with it`,
-    );
-  }
-  if (disk.keyPath !== null && (disk.standby || disk.removable)) {
-    const other = disk.standby ? 'standby' : 'removable';
-    const why = disk.standby
-      ? 'its owner could not read it'
-      : 'a medium is changed, its key is not';
-    throw new ConfigError(`${action}: ${other} does not go with key, ${why}`);
-  }
-  const bytes = disk.memoryBytes ?? disk.sizeBytes;
-  if (bytes !== null && bytes % disk.blockBytes !== 0) {
-    throw new ConfigError(
-      `${action}: ${bytes} bytes is no multiple of the block of ${disk.blockBytes} bytes`,
-    );
-  }
+  checkTogether(action, disk);
   return disk;
 }
 
@@ -280,6 +313,7 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
   if (disk.sizeBytes !== null) raw['size'] = disk.sizeBytes;
   if (disk.serial !== null) raw['serial'] = disk.serial;
   if (disk.thin !== null) raw['thin'] = disk.thin;
+  if (disk.protectionType !== 0) raw['protection'] = disk.protectionType;
   if (disk.removable) raw['removable'] = true;
   if (disk.standby) raw['standby'] = true;
   return raw;

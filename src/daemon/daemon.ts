@@ -1,11 +1,16 @@
 /** The daemon: opens the disks, starts the reactor that serves them, and carries out what is asked while it runs. */
-import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { Mutex } from 'async-mutex';
 import { hostId, naaOf, serialOf } from '../luns/identity.ts';
 import { DiskFileError } from '../luns/open.ts';
 import { ControlServer, type ControlSession } from '../transport/control/server.ts';
-import { AttachedDisk, type DiskIdentity, LunError, type LunStatus } from './attached-disk.ts';
+import {
+  AttachedDisk,
+  type DiskIdentity,
+  LunError,
+  type LunStatus,
+  unavailableStatus,
+} from './attached-disk.ts';
 import type { DaemonConfig, DiskConfig } from './config.ts';
 import { IscsiGateway } from './iscsi-gateway.ts';
 import type { Log } from './log.ts';
@@ -178,25 +183,7 @@ export class Daemon {
 
   /** Attached and unavailable LUNs in ascending order. */
   luns(): LunStatus[] {
-    const gone = [...this.#unavailable.values()].map(({ entry, why }): LunStatus => {
-      const { disk } = entry;
-      const { lun, type, path, readOnly, blockBytes, removable, cache } = disk;
-      const bytes = entry.resizedBytes ?? disk.memoryBytes ?? disk.sizeBytes ?? 0;
-      const naa = Buffer.from(entry.naa).toString('hex');
-      const rest = { path, bytes, blockBytes, readOnly, removable, cache };
-      return {
-        lun,
-        type,
-        state: 'unavailable',
-        backing: null,
-        ...rest,
-        thin: disk.thin ?? false,
-        encrypted: disk.keyPath !== null,
-        serial: entry.serial,
-        naa,
-        why,
-      };
-    });
+    const gone = [...this.#unavailable.values()].map(unavailableStatus);
     const attached = [...this.#disks.values()].map((disk) => disk.status());
     return [...attached, ...gone].sort((a, b) => a.lun - b.lun);
   }

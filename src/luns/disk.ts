@@ -1,4 +1,5 @@
 /** A disk: a direct access block device (SPC and SBC) over a store, with everything such a logical unit is made of. */
+import { assert } from '../assert.ts';
 import { mapAnonymous } from '../libc.ts';
 import {
   DONE,
@@ -14,6 +15,7 @@ import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import { BOUNCE_BYTES, type BounceBuffer, BouncePool } from '../scsi/sbc/bounce.ts';
 import { diskType } from '../scsi/sbc/disk-type.ts';
 import { decodePlan, MediumOperation, type OperationPlan } from '../scsi/sbc/medium-operation.ts';
+import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import { Segments } from '../scsi/segments.ts';
 import type { Target } from '../scsi/target.ts';
 import { diskIdentity } from './identity.ts';
@@ -47,6 +49,8 @@ export interface DiskOptions {
   readonly blockBytes: number;
   readonly physicalBlockBytes: number;
   readonly thin: boolean;
+  /** Type of the protection information that the image has room for; absent or 0: none. Not with `thin`. */
+  readonly protectionType?: ProtectionType;
   /** Initial WCE when no mode pages were saved. */
   readonly writeCache: boolean;
   readonly serial: string;
@@ -104,6 +108,7 @@ export function openModePages(
 ): ModePages | null {
   const pages = diskModePages({
     writeCacheEnabled: options.writeCache,
+    protection: (options.protectionType ?? 0) > 0,
     parameters: options.savable ? parameters : null,
   });
   return options.savedPages === null || pages.load(options.savedPages) ? pages : null;
@@ -161,11 +166,13 @@ export interface DiskParts {
 
 /** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */
 export function createDisk(target: Target, options: DiskOptions, parts: DiskParts): LogicalUnit {
-  const { blockBytes, physicalBlockBytes, thin } = options;
+  const { blockBytes, physicalBlockBytes, thin, protectionType: protection = 0 } = options;
+  assert(!thin || protection === 0, 'a disk with protection information is not thin');
   const block = new BlockDevice(parts.store, {
     blockBytes,
     physicalBlockBytes,
     thin,
+    protectionType: protection,
     bounce: parts.bounce,
   });
   const removable = options.removable === true;
@@ -182,6 +189,7 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
       sanitize: operations !== null,
       encrypted: parts.store.key !== null,
       information: information !== null,
+      protection,
     }),
     removable,
     operationStore: operations,

@@ -26,6 +26,7 @@ import {
   savedReservations,
   savedSanitize,
 } from './disk.ts';
+import { bytesOfBlock, imageBytesOf, userBytesOf } from './image-size.ts';
 import { type FaultRule, FaultStore } from './store/fault.ts';
 import type { IoQueue } from './store/io-queue.ts';
 
@@ -155,7 +156,10 @@ export class Inventory {
       );
     }
     const inner = openStore(options, this.#queue);
-    const store = new FaultStore(inner, { timers: this.#timers, blockBytes: options.blockBytes });
+    const store = new FaultStore(inner, {
+      timers: this.#timers,
+      blockBytes: bytesOfBlock(options),
+    });
     const bounce = this.#spare.pop() ?? mapBouncePool();
     const unit = createDisk(this.#target, options, {
       store,
@@ -195,7 +199,7 @@ export class Inventory {
   }
 
   /**
-   * Takes over a larger capacity and tells every nexus (2A/09). What is behind the disk has been extended before
+   * Takes over a larger capacity, in bytes of user data, and tells every nexus (2A/09). What is behind the disk has been extended before
    * (`growFile`); memory is extended here. Throws InventoryError: the size is smaller, no multiple of the block, or not
    * there.
    */
@@ -208,21 +212,20 @@ export class Inventory {
         `${action}: a disk needs a multiple of ${options.blockBytes}`,
       );
     }
-    if (bytes < store.bytes) {
-      throw new InventoryError(
-        'ERR_LUN_SIZE',
-        `${action}: it has ${store.bytes} and a disk only grows`,
-      );
+    const now = userBytesOf(options, store.bytes);
+    if (bytes < now) {
+      throw new InventoryError('ERR_LUN_SIZE', `${action}: it has ${now} and a disk only grows`);
     }
     const there = backingBytes(options);
-    if (there < bytes) {
+    const needed = imageBytesOf(options, bytes);
+    if (there < needed) {
       throw new InventoryError(
         'ERR_LUN_SIZE',
         `${action}: what is behind it has ${there}, extend that first`,
       );
     }
-    if (bytes === store.bytes) return;
-    store.grow(bytes);
+    if (bytes === now) return;
+    store.grow(needed);
     unit.attentionForAll(CAPACITY_DATA_HAS_CHANGED);
   }
 
@@ -271,9 +274,9 @@ export class Inventory {
   /** Statistics of every disk, in ascending LUN order. */
   statistics(): UnitStatistics[] {
     const disks = [...this.#disks.values()].sort((a, b) => a.unit.lun - b.unit.lun);
-    return disks.map(({ unit, store }) => ({
+    return disks.map(({ unit, store, options }) => ({
       lun: unit.lun,
-      bytes: store.bytes,
+      bytes: userBytesOf(options, store.bytes),
       commands: unit.counters.commands,
       reads: unit.counters.reads,
       writes: unit.counters.writes,
@@ -284,7 +287,8 @@ export class Inventory {
     }));
   }
 
-  #checkNew({ lun, serial, naa, backing, blockBytes }: DiskOptions): void {
+  #checkNew(options: DiskOptions): void {
+    const { lun, serial, naa, backing } = options;
     const action = `Cannot add LUN ${lun}`;
     if (!Number.isInteger(lun) || lun < 0 || lun > MAX_LUN) {
       throw new InventoryError('ERR_LUN_RANGE', `${action}: 0 to ${MAX_LUN} can be reached`);
@@ -295,10 +299,10 @@ export class Inventory {
         `${action}: there is a logical unit of this number, choose another or remove it first`,
       );
     }
-    if (backing.bytes <= 0 || backing.bytes % blockBytes !== 0) {
+    if (backing.bytes <= 0 || backing.bytes % bytesOfBlock(options) !== 0) {
       throw new InventoryError(
         'ERR_LUN_SIZE',
-        `${action}: ${backing.bytes} bytes, a disk needs a multiple of ${blockBytes}`,
+        `${action}: ${backing.bytes} bytes, a disk needs a multiple of ${bytesOfBlock(options)}`,
       );
     }
     for (const { unit } of this.#disks.values()) {

@@ -50,6 +50,44 @@ export function setField(cdb: Uint8Array, f: CdbField, value: number): void {
   cdb[f.byte] = ((cdb[f.byte] as number) & ~f.mask) | first;
 }
 
+/** OPERATION CODE of the variable length CDBs (SPC-4 4.3.3). */
+export const VARIABLE_LENGTH = 0x7f;
+/** ADDITIONAL CDB LENGTH of a variable length CDB: how many bytes follow the first eight. */
+export const ADDITIONAL_LENGTH: CdbField = u(7, 1);
+const FIRST_BYTES = 8;
+/** What ADDITIONAL CDB LENGTH has to be for a CDB of `lengthBytes`. */
+export const additionalLength = (lengthBytes: number): number => lengthBytes - FIRST_BYTES;
+
+const SERVICE_ACTION = bits(1, 4, 0);
+const VARIABLE_SERVICE_ACTION = u(8, 2);
+/** Where the SERVICE ACTION field of an opcode is (SPC-4 4.3.3, 4.3.5.4). */
+export function serviceActionField(opcode: number): CdbField {
+  return opcode === VARIABLE_LENGTH ? VARIABLE_SERVICE_ACTION : SERVICE_ACTION;
+}
+/** Position of the CONTROL byte. */
+export function controlByteOf(opcode: number, lengthBytes: number): number {
+  return opcode === VARIABLE_LENGTH ? 1 : lengthBytes - 1;
+}
+
+/** Marks the bits that say which command this is: their value in `usage`, the whole fields in `taken`. */
+function claimIdentity(
+  usage: Uint8Array,
+  taken: Uint8Array,
+  opcode: number,
+  serviceAction: number,
+): void {
+  usage[0] = opcode;
+  taken[0] = 0xff;
+  if (opcode === VARIABLE_LENGTH) {
+    setField(usage, ADDITIONAL_LENGTH, additionalLength(usage.length));
+    taken[ADDITIONAL_LENGTH.byte] = 0xff;
+  }
+  if (serviceAction < 0) return;
+  const at = serviceActionField(opcode);
+  setField(usage, at, serviceAction);
+  for (let i = 0; i < at.width; i += 1) taken[at.byte + i] = at.mask;
+}
+
 /** CDB usage data as REPORT SUPPORTED OPERATION CODES returns it: opcode, service action, then the bits that are honoured. */
 export function usageMap(
   name: string,
@@ -60,12 +98,7 @@ export function usageMap(
 ): Uint8Array {
   const usage = new Uint8Array(lengthBytes);
   const taken = new Uint8Array(lengthBytes);
-  usage[0] = opcode;
-  taken[0] = 0xff;
-  if (serviceAction >= 0) {
-    usage[1] = serviceAction;
-    taken[1] = 0x1f;
-  }
+  claimIdentity(usage, taken, opcode, serviceAction);
   for (const [label, f] of Object.entries(fields)) {
     for (let i = 0; i < f.width; i += 1) {
       const at = f.byte + i;
@@ -83,16 +116,18 @@ export function usageMap(
   return usage;
 }
 
-/** Left-most stray bit (one outside the usage map) of the first byte that has one, as byte << 3 | bit, or -1. */
-export function firstStrayBit(
-  usage: Uint8Array,
-  cdb: Uint8Array,
-  hasServiceAction: boolean,
-): number {
-  for (let i = 1; i < usage.length; i += 1) {
-    const honoured =
-      i === 1 && hasServiceAction ? (usage[1] as number) | 0x1f : (usage[i] as number);
-    const stray = (cdb[i] as number) & ~honoured;
+/** Which bits of a CDB mean something: the usage map, with every bit of the fields that say which command it is. */
+export function honouredBits(usage: Uint8Array, serviceAction: number): Uint8Array {
+  const honoured = usage.slice();
+  const whole = new Uint8Array(usage.length);
+  claimIdentity(usage.slice(), whole, usage[0] as number, serviceAction);
+  return honoured.map((bitsOfByte, i) => bitsOfByte | (whole[i] as number));
+}
+
+/** Left-most stray bit (one outside `honoured`) of the first byte that has one, as byte << 3 | bit, or -1. */
+export function firstStrayBit(honoured: Uint8Array, cdb: Uint8Array): number {
+  for (let i = 1; i < honoured.length; i += 1) {
+    const stray = (cdb[i] as number) & ~(honoured[i] as number);
     if (stray !== 0) return (i << 3) | (31 - Math.clz32(stray));
   }
   return -1;

@@ -1,5 +1,12 @@
 /** Command rows (one per opcode and service action, the only place that knows it) and the table of a device type. */
-import { bits, type CdbField, type CdbFields, usageMap } from './cdb.ts';
+import {
+  type CdbField,
+  type CdbFields,
+  controlByteOf,
+  honouredBits,
+  serviceActionField,
+  usageMap,
+} from './cdb.ts';
 import type { Task } from './task.ts';
 
 /** How a task is ordered against others by the blocks it touches (QUEUE ALGORITHM MODIFIER 0, SAM-5 8). */
@@ -32,7 +39,7 @@ export type ZeroBlocks = 'none' | '256' | 'rest';
 
 export interface CommandPolicy {
   /** Direction of the data, seen from the initiator. */
-  readonly data: 'none' | 'in' | 'out';
+  readonly data: 'none' | 'in' | 'out' | 'both';
   /** `required`: the medium must be ready (and is checked before the CDB's range). */
   readonly medium: 'required' | 'none';
   readonly attention: AttentionPolicy;
@@ -58,6 +65,8 @@ export interface CommandRow extends CommandPolicy {
   readonly fields: CdbFields;
   /** CDB usage data (SPC-4 6.29.3). */
   readonly usage: Uint8Array;
+  /** Bits that may be set: `usage` with every bit of the fields that choose the command. */
+  readonly honoured: Uint8Array;
   /** The LBA and TRANSFER LENGTH fields, when the row orders by extent. */
   readonly lba: CdbField | null;
   readonly blocks: CdbField | null;
@@ -78,7 +87,7 @@ export function command<const F extends CdbFields>(
   serviceAction = -1,
 ): CommandRow & { readonly fields: F } {
   const all: CdbFields = fields;
-  const controlByte = lengthBytes - 1;
+  const controlByte = controlByteOf(opcode, lengthBytes);
   const usage = usageMap(name, opcode, serviceAction, lengthBytes, fields);
   (usage[controlByte] as number) |= NACA;
   return {
@@ -89,6 +98,7 @@ export function command<const F extends CdbFields>(
     lengthBytes,
     fields,
     usage,
+    honoured: honouredBits(usage, serviceAction),
     lba: all['lba'] ?? null,
     blocks: all['blocks'] ?? null,
     controlByte,
@@ -107,6 +117,8 @@ export interface Command {
 export interface OpcodeEntry {
   readonly single: Command | null;
   readonly byServiceAction: ReadonlyMap<number, Command> | null;
+  /** Where the CDB has the service action. */
+  readonly serviceAction: CdbField;
 }
 
 export interface DeviceType {
@@ -117,9 +129,6 @@ export interface DeviceType {
   /** Every command in ascending (opcode, service action) order. */
   readonly commands: readonly Command[];
 }
-
-/** SERVICE ACTION field of the opcodes that have one (SPC-4 4.3.5.4). */
-export const SERVICE_ACTION = bits(1, 4, 0);
 
 /** Composes the table of a device type. Throws on a duplicate (opcode, service action) or a mixture of both kinds. */
 export function deviceType(
@@ -133,17 +142,22 @@ export function deviceType(
   for (const entry of sorted) {
     const { opcode, serviceAction, name } = entry.row;
     const present = opcodes[opcode] ?? null;
+    const at = serviceActionField(opcode);
     if (serviceAction < 0) {
       if (present !== null)
         throw new RangeError(`Cannot compose device type: ${name} is there twice`);
-      opcodes[opcode] = { single: entry, byServiceAction: null };
+      opcodes[opcode] = { single: entry, byServiceAction: null, serviceAction: at };
       continue;
     }
     const actions = new Map(present?.byServiceAction ?? []);
     if (actions.has(serviceAction) || present?.single) {
       throw new RangeError(`Cannot compose device type: ${name} is there twice`);
     }
-    opcodes[opcode] = { single: null, byServiceAction: actions.set(serviceAction, entry) };
+    opcodes[opcode] = {
+      single: null,
+      byServiceAction: actions.set(serviceAction, entry),
+      serviceAction: at,
+    };
   }
   return { peripheralType, opcodes, commands: sorted };
 }

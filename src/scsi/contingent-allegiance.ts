@@ -11,13 +11,13 @@
  *
  * With a task set per nexus (TST = 001b) the others do not notice.
  */
+import { VARIABLE_LENGTH } from './cdb.ts';
 import { NACA } from './command-table.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import type { Nexus } from './nexus.ts';
 import { ACA } from './sam.ts';
 import type { Task } from './task.ts';
 
-const VARIABLE_LENGTH = 0x7f;
 const PERSISTENT_RESERVE_OUT = 0x5f;
 const PREEMPT_AND_ABORT = 0x05;
 /** Where the CONTROL byte of a command is, by the group code of its opcode (SPC-4 4.3.3). */

@@ -1,11 +1,16 @@
 /** The device server: finds a command's row, says what blocks it touches, and runs it when its gates let it (SAM-5 4.5.19). */
-import { field, firstStrayBit } from './cdb.ts';
+import {
+  ADDITIONAL_LENGTH,
+  additionalLength,
+  field,
+  firstStrayBit,
+  VARIABLE_LENGTH,
+} from './cdb.ts';
 import {
   type Command,
   type CommandRow,
   type Handler,
   NACA,
-  SERVICE_ACTION,
   TOUCHES_NOTHING,
   WRITES_UNIT,
 } from './command-table.ts';
@@ -22,7 +27,7 @@ import { NO_LUN } from './lun.ts';
 import type { Nexus } from './nexus.ts';
 import { ACTIVE } from './power-condition.ts';
 import { RESERVATION_CONFLICT } from './sam.ts';
-import { cdbPointer, NONE } from './sense.ts';
+import { cdbBytePointer, cdbPointer, NONE } from './sense.ts';
 import {
   INTERNAL_TARGET_FAILURE,
   INVALID_COMMAND_OPERATION_CODE,
@@ -38,7 +43,7 @@ function find(unit: LogicalUnit, cdb: Uint8Array): Command | null {
   const entry = unit.deviceType.opcodes[cdb[OPCODE_BYTE] as number] ?? null;
   if (entry === null) return null;
   if (entry.byServiceAction === null) return entry.single;
-  return entry.byServiceAction.get(field(cdb, SERVICE_ACTION)) ?? null;
+  return entry.byServiceAction.get(field(cdb, entry.serviceAction)) ?? null;
 }
 
 function decodeExtent(unit: LogicalUnit, task: Task, row: CommandRow): void {
@@ -74,13 +79,21 @@ function refuse(task: Task, unit: LogicalUnit, sense: number, fieldPointer: numb
 }
 
 function refuseUnknown(task: Task, unit: LogicalUnit): void {
+  const entry = unit.deviceType.opcodes[task.cdb[OPCODE_BYTE] as number] ?? null;
   if (unit.lun === NO_LUN) {
     refuse(task, unit, LOGICAL_UNIT_NOT_SUPPORTED, NONE);
-  } else if (unit.deviceType.opcodes[task.cdb[OPCODE_BYTE] as number]) {
-    refuse(task, unit, INVALID_FIELD_IN_CDB, cdbPointer(SERVICE_ACTION.byte, 4));
+  } else if (entry !== null) {
+    const { byte, mask } = entry.serviceAction;
+    refuse(task, unit, INVALID_FIELD_IN_CDB, cdbPointer(byte, 31 - Math.clz32(mask)));
   } else {
     refuse(task, unit, INVALID_COMMAND_OPERATION_CODE, NONE);
   }
+}
+
+/** Whether a variable length CDB says that it has another length than the command (SPC-4 4.3.3). */
+function lies(task: Task, row: CommandRow): boolean {
+  if (row.opcode !== VARIABLE_LENGTH) return false;
+  return field(task.cdb, ADDITIONAL_LENGTH) !== additionalLength(row.lengthBytes);
 }
 
 /** Refuses bits the row does not honour, NACA where there is no ACA, and CDBs cut short. True when refused. */
@@ -89,7 +102,11 @@ function refuseCdb(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
     refuse(task, unit, INVALID_FIELD_IN_CDB, NONE);
     return true;
   }
-  let stray = firstStrayBit(row.usage, task.cdb, row.serviceAction >= 0);
+  if (lies(task, row)) {
+    refuse(task, unit, INVALID_FIELD_IN_CDB, cdbBytePointer(ADDITIONAL_LENGTH.byte));
+    return true;
+  }
+  let stray = firstStrayBit(row.honoured, task.cdb);
   if (stray < 0 && !unit.normalAca && ((task.cdb[row.controlByte] as number) & NACA) !== 0) {
     stray = (row.controlByte << 3) | NACA_BIT;
   }

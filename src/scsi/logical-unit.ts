@@ -105,7 +105,7 @@ export class UnitCounters {
     if (row.extent === READS_EXTENT && row.data === 'in') {
       (sums[1] as number) += 1;
       (sums[3] as number) += task.dataInMoved;
-    } else if (row.extent === WRITES_EXTENT && row.data === 'out') {
+    } else if (row.extent === WRITES_EXTENT && row.data !== 'none') {
       (sums[2] as number) += 1;
       (sums[4] as number) += task.dataOutMoved;
     }

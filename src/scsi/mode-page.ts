@@ -81,6 +81,7 @@ const UA_INTLCK_CTRL = 0x30;
 const SWP = 0x08;
 const ABORT_BYTE = 5;
 const TAS = 0x40;
+const ATO = 0x80;
 
 /** Control page fields as numbers. */
 const qerrOf = (page: Uint8Array): number => ((page[QUEUE_BYTE] as number) & QERR) >> 1;
@@ -111,6 +112,12 @@ const CONTROL_PAGE: ModePage = {
   reserved: reservedInControl,
 };
 
+/** With protection information: application tags are the initiator's, none is ever changed (ATO = 1). */
+const PROTECTED_CONTROL_PAGE: ModePage = {
+  ...CONTROL_PAGE,
+  defaults: CONTROL_PAGE.defaults.map((value, at) => (at === ABORT_BYTE ? value | ATO : value)),
+};
+
 const DEXCPT = 0x08;
 /** Informational exceptions control (SPC-4 7.5.11): none are reported. */
 const INFORMATIONAL_EXCEPTIONS = page('Informational exceptions control', 12, {
@@ -133,15 +140,17 @@ const POWER_CONDITIONS = page(
 export interface DiskModePagesOptions {
   /** Default of WCE; on unless said otherwise. */
   readonly writeCacheEnabled?: boolean;
+  /** Its blocks have protection information. */
+  readonly protection?: boolean;
   /** Where saved values go; without one nothing is savable. */
   readonly parameters?: ParameterStore | null;
 }
 
-function diskPages(writeCacheEnabled: boolean): readonly ModePage[] {
+function diskPages(writeCacheEnabled: boolean, protection: boolean): readonly ModePage[] {
   return [
     READ_WRITE_ERROR_RECOVERY,
     caching(writeCacheEnabled),
-    CONTROL_PAGE,
+    protection ? PROTECTED_CONTROL_PAGE : CONTROL_PAGE,
     POWER_CONDITIONS,
     INFORMATIONAL_EXCEPTIONS,
   ];
@@ -149,7 +158,8 @@ function diskPages(writeCacheEnabled: boolean): readonly ModePage[] {
 
 /** The mode pages of a disk: 01h, 08h, 0Ah, 1Ah, 1Ch. */
 export function diskModePages(options: DiskModePagesOptions = {}): ModePages {
-  return new ModePages(options.parameters ?? null, diskPages(options.writeCacheEnabled ?? true));
+  const { parameters = null, writeCacheEnabled = true, protection = false } = options;
+  return new ModePages(parameters, diskPages(writeCacheEnabled, protection));
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {
@@ -184,7 +194,10 @@ export class ModePages {
   readonly #waiting: WaitingSelect[] = [];
 
   /** `pages` in ascending order of page code, none with subpages; those of a disk unless said otherwise. */
-  constructor(parameters: ParameterStore | null, pages: readonly ModePage[] = diskPages(true)) {
+  constructor(
+    parameters: ParameterStore | null,
+    pages: readonly ModePage[] = diskPages(true, false),
+  ) {
     this.parameters = parameters;
     this.#pages = pages;
     let at = 0;

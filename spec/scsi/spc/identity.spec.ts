@@ -46,6 +46,13 @@ describe('vital product data of a disk', () => {
     const page = vpd(disk().nexus('a').clear(), 0x86);
     assert.deepEqual(page.slice(0, 14), expected);
     assert.ok(page.slice(14).every((byte) => byte === 0) && page.length === 64);
+    for (const [type, byte] of [
+      [1, 0x05],
+      [2, 0x17],
+      [3, 0x24],
+    ] as const) {
+      assert.equal(vpd(disk({ protection: type }).nexus('a').clear(), 0x86)[4], byte);
+    }
     const stable = vpd(disk({ volatileCache: false }).nexus('a').clear(), 0x86);
     assert.equal(stable[6], 0);
   });

@@ -176,6 +176,33 @@ describe('iSCSI server', () => {
     raw.end();
   });
 
+  it('a bidirectional command: read length in its AHS, Data-In, then both residuals (RFC 7143 11.2.2.4, 11.4.1)', async () => {
+    await open();
+    const raw = await login();
+    await raw.settle();
+    const xdWriteRead = (blocks: string, readBytes: number): Buffer => {
+      const bhs = header(0x01, 0xe1, [4, '02'], [16, 7], [20, 1536], [24, raw.cmdSN]);
+      raw.cmdSN += 1;
+      Buffer.from(`53000000000400${blocks}00`, 'hex').copy(bhs, 32);
+      const ahs = Buffer.from('0005020000000000', 'hex');
+      ahs.writeUInt32BE(readBytes, 4);
+      return Buffer.concat([bhs, ahs]);
+    };
+    raw.send(xdWriteRead('0001', 1024), Buffer.alloc(1536, 0x3c));
+    const under = await raw.next();
+    assert.deepEqual([under.header[0], under.header[1], under.data.length], [0x25, 0x80, 512]);
+    assert.ok(under.data.every((byte) => byte === 0x3c));
+    const ended = (await raw.next()).header;
+    assert.deepEqual([ended[0], ended[1], ended[3]], [0x21, 0x8a, 0]);
+    assert.deepEqual([ended.readUInt32BE(40), ended.readUInt32BE(44)], [512, 1024]);
+    raw.send(xdWriteRead('0004', 100), Buffer.alloc(1536, 0x3c));
+    assert.equal((await raw.next()).data.length, 100);
+    const over = (await raw.next()).header;
+    assert.deepEqual([over[0], over[1], over[3]], [0x21, 0x94, 0]);
+    assert.deepEqual([over.readUInt32BE(40), over.readUInt32BE(44)], [1948, 512]);
+    raw.end();
+  });
+
   it('discovery: SendTargets=All names the target and where it is', async () => {
     await open();
     const raw = await RawInitiator.connect(server.port);

@@ -41,8 +41,8 @@ describe('vhost-user connection', () => {
 
   describe('negotiation', () => {
     it('offers what the documents say', () => {
-      // VERSION_1 32, PROTOCOL_FEATURES 30, EVENT_IDX 29, INDIRECT_DESC 28, LOG_ALL 26, CHANGE 2, HOTPLUG 1.
-      assert.equal(front.ask(ID.GET_FEATURES), 0x1_7400_0006n);
+      // VERSION_1 32, PROTOCOL_FEATURES 30, EVENT_IDX 29, INDIRECT_DESC 28, LOG_ALL 26, CHANGE 2, HOTPLUG 1, INOUT 0.
+      assert.equal(front.ask(ID.GET_FEATURES), 0x1_7400_0007n);
       assert.equal(front.ask(ID.GET_PROTOCOL_FEATURES), PROTOCOL_FEATURES);
       assert.equal(front.ask(ID.GET_QUEUE_NUM), 66n);
       assert.equal(front.ask(ID.GET_MAX_MEM_SLOTS), 64n);
@@ -79,7 +79,7 @@ describe('vhost-user connection', () => {
       assert.equal(front.acknowledged(ID.RESET_DEVICE), 0n);
       assert.equal(front.acknowledged(ID.RESET_OWNER), 0n);
       // A message with an answer of its own gets no second one.
-      assert.equal(front.ask(ID.GET_FEATURES, undefined, [], 9), 0x1_7400_0006n);
+      assert.equal(front.ask(ID.GET_FEATURES, undefined, [], 9), 0x1_7400_0007n);
       assert.equal(front.reply(), null);
     });
 

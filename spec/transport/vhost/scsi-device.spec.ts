@@ -186,6 +186,16 @@ describe('virtio-scsi requests', () => {
     assert.deepEqual([both.response, both.residual, both.used], [FAILURE, 2 * BLOCK, 108]);
   });
 
+  it('with VIRTIO_SCSI_F_INOUT a bidirectional command has both', () => {
+    const own = new Rig({ features: 7 });
+    own.clear();
+    const out = new Uint8Array(BLOCK).fill(0x21);
+    const both = own.run('53 00 00 00 00 00 00 00 01 00', { in: BLOCK, out });
+    assert.deepEqual([both.status, both.residual, both.used], [0, 0, 108 + BLOCK]);
+    const more = own.run('53 00 00 00 00 00 00 00 01 00', { in: BLOCK + 100, out });
+    assert.deepEqual([more.status, more.residual, more.used], [0, 100, 108 + BLOCK]);
+  });
+
   it('a request without room for its headers breaks the device off', () => {
     const cases: [readonly number[], readonly number[]][] = [
       [[50], [108]],

@@ -40,6 +40,7 @@ export class FrontEnd implements FrontEndParts {
   readonly queues: readonly SplitQueue[];
   readonly descriptors: readonly RingDescriptors[];
   readonly requestFd: number = createEventFd();
+  offered = 0n;
   readonly options: HandshakeOptions;
   socket: FrontEndSocket;
   readonly driver: ScsiDriver;

@@ -39,6 +39,8 @@ const bit = (n: number): bigint => 1n << BigInt(n);
 
 /** VIRTIO_F_VERSION_1, VHOST_USER_F_PROTOCOL_FEATURES, VIRTIO_SCSI_F_HOTPLUG and CHANGE. */
 const ALWAYS = bit(32) | bit(30) | bit(2) | bit(1);
+/** VIRTIO_SCSI_F_INOUT, of back ends that have it; QEMU never asks for it. */
+const INOUT = bit(0);
 const EVENT_IDX = bit(29);
 const INDIRECT_DESC = bit(28);
 /** MQ, LOG_SHMFD, REPLY_ACK, BACKEND_REQ, INFLIGHT_SHMFD, RESET_DEVICE, STATUS: what QEMU 7.2 knows of it. */
@@ -70,6 +72,8 @@ export interface FrontEndParts {
   /** The front end's channel for requests of the back end. */
   readonly requestFd: number;
   readonly options: HandshakeOptions;
+  /** What the back end offers, once it has said so. */
+  offered: bigint;
 }
 
 export const EMPTY: Buffer = Buffer.alloc(0);
@@ -121,8 +125,9 @@ export function ringAddress(ram: GuestRam, index: number, queue: SplitQueue, fla
 }
 
 /** When the device is made, before the guest runs. */
-export function* realize({ descriptors, requestFd, options }: FrontEndParts): Steps {
-  yield ask(GET_FEATURES);
+export function* realize(parts: FrontEndParts): Steps {
+  const { descriptors, requestFd, options } = parts;
+  parts.offered = (yield ask(GET_FEATURES))?.payload.readBigUInt64LE(0) ?? 0n;
   const offered = (yield ask(GET_PROTOCOL_FEATURES))?.payload.readBigUInt64LE(0) ?? 0n;
   const wanted = options.memoryTable ? PROTOCOL : PROTOCOL | CONFIGURE_MEM_SLOTS;
   yield tell(SET_PROTOCOL_FEATURES, quads(offered & wanted));
@@ -161,8 +166,8 @@ export function* start(
 ): Steps {
   const { ram, queues, descriptors, options } = parts;
   yield* inflight(queues.length, queues[0]?.size ?? 0, keep);
-  const wanted =
-    ALWAYS | (options.eventIndex ? EVENT_IDX : 0n) | (options.indirect ? INDIRECT_DESC : 0n);
+  const rings = (options.eventIndex ? EVENT_IDX : 0n) | (options.indirect ? INDIRECT_DESC : 0n);
+  const wanted = ALWAYS | rings | (parts.offered & INOUT);
   yield tell(SET_FEATURES, quads(wanted));
   yield ask(GET_STATUS);
   yield tell(SET_STATUS, quads(DRIVER_OK));

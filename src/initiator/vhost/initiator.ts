@@ -57,7 +57,10 @@ interface Sent {
 /** virtio says that a buffer was too short, not by how much: any negative number stands for it. */
 function residuals(request: ExecuteRequest, answer: DriverAnswer): [number, number] {
   const left = answer.response === OVERRUN && answer.residual === 0 ? -1 : answer.residual;
-  return request.dataOut === undefined ? [left, 0] : [0, left];
+  if (request.dataOut === undefined) return [left, 0];
+  // Of a bidirectional command virtio has the sum of both.
+  const wantsIn = request.dataInBytes ?? 0;
+  return wantsIn > 0 ? [Math.min(left, wantsIn), Math.max(0, left - wantsIn)] : [0, left];
 }
 
 function resultOf(request: ExecuteRequest, answer: DriverAnswer): CommandResult {

@@ -52,6 +52,7 @@ import {
   WRITE_AND_VERIFY_16,
   writeAndVerify,
 } from './write-verify.ts';
+import { XDWRITEREAD_10, xdWriteRead } from './xd-write-read.ts';
 
 type Entry = readonly [CommandRow, Handler];
 
@@ -68,6 +69,7 @@ const commonCommands: readonly Entry[] = [
   [PRE_FETCH_10, preFetch],
   [SYNCHRONIZE_CACHE_10, synchronizeCache],
   [READ_DEFECT_DATA_10, readDefectData10],
+  [XDWRITEREAD_10, xdWriteRead],
   [EXTENDED_COPY, extendedCopy],
   [RECEIVE_COPY_STATUS, receiveCopyStatus],
   [RECEIVE_COPY_OPERATING_PARAMETERS, receiveCopyOperatingParameters],

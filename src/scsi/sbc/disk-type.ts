@@ -10,6 +10,13 @@ import {
   sbcCommands,
   sbcThinCommands,
 } from './commands.ts';
+import {
+  protectedAtomicCommands,
+  protectedCommands,
+  protectedCommands32,
+  protectedSanitizeCommands,
+} from './protection/commands.ts';
+import type { ProtectionType } from './protection/information.ts';
 
 const DIRECT_ACCESS_BLOCK = 0x00;
 
@@ -27,16 +34,26 @@ export interface DiskFeatures {
   readonly encrypted?: boolean;
   /** Identifying information has a place where it stays. */
   readonly information?: boolean;
+  /** Its blocks have protection information; such a disk is neither thin nor encrypted. */
+  readonly protection?: ProtectionType;
 }
 
-function compose({
-  thin,
-  removable,
-  atomic,
-  sanitize,
-  encrypted,
-  information,
-}: DiskFeatures): DeviceType {
+function composeProtected(features: DiskFeatures): DeviceType {
+  const { removable, atomic, sanitize, information, protection } = features;
+  return deviceType(DIRECT_ACCESS_BLOCK, [
+    ...spcCommands,
+    ...(information === true ? informationCommands : []),
+    ...protectedCommands,
+    ...(protection === 2 ? protectedCommands32 : []),
+    ...(removable === true ? removableCommands : []),
+    ...(atomic === true ? protectedAtomicCommands : []),
+    ...(sanitize === true ? protectedSanitizeCommands : []),
+  ]);
+}
+
+function compose(features: DiskFeatures): DeviceType {
+  const { thin, removable, atomic, sanitize, encrypted, information, protection = 0 } = features;
+  if (protection !== 0) return composeProtected(features);
   return deviceType(DIRECT_ACCESS_BLOCK, [
     ...spcCommands,
     ...(information === true ? informationCommands : []),
@@ -60,16 +77,22 @@ export const fullDisk = compose({
   encrypted: true,
   information: true,
 });
+/** The same with protection information; type 2 is the one with commands of its own. */
+export const fullProtectedDisk = compose({
+  removable: true,
+  atomic: true,
+  sanitize: true,
+  protection: 2,
+});
 
 const composed = new Map<string, DeviceType>();
 
 /** The command table that fits a block device. */
 export function diskType(features: DiskFeatures): DeviceType {
-  const { thin, removable, atomic, sanitize, encrypted, information } = features;
-  if (![removable, atomic, sanitize, information].includes(true)) {
-    return thin === true ? thinDisk : thickDisk;
-  }
-  const key = `${thin} ${removable} ${atomic} ${sanitize} ${encrypted} ${information}`;
+  const { thin, removable, atomic, sanitize, encrypted, information, protection = 0 } = features;
+  const plain = ![removable, atomic, sanitize, information].includes(true);
+  if (plain && protection === 0) return thin === true ? thinDisk : thickDisk;
+  const key = `${thin} ${removable} ${atomic} ${sanitize} ${encrypted} ${information} ${protection}`;
   const type = composed.get(key) ?? compose(features);
   composed.set(key, type);
   return type;

@@ -5,9 +5,19 @@ import { refuse } from '../parameter-data.ts';
 import { parameterBytePointer, parameterPointer } from '../sense.ts';
 import { INVALID_FIELD_IN_PARAMETER_LIST, PARAMETER_LIST_LENGTH_ERROR } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
-import { blockDeviceOf } from './access.ts';
+import { blockDeviceOf, refuseField } from './access.ts';
 import { beginOperation } from './begin-operation.ts';
+import type { BlockDevice } from './block-device.ts';
 import { FORMAT } from './medium-operation.ts';
+
+/** FMTPINFO; only rows of disks with protection information have it. */
+export const FMTPINFO = bits(1, 7, 6);
+/**
+ * FMTPINFO and PROTECTION FIELD USAGE (byte 0 of the list) that ask for each type (SBC-3 table 41). A format changes no type: the
+ * image has the room it was made with.
+ */
+const FORMAT_INFORMATION = [0b00, 0b10, 0b11, 0b11];
+const FIELD_USAGE = [0, 0, 0, 1];
 
 const LONGLIST = bits(1, 5, 5);
 const FMTDATA = bits(1, 4, 4);
@@ -70,11 +80,11 @@ function readPattern(list: Uint8Array, at: number, blockBytes: number): Uint8Arr
 }
 
 /** Reads the parameter list (SBC-3 5.3.2). */
-function readList(list: Uint8Array, long: boolean, blockBytes: number): Asked | Wrong {
+function readList(list: Uint8Array, long: boolean, block: BlockDevice): Asked | Wrong {
   const headerBytes = long ? LONG_HEADER_BYTES : SHORT_HEADER_BYTES;
   if (list.length < headerBytes) return [PARAMETER_LIST_LENGTH_ERROR];
   const flags = list[1] as number;
-  if (list[0] !== 0) return wrong(parameterBytePointer(0));
+  if (list[0] !== FIELD_USAGE[block.protectionType]) return wrong(parameterBytePointer(0));
   if ((flags & FOV) === 0 && (flags & OPTIONS) !== 0) return wrong(parameterPointer(1, 7));
   if (long && list[3] !== 0) return wrong(parameterBytePointer(3));
   const lengthAt = headerBytes - (long ? 4 : 2);
@@ -83,21 +93,30 @@ function readList(list: Uint8Array, long: boolean, blockBytes: number): Asked | 
   }
   const immediately = (flags & IMMED) !== 0;
   if ((flags & IP) === 0) return { pattern: new Uint8Array(0), immediately };
-  const pattern = readPattern(list, headerBytes, blockBytes);
+  const pattern = readPattern(list, headerBytes, block.blockBytes);
   return pattern instanceof Uint8Array ? { pattern, immediately } : pattern;
 }
 
 /** The CDB has no length of the list: it is as long as it needs to be, or the data-out buffer is too short. */
 export function formatUnit(task: Task): void {
-  const { blockBytes } = blockDeviceOf(task);
+  const block = blockDeviceOf(task);
+  const { blockBytes, protectionType } = block;
+  const hasList = field(task.cdb, FMTDATA) === 1;
+  if (
+    field(task.cdb, FMTPINFO) !== FORMAT_INFORMATION[protectionType] ||
+    (!hasList && FIELD_USAGE[protectionType] !== 0)
+  ) {
+    refuseField(task, FMTPINFO);
+    return;
+  }
   let asked: Asked | Wrong = { pattern: new Uint8Array(0), immediately: false };
-  if (field(task.cdb, FMTDATA) === 1) {
+  if (hasList) {
     const most = LONG_HEADER_BYTES + PATTERN_HEADER_BYTES + blockBytes;
     const list = new Uint8Array(Math.min(task.dataOut.bytes, most));
     task.dataOut.get(0, list, 0, list.length);
     task.dataOutWanted = list.length;
     task.dataOutMoved = list.length;
-    asked = readList(list, field(task.cdb, LONGLIST) === 1, blockBytes);
+    asked = readList(list, field(task.cdb, LONGLIST) === 1, block);
   }
   if ('pattern' in asked) {
     const { pattern, immediately } = asked;

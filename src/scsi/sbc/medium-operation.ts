@@ -82,10 +82,13 @@ export function decodePlan(bytes: Uint8Array): { plan: OperationPlan; failed: bo
   return { plan, failed: (flags & FAILED) !== 0 };
 }
 
-function fill(bytes: Uint8Array, plan: OperationPlan, pass: number, blockBytes: number): void {
+/** Protection information is FFFFFFFFFFFFFFFFh afterwards (SBC-3 4.22.2), which the medium has as zeros. */
+function fill(bytes: Uint8Array, plan: OperationPlan, pass: number, block: BlockDevice): void {
+  const { blockBytes, storedBlockBytes } = block;
   const flip = plan.invert && pass % 2 === 1 ? 0xff : 0;
   for (let i = 0; i < bytes.length; i += 1) {
-    bytes[i] = (plan.pattern[(i % blockBytes) % plan.pattern.length] as number) ^ flip;
+    const at = i % storedBlockBytes;
+    bytes[i] = at >= blockBytes ? 0 : (plan.pattern[at % plan.pattern.length] as number) ^ flip;
   }
 }
 
@@ -156,18 +159,18 @@ export class MediumOperation {
   }
 
   #overwrite(): void {
-    const { store, bounce, blockBytes } = this.#block;
+    const { store, bounce, storedBlockBytes } = this.#block;
     let filled = -1;
     const piece = (pass: number): Piece => {
       const { task } = work;
-      if (pass !== filled) fill(bounce.bytesOf(task), this.plan, pass, blockBytes);
+      if (pass !== filled) fill(bounce.bytesOf(task), this.plan, pass, this.#block);
       filled = pass;
       return (each, position, length) =>
         store.write(each, position, length, bounce.segmentsOf(each), false);
     };
     const work = new BackgroundWork(this.#unit, this.#block, {
       passes: this.plan.count,
-      pieceBytes: BOUNCE_BYTES,
+      pieceBytes: BOUNCE_BYTES - (BOUNCE_BYTES % storedBlockBytes),
       piece,
       ended: (fault) => {
         this.#giveBack();

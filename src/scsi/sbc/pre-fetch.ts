@@ -43,8 +43,8 @@ export const PRE_FETCH_16 = command(
 export function preFetch(task: Task): void {
   const block = blockDeviceOf(task);
   if (refuseRange(task, block)) return;
-  task.position = task.lba * block.blockBytes;
-  task.remaining = Math.min(task.blocks, block.maxTransferBlocks) * block.blockBytes;
+  task.position = task.lba * block.storedBlockBytes;
+  task.remaining = Math.min(task.blocks, block.maxTransferBlocks) * block.storedBlockBytes;
   if (task.remaining > 0) {
     block.bounce.acquire(task, readPiece);
     return;

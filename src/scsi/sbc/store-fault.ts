@@ -50,8 +50,9 @@ function senseOf(fault: StoreReply): number {
  */
 export function checkTransferFault(task: Task, fault: StoreReply, position: number): void {
   const named = fault === MEDIUM_READ || fault === MEDIUM_WRITE;
-  const { blockBytes } = blockDeviceOf(task);
-  const information = named ? Math.floor((position + task.storedBytes) / blockBytes) : NONE;
+  const { storedBlockBytes } = blockDeviceOf(task);
+  const bad = position + task.storedBytes;
+  const information = named ? Math.floor(bad / storedBlockBytes) : NONE;
   task.check(senseOf(fault), information, named ? NO_RETRIES : NONE);
 }
 

@@ -36,6 +36,8 @@ const HISUP = 0x10;
 const RESPONSE_DATA_FORMAT = 0x02;
 /** 3PC: it has a copy manager. */
 const THREE_PC = 0x08;
+/** PROTECT: its blocks have protection information. */
+const PROTECT = 0x01;
 const CMDQUE = 0x02;
 
 const SAM_5 = 0x00a0;
@@ -57,7 +59,9 @@ function standardData(unit: LogicalUnit): Uint8Array {
   data[2] = VERSION_SPC_4;
   data[3] = (unit.normalAca ? NORMACA : 0) | HISUP | RESPONSE_DATA_FORMAT;
   data[4] = STANDARD_BYTES - 5;
-  if (unit.block !== null) data[5] = IMPLICIT_ACCESS | THREE_PC;
+  if (unit.block !== null) {
+    data[5] = IMPLICIT_ACCESS | THREE_PC | (unit.block.protectionType > 0 ? PROTECT : 0);
+  }
   data[7] = CMDQUE;
   putText(data, 8, 8, unit.identity.vendor);
   putText(data, 16, 16, unit.identity.product);

@@ -7,6 +7,16 @@ const EXTENDED_INQUIRY_BYTES = 60;
 const HEADSUP = 0x04;
 const ORDSUP = 0x02;
 const SIMPSUP = 0x01;
+const GRD_CHK = 0x04;
+const APP_CHK = 0x02;
+const REF_CHK = 0x01;
+/** SPT (the type of protection that can be, and is) and what of it is checked, by type (decision 12). */
+const PROTECTION: Readonly<Record<number, number>> = {
+  1: GRD_CHK | REF_CHK,
+  2: (0b010 << 3) | GRD_CHK | APP_CHK | REF_CHK,
+  3: (0b100 << 3) | GRD_CHK,
+};
+
 /** A volatile cache. */
 const V_SUP = 0x01;
 /** REPORT LUNS clears REPORTED LUNS DATA HAS CHANGED at every logical unit. */
@@ -15,6 +25,7 @@ const LUICLR = 0x01;
 /** Extended INQUIRY Data. Offsets are those of the page less its header. */
 export function extendedInquiry(unit: LogicalUnit): Uint8Array {
   const body = new Uint8Array(EXTENDED_INQUIRY_BYTES);
+  body[0] = PROTECTION[unit.block?.protectionType ?? 0] ?? 0;
   body[1] = HEADSUP | ORDSUP | SIMPSUP;
   body[2] = unit.block?.store.volatileCache === true ? V_SUP : 0;
   body[3] = LUICLR;

@@ -1,6 +1,6 @@
 /** The full feature phase of one session on its one connection: the command window, SCSI commands and their data (RFC 7143 clause 4). */
 import { Buffer } from 'node:buffer';
-import { MAX_TRANSFER_BYTES } from '../../scsi/sbc/block-device.ts';
+import { MAX_BUFFER_BYTES } from '../../scsi/sbc/block-device.ts';
 import { ABORTED, ANSWERED, LOST, type SrpCommand } from '../srp/initiator-command.ts';
 import { type AnswerSink, answerCommand, answerFailure, saysCleared } from './answer.ts';
 import { CommandWindow, EARLY, NEXT, OUTSIDE } from './command-window.ts';
@@ -281,7 +281,7 @@ export class Session implements AnswerSink {
     }
     const task = this.#free.pop() ?? this.#newTask();
     task.immediate = immediate;
-    if (!task.read(pdu, MAX_TRANSFER_BYTES)) {
+    if (!task.read(pdu, MAX_BUFFER_BYTES)) {
       this.#free.push(task);
       this.#reject(REJECT_INVALID_FIELD, pdu);
       return;

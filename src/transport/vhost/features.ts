@@ -1,5 +1,5 @@
 /** What this back end offers: virtio and vhost feature bits, and vhost-user protocol feature bits (vhost-user, "Protocol features"). */
-import { F_CHANGE, F_HOTPLUG } from './virtio-scsi.ts';
+import { F_CHANGE, F_HOTPLUG, F_INOUT } from './virtio-scsi.ts';
 
 const bit = (n: number): bigint => 1n << BigInt(n);
 
@@ -9,13 +9,14 @@ export const F_EVENT_IDX: bigint = bit(29);
 /** Acknowledged: rings wait for SET_VRING_ENABLE. */
 export const F_PROTOCOL_FEATURES: bigint = bit(30);
 const F_VERSION_1: bigint = bit(32);
-/** INOUT, T10_PI and packed rings are not offered. */
+/** T10_PI and packed rings are not offered. */
 export const FEATURES: bigint =
   F_VERSION_1 |
   F_PROTOCOL_FEATURES |
   F_EVENT_IDX |
   F_INDIRECT_DESC |
   F_LOG_ALL |
+  bit(F_INOUT) |
   bit(F_HOTPLUG) |
   bit(F_CHANGE);
 

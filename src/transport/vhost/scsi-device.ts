@@ -33,6 +33,7 @@ import {
   EVENT_QUEUE,
   F_CHANGE,
   F_HOTPLUG,
+  F_INOUT,
   REQUEST,
   RESET_HARD,
   RESET_REMOVED,
@@ -121,6 +122,7 @@ export class VirtioScsiDevice implements TargetPort {
   /** Number of the present life: requests of earlier ones, before a reset, are answered to nobody. */
   #life = 0;
   #open = true;
+  #inOut = false;
   #hotplug = false;
   #change = false;
   /** Something was taken, answered or armed since `lookAgain`. */
@@ -166,6 +168,7 @@ export class VirtioScsiDevice implements TargetPort {
 
   /** Negotiated features, in two halves. */
   setFeatures(_high: number, low: number): void {
+    this.#inOut = (low & (1 << F_INOUT)) !== 0;
     this.#hotplug = (low & (1 << F_HOTPLUG)) !== 0;
     this.#change = (low & (1 << F_CHANGE)) !== 0;
   }
@@ -361,7 +364,7 @@ export class VirtioScsiDevice implements TargetPort {
     const attribute = attributeOf(taskAttribute);
     if (task.lun === OTHER_TARGET) {
       this.#refuse(task, S_BAD_TARGET);
-    } else if (task.dataIn.bytes > 0 && task.dataOut.bytes > 0) {
+    } else if (!this.#inOut && task.dataIn.bytes > 0 && task.dataOut.bytes > 0) {
       // Without VIRTIO_SCSI_F_INOUT a request has one data buffer at most (5.6.6.1).
       this.#refuse(task, S_FAILURE);
     } else if (attribute === NO_ATTRIBUTE) {
