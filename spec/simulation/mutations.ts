@@ -200,8 +200,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a medium error names the block before',
     file: 'sbc/store-fault.js',
-    original: 'Math.floor((position + task.storedBytes) / blockBytes)',
-    planted: 'Math.floor((position + task.storedBytes) / blockBytes) - 1',
+    original: 'Math.floor(bad / storedBlockBytes)',
+    planted: 'Math.floor(bad / storedBlockBytes) - 1',
   },
   {
     name: 'software write protection is ignored',

@@ -154,12 +154,20 @@ export const COMMAND_REACTIONS: Reactions = {
       }),
   },
   V26: {
-    says: 'CHECK 5/20/00, both buffers untouched and under',
+    says: 'GOOD: data of the first descriptor written, old XOR new at the second',
     run: () =>
-      loggedIn((channel) => {
+      loggedIn((channel, guest) => {
+        const old = pattern(BLOCK, 4);
+        const young = pattern(BLOCK, 90);
+        store(guest).set(old, 256 * BLOCK);
+        guest.put(DATA, young);
         const answer = channel.ask(vector('V26'));
-        assert.equal(outcome(answer), '02 5/20/00');
-        assert.equal(hex(answer.subarray(18, 28)), '2a020000020000000200');
+        assert.equal(outcome(answer), '00');
+        assert.equal(hex(answer.subarray(18, 28)), '0'.repeat(20));
+        assert.equal(hex(store(guest).slice(256 * BLOCK, 257 * BLOCK)), hex(young));
+        const changes = young.map((byte, at) => byte ^ (old[at] as number));
+        assert.equal(hex(guest.at(0x10004000, BLOCK)), hex(changes));
+        assert.equal(hex(guest.at(DATA, BLOCK)), hex(young));
       }),
   },
   V27: {
