@@ -164,8 +164,8 @@ describe(real.title, function () {
 
   describe('refuses before it touches anything', () => {
     afterEach(async () => {
-      const socket = qemu?.socket ?? '';
-      assert.equal(await running(socket), true);
+      // Without qemu-img a test is skipped before there is a QEMU.
+      if (qemu !== null) assert.equal(await running(qemu.socket), true);
     });
 
     it('a device id that is unknown, naming those that are', async () => {
