@@ -66,6 +66,7 @@ describe('state directory (F18)', () => {
       reservations: null,
       sanitize: null,
       information: null,
+      logs: null,
     });
   });
 
@@ -87,18 +88,21 @@ describe('state directory (F18)', () => {
       reservations: kept,
       sanitize: null,
       information: null,
+      logs: null,
     });
     assert.deepEqual(state.readUnit(7, 'OTHER'), {
       pages: null,
       reservations: null,
       sanitize: null,
       information: null,
+      logs: null,
     });
     assert.deepEqual(state.readUnit(8, 'S'), {
       pages: null,
       reservations: null,
       sanitize: null,
       information: null,
+      logs: null,
     });
     state.removeUnit(7);
     state.removeUnit(7);
@@ -107,6 +111,7 @@ describe('state directory (F18)', () => {
       reservations: null,
       sanitize: null,
       information: null,
+      logs: null,
     });
   });
 

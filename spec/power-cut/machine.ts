@@ -158,6 +158,7 @@ export class Machine {
       reservations: null,
       operationStore: null,
       informationStore: null,
+      logStore: null,
     });
     this.#target.addUnit(this.unit);
     const nexus = this.#target.login('power', 'power', false);

@@ -10,7 +10,7 @@ const image = (wce: string, control: string): Uint8Array =>
   bytesOf(
     `01 0a 80 00 00 00 00 00 00 00 00 00
      08 12 ${wce} 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
-     0a 0a ${control} 00 00 40 00 00 01 2c 00 00
+     0a 0a ${control} 00 00 40 00 00 01 2c ff ff
      1a 26 ${'00 '.repeat(38)}
      1c 0a 08 00 00 00 00 00 00 00 00 00`,
   );
@@ -25,7 +25,7 @@ describe('mode pages', () => {
       },
     };
     const a = disk({ parameters }).nexus('a').clear();
-    const out = bytesOf('00 00 00 00 0a 0a 06 00 00 40 00 00 01 2c 00 00');
+    const out = bytesOf('00 00 00 00 0a 0a 06 00 00 40 00 00 01 2c ff ff');
     assert.equal(a.run([0x15, 0x11, 0, 0, out.length, 0], { out }).status, 0);
     assert.deepEqual(images, [hex(image('04', '06'))]);
   });

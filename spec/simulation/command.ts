@@ -191,6 +191,8 @@ function modeList(mode: ModeValues): Uint8Array {
       0,
       0x01,
       0x2c,
+      0xff,
+      0xff,
     ],
     24,
   );

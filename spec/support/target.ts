@@ -12,6 +12,7 @@ import { strict as assert } from 'node:assert';
 import type {
   EncryptionKey,
   InformationStore,
+  LogStore,
   OperationStore,
   ParameterStore,
   ReservationStore,
@@ -69,6 +70,7 @@ export interface DiskOptions {
   readonly operationStore?: OperationStore;
   readonly key?: EncryptionKey;
   readonly informationStore?: InformationStore;
+  readonly logStore?: LogStore;
   /** Bounce buffers of the unit. */
   readonly bounceBuffers?: number;
 }
@@ -207,12 +209,14 @@ export class Testbed {
       }),
       operationStore: options.operationStore ?? null,
       informationStore: options.informationStore ?? null,
+      logStore: options.logStore ?? null,
       removable: options.removable ?? false,
       identity: identity(lun, options.serial ?? `SPEC${lun}`),
       block: blockDevice(options, store),
       modePages: diskModePages({
         parameters: options.parameters ?? null,
         protection: protection > 0,
+        savesLogs: options.logStore !== undefined,
       }),
       reservationStore: options.reservationStore ?? null,
     });

@@ -211,6 +211,7 @@ export class AttachedDisk {
       savedReservations: saved.reservations,
       savedSanitize: saved.sanitize,
       savedInformation: saved.information,
+      savedLogs: saved.logs,
       savable,
       removable: this.config.removable,
       standby: this.standby,

@@ -74,8 +74,8 @@ export interface SaveEvent {
   readonly kind: 'save';
   readonly ticket: number;
   readonly lun: number;
-  /** Mode pages of MODE SELECT with SP = 1, reservations with APTPL = 1, a SANITIZE under way (empty: nothing is to be kept), identifying information. */
-  readonly what: 'pages' | 'reservations' | 'sanitize' | 'information';
+  /** Mode pages of MODE SELECT with SP = 1, reservations with APTPL = 1, a SANITIZE under way (empty: nothing is to be kept), identifying information, logs. */
+  readonly what: 'pages' | 'reservations' | 'sanitize' | 'information' | 'logs';
   readonly bytes: Uint8Array;
 }
 

@@ -10,6 +10,7 @@ import { Reactor } from '../reactor/reactor.ts';
 import {
   DONE,
   type InformationStore,
+  type LogStore,
   MEDIUM_WRITE,
   type OperationStore,
   type ParameterStore,
@@ -74,6 +75,7 @@ class ReactorWorker {
     const information: InformationStore = {
       save: (task, lun, state) => this.#save(task, lun, 'information', state),
     };
+    const logs: LogStore = { save: (task, lun, state) => this.#save(task, lun, 'logs', state) };
     const { timers } = this.#reactor;
     const queue = this.#openQueue();
     this.#inventory = new Inventory({
@@ -83,6 +85,7 @@ class ReactorWorker {
       reservations,
       operations,
       information,
+      logs,
       queue,
     });
     this.#guests = new GuestHouse({

@@ -41,6 +41,7 @@ const KEPT = {
   reservations: 'reservations',
   sanitize: 'SANITIZE',
   information: 'identifying information',
+  logs: 'logs',
 } as const;
 const keptFile = (what: keyof SavedUnit, lun: number): string =>
   `${what === 'pages' ? 'mode-pages' : what}-${lun}`;
@@ -71,6 +72,8 @@ export interface SavedUnit {
   /** A SANITIZE that is under way or has failed. */
   readonly sanitize: Uint8Array | null;
   readonly information: Uint8Array | null;
+  /** What LOG SENSE tells. */
+  readonly logs: Uint8Array | null;
 }
 
 export const NOTHING_SAVED: SavedUnit = {
@@ -78,6 +81,7 @@ export const NOTHING_SAVED: SavedUnit = {
   reservations: null,
   sanitize: null,
   information: null,
+  logs: null,
 };
 
 function checksum(header: Uint8Array, payload: Uint8Array): Buffer {
@@ -200,6 +204,7 @@ export class StateDirectory {
       reservations: this.#readKept('reservations', lun, serial),
       sanitize: this.#readKept('sanitize', lun, serial),
       information: this.#readKept('information', lun, serial),
+      logs: this.#readKept('logs', lun, serial),
     };
   }
 
@@ -221,7 +226,7 @@ export class StateDirectory {
 
   /** A LUN is gone: nothing of it is kept. */
   removeUnit(lun: number): void {
-    for (const what of ['pages', 'reservations', 'sanitize', 'information'] as const) {
+    for (const what of Object.keys(KEPT) as (keyof SavedUnit)[]) {
       rmSync(join(this.path, keptFile(what, lun)), { force: true });
     }
     fsyncSync(this.#directoryFd);

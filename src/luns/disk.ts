@@ -4,10 +4,12 @@ import { mapAnonymous } from '../libc.ts';
 import {
   DONE,
   type InformationStore,
+  type LogStore,
   type OperationStore,
   type ParameterStore,
   type ReservationStore,
 } from '../scsi/contracts.ts';
+import { decodeLogs, type KeptLogs } from '../scsi/log/unit-logs.ts';
 import { LogicalUnit } from '../scsi/logical-unit.ts';
 import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
 import { decodeReservations, type ReservationState } from '../scsi/reservations.ts';
@@ -64,6 +66,8 @@ export interface DiskOptions {
   readonly savedSanitize?: Uint8Array | null;
   /** Identifying information, or null. */
   readonly savedInformation?: Uint8Array | null;
+  /** Logs, or null. */
+  readonly savedLogs?: Uint8Array | null;
   /** Whether SP = 1 and APTPL = 1 are accepted, and (for what outlives the daemon) SANITIZE. */
   readonly savable: boolean;
   /** The medium can be removed: eject, load, prevention. */
@@ -110,6 +114,7 @@ export function openModePages(
     writeCacheEnabled: options.writeCache,
     protection: (options.protectionType ?? 0) > 0,
     parameters: options.savable ? parameters : null,
+    savesLogs: options.savable,
   });
   return options.savedPages === null || pages.load(options.savedPages) ? pages : null;
 }
@@ -136,6 +141,12 @@ export function savedSanitize({
   return decodePlan(bytes) ?? undefined;
 }
 
+/** What was kept of the logs of a disk: null when nothing was, undefined when the bytes are none of ours. */
+export function savedLogs({ savedLogs: bytes }: DiskOptions): KeptLogs | null | undefined {
+  if (bytes === undefined || bytes === null) return null;
+  return decodeLogs(bytes) ?? undefined;
+}
+
 /** A SANITIZE that a restart interrupted begins again; a failure is still one. */
 export function resumeSanitize(unit: LogicalUnit, { plan, failed }: InterruptedOperation): void {
   if (unit.block === null) return;
@@ -145,7 +156,7 @@ export function resumeSanitize(unit: LogicalUnit, { plan, failed }: InterruptedO
 }
 
 /** Memory is gone with the daemon, and what is done to it, or written on it. */
-const NOTHING_TO_KEEP: OperationStore & InformationStore = { save: () => DONE };
+const NOTHING_TO_KEEP: OperationStore & InformationStore & LogStore = { save: () => DONE };
 
 /** Where something of a disk is kept that has to outlive a restart if the disk does. */
 function storeOf<S>(options: DiskOptions, kept: S): S | typeof NOTHING_TO_KEEP | null {
@@ -162,6 +173,7 @@ export interface DiskParts {
   readonly reservations: ReservationState | null;
   readonly operationStore: OperationStore | null;
   readonly informationStore: InformationStore | null;
+  readonly logStore: LogStore | null;
 }
 
 /** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */
@@ -198,6 +210,7 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     block,
     modePages: parts.modePages,
     reservationStore: options.savable ? parts.reservationStore : null,
+    logStore: options.savable ? parts.logStore : null,
   });
   if (parts.reservations !== null) unit.reservations.restore(parts.reservations);
   unit.standby = options.standby === true;

@@ -4,6 +4,7 @@ import { blockDeviceBytes } from '../libc.ts';
 import {
   DONE,
   type InformationStore,
+  type LogStore,
   type OperationStore,
   type ParameterStore,
   type ReservationStore,
@@ -23,6 +24,7 @@ import {
   openModePages,
   openStore,
   resumeSanitize,
+  savedLogs,
   savedReservations,
   savedSanitize,
 } from './disk.ts';
@@ -42,6 +44,7 @@ export type InventoryErrorCode =
   | 'ERR_LUN_SAVED_RESERVATIONS'
   | 'ERR_LUN_SAVED_SANITIZE'
   | 'ERR_LUN_SAVED_INFORMATION'
+  | 'ERR_LUN_SAVED_LOGS'
   /** It does something to its medium that must end first. */
   | 'ERR_LUN_BUSY';
 
@@ -65,6 +68,8 @@ export interface InventoryOptions {
   readonly operations?: OperationStore | null;
   /** Where identifying information goes; null or absent: there is no such place. */
   readonly information?: InformationStore | null;
+  /** Where logs go; null or absent: there is no such place. */
+  readonly logs?: LogStore | null;
   /** Where requests to files are queued; null or absent: each is done at once. */
   readonly queue?: IoQueue | null;
 }
@@ -101,6 +106,7 @@ export class Inventory {
   readonly #reservations: ReservationStore | null;
   readonly #operations: OperationStore | null;
   readonly #information: InformationStore | null;
+  readonly #logs: LogStore | null;
   readonly #queue: IoQueue | null;
   readonly #disks = new Map<number, Disk>();
   /** Stores of every disk, those included whose last commands are still ending. */
@@ -117,6 +123,7 @@ export class Inventory {
     this.#reservations = options.reservations ?? null;
     this.#operations = options.operations ?? null;
     this.#information = options.information ?? null;
+    this.#logs = options.logs ?? null;
     this.#queue = options.queue ?? null;
   }
 
@@ -155,6 +162,13 @@ export class Inventory {
         `Cannot add LUN ${options.lun}: what was saved of its identifying information is of another layout, remove it`,
       );
     }
+    const logs = savedLogs(options);
+    if (logs === undefined) {
+      throw new InventoryError(
+        'ERR_LUN_SAVED_LOGS',
+        `Cannot add LUN ${options.lun}: what was saved of its logs is of another layout, remove it`,
+      );
+    }
     const inner = openStore(options, this.#queue);
     const store = new FaultStore(inner, {
       timers: this.#timers,
@@ -169,8 +183,10 @@ export class Inventory {
       reservations,
       operationStore: this.#operations,
       informationStore: this.#information,
+      logStore: this.#logs,
     });
     unit.information.load(information);
+    if (logs !== null) unit.logs.resume(logs);
     this.#disks.set(options.lun, { unit, store, bounce, options });
     this.#stores.push(store);
     this.#target.addUnit(unit);
@@ -264,10 +280,13 @@ export class Inventory {
     for (let i = 0; i < this.#stores.length; i += 1) (this.#stores[i] as FaultStore).turn();
   }
 
-  /** Flushes every disk, for an orderly end. Blocks. Returns the LUNs that could not be. */
+  /** Flushes every disk and has its logs saved, for an orderly end. Blocks. Returns the LUNs that could not be. */
   flushAll(): number[] {
     const failed: number[] = [];
-    for (const [lun, { store }] of this.#disks) if (store.syncNow() !== DONE) failed.push(lun);
+    for (const [lun, { store, unit }] of this.#disks) {
+      unit.logs.saveImplicitly();
+      if (store.syncNow() !== DONE) failed.push(lun);
+    }
     return failed;
   }
 

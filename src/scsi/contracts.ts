@@ -110,6 +110,12 @@ export interface InformationStore {
   save(task: Task, lun: number, state: Uint8Array): StoreReply;
 }
 
+/** Where the logs of a unit go. Absent when there is no such place. */
+export interface LogStore {
+  /** Makes `state` durable. DONE, or PENDING then `task.stored`. */
+  save(task: Task, lun: number, state: Uint8Array): StoreReply;
+}
+
 /** Calls things later. */
 export interface Timers {
   /** Calls `callback` once, `delayMs` from now, never from inside this call. */

@@ -116,9 +116,13 @@ function refuseCdb(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
 }
 
 function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
-  const { operation } = unit;
+  const { operation, selfTest } = unit;
   if (operation?.refuses(row) === true) {
     refuse(task, unit, operation.sense, operation.pointer);
+    return true;
+  }
+  if (selfTest.inForeground && selfTest.refuses(row)) {
+    refuse(task, unit, selfTest.sense, selfTest.pointer);
     return true;
   }
   const sense = standbyGate(unit, row) || mediumGate(unit, row) || protectGate(unit, row);

@@ -2,8 +2,12 @@
 
 import { CachedWrites } from './cached-writes.ts';
 import { type DeviceType, READS_EXTENT, TOUCHES_NOTHING, WRITES_EXTENT } from './command-table.ts';
-import type { InformationStore, OperationStore, ReservationStore } from './contracts.ts';
+import type { InformationStore, LogStore, OperationStore, ReservationStore } from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
+import { InformationalExceptions } from './informational-exceptions.ts';
+import { SelfTest } from './log/self-test.ts';
+import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
+import { UnitLogs } from './log/unit-logs.ts';
 import { Medium } from './medium.ts';
 import type { ModePages } from './mode-page.ts';
 import { PowerCondition } from './power-condition.ts';
@@ -49,6 +53,7 @@ export interface LogicalUnitOptions {
   readonly reservationStore?: ReservationStore | null;
   readonly operationStore?: OperationStore | null;
   readonly informationStore?: InformationStore | null;
+  readonly logStore?: LogStore | null;
   /** The medium can be removed. */
   readonly removable?: boolean;
 }
@@ -143,6 +148,11 @@ export class LogicalUnit {
 
   /** Commands that ended, and what they did. */
   readonly counters: UnitCounters = new UnitCounters();
+  /** What LOG SENSE tells, and where it is kept; null: there is no such place. */
+  readonly logs: UnitLogs = new UnitLogs(this);
+  readonly logStore: LogStore | null;
+  readonly selfTest: SelfTest = new SelfTest(this);
+  readonly exceptions: InformationalExceptions = new InformationalExceptions(this);
 
   /** Told of each SYNCHRONIZE CACHE that ended GOOD, by the index of its nexus. */
   onFlushed: (nexusIndex: number) => void = () => undefined;
@@ -151,6 +161,8 @@ export class LogicalUnit {
   descriptorSense = false;
   taskAbortedStatus = true;
   softwareWriteProtect = false;
+  /** GLTSD: logs are saved only when somebody asks for it. */
+  logSaveDisabled = true;
   /** TST = 001b: a task set per nexus; 000b: one for all. */
   taskSetPerNexus = false;
   /** QERR: what a CHECK CONDITION does to the other commands of the task set. */
@@ -183,6 +195,7 @@ export class LogicalUnit {
     this.medium = options.removable === true ? new Medium() : null;
     this.operationStore = options.operationStore ?? null;
     this.informationStore = options.informationStore ?? null;
+    this.logStore = options.logStore ?? null;
     this.reservationStore = options.reservationStore ?? null;
     this.modePages?.attach(this);
   }
@@ -215,7 +228,7 @@ export class LogicalUnit {
       this.accessAltered = true;
       this.attentionForAll(ASYMMETRIC_ACCESS_STATE_CHANGED);
     }
-    this.taskSet.whenIdle(quiet);
+    this.taskSet.whenIdle(() => this.selfTest.stop(quiet));
   }
 
   /** Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data. */
@@ -226,6 +239,7 @@ export class LogicalUnit {
     this.medium?.allow(null);
     this.buffers.reset();
     this.power.reset();
+    this.selfTest.abort(ABORTED_OTHERWISE);
     if (this.block !== null) this.block.stopped = false;
     this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);
   }

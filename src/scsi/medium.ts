@@ -44,6 +44,7 @@ export class Medium {
   load(unit: LogicalUnit, by: Nexus | null): void {
     if (this.#loaded) return;
     this.#loaded = true;
+    unit.logs.loadUnloadCycles += 1;
     unit.attentionForAll(NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED, by?.index ?? -1);
   }
 }

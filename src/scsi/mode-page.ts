@@ -1,6 +1,19 @@
 /** Mode pages of a logical unit: default, changeable, current and saved values, and what the core reads from them (SPC-4 7.5). */
 import { assert } from '../assert.ts';
 import type { ParameterStore } from './contracts.ts';
+import {
+  DEXCPT,
+  EWASC,
+  EXCEPTIONS_PAGE,
+  EXCEPTIONS_PAGE_BYTES,
+  FLAGS_BYTE,
+  INTERVAL_TIMER,
+  impossibleIn,
+  MRIE,
+  MRIE_BYTE,
+  REPORT_COUNT,
+  TEST,
+} from './informational-exceptions.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import {
   ENABLE_BYTE,
@@ -95,13 +108,14 @@ function reservedInControl(page: Uint8Array): number {
 
 /**
  * Control (SPC-4 7.5.8). Defaults: one task set (TST 000b), restricted reordering, other commands live on after a CHECK
- * CONDITION (QERR 00b), a reported unit attention is cleared, TASK ABORTED status on, BUSY TIMEOUT PERIOD 30 s.
+ * CONDITION (QERR 00b), a reported unit attention is cleared, TASK ABORTED status on, BUSY TIMEOUT PERIOD 30 s;
+ * how long an extended self-test takes is in VPD page 86h (FFFFh).
  */
 const CONTROL_PAGE: ModePage = {
   ...page(
     'Control',
     12,
-    { 0: CONTROL, 2: GLTSD, [ABORT_BYTE]: TAS, 8: 0x01, 9: 0x2c },
+    { 0: CONTROL, 2: GLTSD, [ABORT_BYTE]: TAS, 8: 0x01, 9: 0x2c, 10: 0xff, 11: 0xff },
     {
       2: TST_PER_NEXUS | D_SENSE,
       [QUEUE_BYTE]: UNRESTRICTED_REORDERING | NUAR | QERR,
@@ -112,18 +126,41 @@ const CONTROL_PAGE: ModePage = {
   reserved: reservedInControl,
 };
 
-/** With protection information: application tags are the initiator's, none is ever changed (ATO = 1). */
-const PROTECTED_CONTROL_PAGE: ModePage = {
-  ...CONTROL_PAGE,
-  defaults: CONTROL_PAGE.defaults.map((value, at) => (at === ABORT_BYTE ? value | ATO : value)),
-};
+/** `values` with the bits `mask` of byte `at` set to `bits`. */
+function withBits(values: Uint8Array, at: number, mask: number, bits: number): Uint8Array {
+  return values.map((value, i) => (i === at ? (value & ~mask) | bits : value));
+}
 
-const DEXCPT = 0x08;
-/** Informational exceptions control (SPC-4 7.5.11): none are reported. */
-const INFORMATIONAL_EXCEPTIONS = page('Informational exceptions control', 12, {
-  0: 0x1c,
-  2: DEXCPT,
-});
+/**
+ * With protection information application tags are the initiator's, none is ever changed (ATO = 1). Where logs can be saved they
+ * are, unless GLTSD forbids it.
+ */
+function controlPage(protection: boolean, savesLogs: boolean): ModePage {
+  const { defaults, changeable } = CONTROL_PAGE;
+  const tags = protection ? withBits(defaults, ABORT_BYTE, ATO, ATO) : defaults;
+  if (!savesLogs) return { ...CONTROL_PAGE, defaults: tags };
+  return {
+    ...CONTROL_PAGE,
+    defaults: withBits(tags, 2, GLTSD, 0),
+    changeable: withBits(changeable, 2, GLTSD, GLTSD),
+  };
+}
+
+/** Informational exceptions control (SPC-4 7.5.11): at first none are reported. */
+const INFORMATIONAL_EXCEPTIONS: ModePage = {
+  ...page(
+    'Informational exceptions control',
+    EXCEPTIONS_PAGE_BYTES,
+    { 0: EXCEPTIONS_PAGE, [FLAGS_BYTE]: DEXCPT },
+    {
+      [FLAGS_BYTE]: EWASC | DEXCPT | TEST,
+      [MRIE_BYTE]: MRIE,
+      ...allOnes(INTERVAL_TIMER, 4),
+      ...allOnes(REPORT_COUNT, 4),
+    },
+  ),
+  reserved: impossibleIn,
+};
 
 /** Power Condition (SPC-4 7.5.13): timers of idle_a and standby_z, off at first. */
 const POWER_CONDITIONS = page(
@@ -142,15 +179,21 @@ export interface DiskModePagesOptions {
   readonly writeCacheEnabled?: boolean;
   /** Its blocks have protection information. */
   readonly protection?: boolean;
+  /** Its logs can be saved. */
+  readonly savesLogs?: boolean;
   /** Where saved values go; without one nothing is savable. */
   readonly parameters?: ParameterStore | null;
 }
 
-function diskPages(writeCacheEnabled: boolean, protection: boolean): readonly ModePage[] {
+function diskPages(
+  writeCacheEnabled: boolean,
+  protection: boolean,
+  savesLogs: boolean,
+): readonly ModePage[] {
   return [
     READ_WRITE_ERROR_RECOVERY,
     caching(writeCacheEnabled),
-    protection ? PROTECTED_CONTROL_PAGE : CONTROL_PAGE,
+    controlPage(protection, savesLogs),
     POWER_CONDITIONS,
     INFORMATIONAL_EXCEPTIONS,
   ];
@@ -159,7 +202,8 @@ function diskPages(writeCacheEnabled: boolean, protection: boolean): readonly Mo
 /** The mode pages of a disk: 01h, 08h, 0Ah, 1Ah, 1Ch. */
 export function diskModePages(options: DiskModePagesOptions = {}): ModePages {
   const { parameters = null, writeCacheEnabled = true, protection = false } = options;
-  return new ModePages(parameters, diskPages(writeCacheEnabled, protection));
+  const pages = diskPages(writeCacheEnabled, protection, options.savesLogs === true);
+  return new ModePages(parameters, pages);
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {
@@ -196,7 +240,7 @@ export class ModePages {
   /** `pages` in ascending order of page code, none with subpages; those of a disk unless said otherwise. */
   constructor(
     parameters: ParameterStore | null,
-    pages: readonly ModePage[] = diskPages(true, false),
+    pages: readonly ModePage[] = diskPages(true, false, false),
   ) {
     this.parameters = parameters;
     this.#pages = pages;
@@ -384,12 +428,17 @@ export class ModePages {
     unit.writeCacheEnabled = this.#bit(values, CACHING, 2, WCE);
     unit.descriptorSense = this.#bit(values, CONTROL, 2, D_SENSE);
     unit.softwareWriteProtect = this.#bit(values, CONTROL, DEVICE_BYTE, SWP);
+    unit.logSaveDisabled = this.#bit(values, CONTROL, 2, GLTSD);
     unit.taskAbortedStatus = this.#bit(values, CONTROL, ABORT_BYTE, TAS);
     unit.taskSetPerNexus = this.#bit(values, CONTROL, 2, TST_PER_NEXUS);
     unit.reordersFreely = this.#bit(values, CONTROL, QUEUE_BYTE, UNRESTRICTED_REORDERING);
     unit.noAttentionOnRelease = this.#bit(values, CONTROL, QUEUE_BYTE, NUAR);
     const power = this.#start.get(POWER_PAGE);
     if (power !== undefined) unit.power.configure(values.subarray(power, power + POWER_PAGE_BYTES));
+    const exceptions = this.#start.get(EXCEPTIONS_PAGE);
+    if (exceptions !== undefined) {
+      unit.exceptions.configure(values.slice(exceptions, exceptions + EXCEPTIONS_PAGE_BYTES));
+    }
     const control = this.#start.get(CONTROL);
     if (control === undefined) return;
     unit.queueErrorManagement = qerrOf(values.subarray(control));

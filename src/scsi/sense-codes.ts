@@ -28,6 +28,7 @@ export const LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE = packSens
 );
 
 export const LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS = packSense(NOT_READY, 0x04, 0x04);
+export const LOGICAL_UNIT_NOT_READY_SELF_TEST_IN_PROGRESS = packSense(NOT_READY, 0x04, 0x09);
 export const LOGICAL_UNIT_NOT_READY_SANITIZE_IN_PROGRESS = packSense(NOT_READY, 0x04, 0x1b);
 export const MEDIUM_NOT_PRESENT_TRAY_OPEN = packSense(NOT_READY, 0x3a, 0x02);
 
@@ -37,6 +38,7 @@ export const UNRECOVERED_READ_ERROR = packSense(MEDIUM_ERROR, 0x11, 0x00);
 export const FORMAT_COMMAND_FAILED = packSense(MEDIUM_ERROR, 0x31, 0x01);
 export const SANITIZE_COMMAND_FAILED = packSense(MEDIUM_ERROR, 0x31, 0x03);
 
+export const LOGICAL_UNIT_FAILED_SELF_TEST = packSense(HARDWARE_ERROR, 0x3e, 0x03);
 export const INTERNAL_TARGET_FAILURE = packSense(HARDWARE_ERROR, 0x44, 0x00);
 
 export const PARAMETER_LIST_LENGTH_ERROR = packSense(ILLEGAL_REQUEST, 0x1a, 0x00);
@@ -66,6 +68,7 @@ export const POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED = packSense(UNIT_ATTENT
 export const BUS_DEVICE_RESET_FUNCTION_OCCURRED = packSense(UNIT_ATTENTION, 0x29, 0x03);
 export const I_T_NEXUS_LOSS_OCCURRED = packSense(UNIT_ATTENTION, 0x29, 0x07);
 export const MODE_PARAMETERS_CHANGED = packSense(UNIT_ATTENTION, 0x2a, 0x01);
+export const LOG_PARAMETERS_CHANGED = packSense(UNIT_ATTENTION, 0x2a, 0x02);
 export const RESERVATIONS_PREEMPTED = packSense(UNIT_ATTENTION, 0x2a, 0x03);
 export const RESERVATIONS_RELEASED = packSense(UNIT_ATTENTION, 0x2a, 0x04);
 export const REGISTRATIONS_PREEMPTED = packSense(UNIT_ATTENTION, 0x2a, 0x05);
@@ -102,3 +105,7 @@ export const DATA_PHASE_ERROR = packSense(ABORTED_COMMAND, 0x4b, 0x00);
 export const OVERLAPPED_COMMANDS_ATTEMPTED = packSense(ABORTED_COMMAND, 0x4e, 0x00);
 
 export const MISCOMPARE_DURING_VERIFY_OPERATION = packSense(MISCOMPARE, 0x1d, 0x00);
+
+/** Informational exceptions, without a sense key: that follows from the method of reporting (SPC-4 table 402). */
+export const WARNING_BACKGROUND_SELF_TEST_FAILED = packSense(NO_SENSE, 0x0b, 0x03);
+export const FAILURE_PREDICTION_THRESHOLD_EXCEEDED_FALSE = packSense(NO_SENSE, 0x5d, 0xff);

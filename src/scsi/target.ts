@@ -115,8 +115,10 @@ export class Target {
     this.#inventoryChanged();
     unit.taskSet.abortAll();
     unit.taskSet.whenIdle(() => {
-      if (unit.operation === null) gone();
-      else unit.operation.stop(gone);
+      unit.selfTest.stop(() => {
+        if (unit.operation === null) gone();
+        else unit.operation.stop(gone);
+      });
     });
     return true;
   }

@@ -33,6 +33,7 @@ const CASES: readonly Case[] = [
   { name: 'RTPG', cdb: [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'RTPG extended', cdb: [0xa3, 0x2a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at: 6, width: 4 },
   { name: 'REPORT IDENTIFYING', cdb: [0xa3, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0], at: 6, width: 4 },
+  { name: 'RECEIVE DIAGNOSTIC RESULTS', cdb: [0x1c, 1, 0, 0, 0, 0], at: 3, width: 2 },
   { name: 'READ BUFFER descriptor', cdb: [0x3c, 3, ...new Array(8).fill(0)], at: 6, width: 3 },
   { name: 'READ BUFFER data', cdb: [0x3c, 2, 0, 0, 0xff, 0xf0, 0, 0, 0, 0], at: 6, width: 3 },
   { name: 'ECHO descriptor', cdb: [0x3c, 0x0b, ...new Array(8).fill(0)], at: 6, width: 3 },

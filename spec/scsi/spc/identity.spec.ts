@@ -42,7 +42,7 @@ describe('REPORT TARGET PORT GROUPS (SPC-4 5.15)', () => {
 
 describe('vital product data of a disk', () => {
   it('86h: attributes, the volatile cache, LUICLR, longest sense data', () => {
-    const expected = [0, 0x86, 0, 0x3c, 0, 0x07, 0x01, 0x01, 0, 0, 0, 0, 0, 32];
+    const expected = [0, 0x86, 0, 0x3c, 0, 0x07, 0x01, 0x01, 0, 0, 0, 1, 0, 32];
     const page = vpd(disk().nexus('a').clear(), 0x86);
     assert.deepEqual(page.slice(0, 14), expected);
     assert.ok(page.slice(14).every((byte) => byte === 0) && page.length === 64);
@@ -63,7 +63,7 @@ describe('vital product data of a disk', () => {
     assert.deepEqual(vpd(a, 0x87), [0, 0x87, 0, 4, 0x3f, 0xff, 0, 0]);
     const page = [0x0a, 0x0a, 0x06, ...new Array<number>(9).fill(0)];
     page[5] = 0x40;
-    page.splice(8, 2, 0x01, 0x2c);
+    page.splice(8, 4, 0x01, 0x2c, 0xff, 0xff);
     const out = Uint8Array.from([0, 0, 0, 0, ...page]);
     assert.equal(a.run([0x15, 0x10, 0, 0, out.length, 0], { out }).status, 0);
     assert.equal(b.run('00 00 00 00 00 00').sense, '6/2a/01');

@@ -1,7 +1,7 @@
 /** LOG SENSE (SPC-4 6.8) and REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-4 6.36). */
 import { strict as assert } from 'node:assert';
 import { Buffer } from 'node:buffer';
-import { MEDIUM_READ, MEDIUM_WRITE } from '../../../src/scsi/contracts.ts';
+import { DONE, MEDIUM_READ, MEDIUM_WRITE } from '../../../src/scsi/contracts.ts';
 import { disk, type TestNexus } from '../../support/target.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -11,8 +11,8 @@ const log = (n: TestNexus, page: number, subpage = 0, pointer = 0) =>
 describe('LOG SENSE', () => {
   it('lists its pages, with subpages too', () => {
     const a = disk().nexus('a').clear();
-    assert.equal(hex(log(a, 0x40).dataIn), '000000040002032f');
-    assert.equal(hex(log(a, 0x40, 0xff).dataIn), '40ff000a0000020003002f0000ff');
+    assert.equal(hex(log(a, 0x40).dataIn), '00000007' + '0002030d0e102f');
+    assert.equal(hex(log(a, 0x40, 0xff).dataIn), '40ff0010' + '000000ff020003000d000e0010002f00');
   });
 
   it('counts bytes and errors of reads and writes', () => {
@@ -26,30 +26,66 @@ describe('LOG SENSE', () => {
     for (let i = 0; i < 2; i += 1) a.run('28 00 00 00 00 00 00 00 01 00', { in: 512 });
     assert.equal(
       hex(log(a, 0x42).dataIn),
-      '02000018' + '00050008' + '0000000000000600' + '00060008' + '0000000000000001',
+      '82000018' + '00052008' + '0000000000000600' + '00062008' + '0000000000000001',
     );
     assert.equal(
       hex(log(a, 0x43).dataIn),
-      '03000018' + '00050008' + '0000000000000400' + '00060008' + '0000000000000002',
+      '83000018' + '00052008' + '0000000000000400' + '00062008' + '0000000000000002',
     );
   });
 
   it('begins where PARAMETER POINTER says, which may not be behind the last', () => {
     const a = disk().nexus('a').clear();
-    assert.equal(hex(log(a, 0x42, 0, 6).dataIn), '0200000c' + '00060008' + '0000000000000000');
+    assert.equal(hex(log(a, 0x42, 0, 6).dataIn), '8200000c' + '00062008' + '0000000000000000');
     const behind = log(a, 0x42, 0, 7);
     assert.deepEqual([behind.sense, behind.pointer], ['5/24/00', 'cdb 5']);
   });
 
   it('says that there is no informational exception, and no thermometer', () => {
     const a = disk().nexus('a').clear();
-    assert.equal(hex(log(a, 0x6f).dataIn), '2f000008' + '00000304' + '0000ff00');
+    assert.equal(hex(log(a, 0x6f).dataIn), 'af000008' + '00002304' + '0000ff00');
+    assert.equal(hex(log(a, 0x4d).dataIn), '8d000006' + '00002302' + '00ff');
+  });
+
+  it('counts start-stop cycles, of removable disks loads as well', () => {
+    const a = disk({ removable: true }).nexus('a').clear();
+    for (const action of [2, 3, 2, 3]) a.run([0x1b, 0, 0, 0, action, 0]);
+    assert.equal(
+      hex(log(a, 0x4e).dataIn),
+      '8e00001a' + '00022106' + '202020202020' + '00042304' + '00000000' + '00062304' + '00000002',
+    );
+    const fixed = disk().nexus('a').clear();
+    for (const action of [0, 0, 1, 1, 0]) fixed.run([0x1b, 0, 0, 0, action, 0]);
+    assert.equal(hex(log(fixed, 0x4e, 0, 4).dataIn), '8e000008' + '00042304' + '00000001');
+  });
+
+  it('where logs can be saved: DS = 0, TSD = 0; SP = 1 saves', () => {
+    const saved: Uint8Array[] = [];
+    const logStore = {
+      save: (_: unknown, __: number, state: Uint8Array) => saved.push(state) && DONE,
+    };
+    const a = disk({ logStore }).nexus('a').clear();
+    a.run('2a 00 00 00 00 00 00 00 03 00', { out: new Uint8Array(1536) });
+    const r = a.run('4d 01 42 00 00 00 00 01 00 00', { in: 256 });
+    assert.equal(
+      hex(r.dataIn),
+      '02000018' + '00050008' + '0000000000000600' + '00060008' + '0000000000000000',
+    );
+    assert.equal(saved.length, 1);
+    assert.equal(hex(log(a, 0x6f).dataIn), 'af000008' + '00002304' + '0000ff00');
+  });
+
+  it('that cannot save is 4/44/00', () => {
+    const a = disk({ logStore: { save: () => MEDIUM_WRITE } })
+      .nexus('a')
+      .clear();
+    assert.equal(a.run('4d 01 42 00 00 00 00 01 00 00', { in: 256 }).sense, '4/44/00');
   });
 
   it('refuses pages and subpages it has not, saving, and values it does not keep', () => {
     const a = disk().nexus('a').clear();
     for (const [r, pointer] of [
-      [log(a, 0x4d), 'cdb 2.5'],
+      [log(a, 0x4c), 'cdb 2.5'],
       [log(a, 0x42, 1), 'cdb 3'],
       [log(a, 0x02), 'cdb 2.7'],
       [log(a, 0xc2), 'cdb 2.7'],

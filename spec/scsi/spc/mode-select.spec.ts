@@ -17,7 +17,7 @@ const HEADER = '00 00 00 00';
 const CACHING_ON = '08 12 04 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00';
 const CACHING_OFF = '08 12 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00';
 const control = (two: string, four: string, five: string): string =>
-  `0a 0a ${two} 00 ${four} ${five} 00 00 01 2c 00 00`;
+  `0a 0a ${two} 00 ${four} ${five} 00 00 01 2c ff ff`;
 const CONTROL = control('02', '00', '40');
 const D_SENSE = control('06', '00', '40');
 

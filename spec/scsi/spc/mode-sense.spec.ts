@@ -20,7 +20,7 @@ describe('MODE SENSE', () => {
     );
     assert.equal(
       hex(sense10(a, 0x0a).dataIn),
-      '00 12 00 10 00 00 00 00 0a 0a 02 00 00 40 00 00 01 2c 00 00',
+      '00 12 00 10 00 00 00 00 0a 0a 02 00 00 40 00 00 01 2c ff ff',
     );
     assert.equal(hex(sense10(a, 0x1a).dataIn.subarray(8)), `1a 26${' 00'.repeat(38)}`);
     assert.equal(
@@ -46,7 +46,7 @@ describe('MODE SENSE', () => {
     assert.deepEqual(six.subarray(4), sense10(a, 0x3f).dataIn.subarray(8));
   });
 
-  it('marks as changeable WCE, TST, D_SENSE, QAM, NUAR, QERR, UA_INTLCK_CTRL, SWP and TAS, and nothing else', () => {
+  it('marks as changeable WCE, TST, D_SENSE, QAM, NUAR, QERR, UA_INTLCK_CTRL, SWP, TAS, timers, DEXCPT, EWASC, TEST and MRIE, and nothing else', () => {
     const mask = sense10(a, 0x7f).dataIn.subarray(8);
     const ones: string[] = [];
     for (let at = 0; at < mask.length; ) {
@@ -71,6 +71,9 @@ describe('MODE SENSE', () => {
       '26.9=255',
       '26.10=255',
       '26.11=255',
+      '28.2=28',
+      '28.3=15',
+      ...Array.from({ length: 8 }, (_, i) => `28.${i + 4}=255`),
     ]);
   });
 

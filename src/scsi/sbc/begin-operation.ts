@@ -1,6 +1,7 @@
 /** How a command begins an operation on the whole medium, and waits for its end or does not. */
 import { assert } from '../../assert.ts';
 import { DONE, type StoreReply } from '../contracts.ts';
+import { ABORTED_OTHERWISE } from '../log/self-test-results.ts';
 import { unitOf } from '../parameter-data.ts';
 import { INTERNAL_TARGET_FAILURE } from '../sense-codes.ts';
 import { ENABLED, type Task } from '../task.ts';
@@ -33,6 +34,8 @@ function run(task: Task, plan: OperationPlan, waits: boolean): void {
     if (failed) task.check(operation.sense);
     unit.finish(task);
   };
+  // Nothing is left that could be tested.
+  unit.selfTest.abort(ABORTED_OTHERWISE);
   if (waits) unit.taskSet.rest(task);
   const operation = new MediumOperation(unit, blockDeviceOf(task), plan, ended);
   operation.start();

@@ -2,6 +2,7 @@
 import { bits, field } from '../cdb.ts';
 import { command, WRITES_UNIT } from '../command-table.ts';
 import { DONE, type StoreReply } from '../contracts.ts';
+import { ABORTED_OTHERWISE } from '../log/self-test-results.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { refuse, unitOf } from '../parameter-data.ts';
 import { type Condition, IDLE_A, ACTIVE as POWER_ACTIVE, STANDBY_Z } from '../power-condition.ts';
@@ -118,6 +119,12 @@ function settleCondition({ block, power }: LogicalUnit, condition: number): void
   }
 }
 
+/** Nothing is tested that was stopped or is gone (SPC-4 5.13.4.2). A good time to keep what was logged. */
+function quietens({ selfTest, logs }: LogicalUnit): void {
+  selfTest.abort(ABORTED_OTHERWISE);
+  logs.saveImplicitly();
+}
+
 function settle(task: Task, condition: number): void {
   const block = blockDeviceOf(task);
   const unit = unitOf(task);
@@ -125,11 +132,16 @@ function settle(task: Task, condition: number): void {
   if (condition !== START_VALID) {
     settleCondition(unit, condition);
   } else if (unit.medium === null) {
+    if (starts && block.stopped) unit.logs.startStopCycles += 1;
+    if (!starts) quietens(unit);
     block.stopped = !starts;
     if (starts) unit.power.reset();
   } else if (field(task.cdb, LOEJ) === 1) {
     if (starts) unit.medium.load(unit, task.nexus);
-    else unit.medium.eject();
+    else {
+      quietens(unit);
+      unit.medium.eject();
+    }
   }
   unit.finish(task);
 }

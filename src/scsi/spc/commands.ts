@@ -8,6 +8,7 @@ import {
   setIdentifyingInformation,
 } from './identifying-information.ts';
 import { INQUIRY, inquiry } from './inquiry.ts';
+import { LOG_SELECT, logSelect } from './log-select.ts';
 import { LOG_SENSE, logSense } from './log-sense.ts';
 import { MODE_SELECT_6, MODE_SELECT_10, modeSelect6, modeSelect10 } from './mode-select.ts';
 import { MODE_SENSE_6, MODE_SENSE_10, modeSense6, modeSense10 } from './mode-sense.ts';
@@ -50,6 +51,12 @@ import {
   release,
   reserve,
 } from './reserve-release.ts';
+import {
+  RECEIVE_DIAGNOSTIC_RESULTS,
+  receiveDiagnosticResults,
+  SEND_DIAGNOSTIC,
+  sendDiagnostic,
+} from './send-diagnostic.ts';
 import { REPORT_TARGET_PORT_GROUPS, reportTargetPortGroups } from './target-port-groups.ts';
 import { TEST_UNIT_READY, testUnitReady } from './test-unit-ready.ts';
 
@@ -63,9 +70,12 @@ export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
   [RESERVE_6, reserve],
   [RELEASE_6, release],
   [MODE_SENSE_6, modeSense6],
+  [RECEIVE_DIAGNOSTIC_RESULTS, receiveDiagnosticResults],
+  [SEND_DIAGNOSTIC, sendDiagnostic],
   [MODE_SELECT_10, modeSelect10],
   [WRITE_BUFFER, writeBuffer],
   [READ_BUFFER, readBuffer],
+  [LOG_SELECT, logSelect],
   [LOG_SENSE, logSense],
   [RESERVE_10, reserve],
   [RELEASE_10, release],

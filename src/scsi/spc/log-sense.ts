@@ -1,11 +1,15 @@
-/** LOG SENSE (SPC-4 6.8, 7.3): what a unit has counted since it was made. Nothing is saved, nothing has a threshold. */
+/** LOG SENSE (SPC-4 6.8): the log pages of a unit, current values or default ones. */
 import { bits, field, u } from '../cdb.ts';
 import { command, TOUCHES_NOTHING } from '../command-table.ts';
-import type { LogicalUnit } from '../logical-unit.ts';
-import { answer, refuseField, unitOf } from '../parameter-data.ts';
+import { DONE, type StoreReply } from '../contracts.ts';
+import { encodeLogPage, encodeSupportedPages, type LogPage } from '../log/log-page.ts';
+import { LOG_PAGES } from '../log/log-pages.ts';
+import { answer, refuse, refuseField, unitOf } from '../parameter-data.ts';
 import { cdbBytePointer, cdbPointer } from '../sense.ts';
+import { INTERNAL_TARGET_FAILURE } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
 
+const SP = bits(1, 0, 0);
 const PAGE_CONTROL = bits(2, 7, 6);
 const PAGE_CODE = bits(2, 5, 0);
 const SUBPAGE = u(3, 1);
@@ -17,6 +21,7 @@ export const LOG_SENSE = command(
   'LOG SENSE',
   10,
   {
+    sp: SP,
     pageControl: PAGE_CONTROL,
     pageCode: PAGE_CODE,
     subpageCode: SUBPAGE,
@@ -34,113 +39,52 @@ export const LOG_SENSE = command(
   },
 );
 
-/** PC 01b: what has been counted until now. */
+/** PC 01b: what has been counted until now. Nothing has a threshold (00b, 10b), and 11b, what counts begin with, is no news. */
 const CUMULATIVE = 1;
 const ALL_SUBPAGES = 0xff;
-const HEADER_BYTES = 4;
-const SPF = 0x40;
 
-/** A log parameter: its code, the byte that says how it is kept, its value. */
-interface Parameter {
-  readonly code: number;
-  readonly control: number;
-  readonly value: Uint8Array;
-}
-
-export interface LogPage {
-  readonly code: number;
-  readonly name: string;
-  /** In ascending order of code. */
-  readonly parameters: (unit: LogicalUnit) => readonly Parameter[];
-}
-
-/** A counter of 8 bytes; FORMAT AND LINKING 00b, a bounded data counter. */
-function counter(code: number, count: number): Parameter {
-  const value = new Uint8Array(8);
-  new DataView(value.buffer).setBigUint64(0, BigInt(Math.floor(count)));
-  return { code, control: 0x00, value };
-}
-
-/** Parameter codes of the error counter pages (SPC-4 table 349). */
-const TOTAL_BYTES_PROCESSED = 0x0005;
-const TOTAL_UNCORRECTED_ERRORS = 0x0006;
-
-const WRITE_ERRORS: LogPage = {
-  code: 0x02,
-  name: 'Write error counters',
-  parameters: ({ counters }) => [
-    counter(TOTAL_BYTES_PROCESSED, counters.bytesWritten),
-    counter(TOTAL_UNCORRECTED_ERRORS, counters.writeErrors),
-  ],
-};
-
-const READ_ERRORS: LogPage = {
-  code: 0x03,
-  name: 'Read error counters',
-  parameters: ({ counters }) => [
-    counter(TOTAL_BYTES_PROCESSED, counters.bytesRead),
-    counter(TOTAL_UNCORRECTED_ERRORS, counters.readErrors),
-  ],
-};
-
-/** No temperature is known (FFh). */
-const NO_TEMPERATURE = 0xff;
-/** A list in binary format. */
-const BINARY_LIST = 0x03;
-
-/** General parameter: no exception condition is there (SPC-4 7.3.8). */
-const INFORMATIONAL_EXCEPTIONS: LogPage = {
-  code: 0x2f,
-  name: 'Informational exceptions',
-  parameters: () => [
-    { code: 0x0000, control: BINARY_LIST, value: Uint8Array.of(0, 0, NO_TEMPERATURE, 0) },
-  ],
-};
-
-const PAGES: readonly LogPage[] = [WRITE_ERRORS, READ_ERRORS, INFORMATIONAL_EXCEPTIONS];
-
-/** Page 00h, with SUBPAGE FFh as pairs of page and subpage (SPC-4 7.3.16, 7.3.17). */
-function supportedPages(withSubpages: boolean): Uint8Array {
-  const codes = [0x00, ...PAGES.map(({ code }) => code)];
-  if (!withSubpages) return Uint8Array.from(codes);
-  return Uint8Array.from([...codes.flatMap((code) => [code, 0]), 0x00, ALL_SUBPAGES]);
-}
-
-function put(parameters: readonly Parameter[]): Uint8Array {
-  const bytes = parameters.flatMap(({ code, control, value }) => [
-    ...[code >> 8, code & 0xff, control, value.length],
-    ...value,
-  ]);
-  return Uint8Array.from(bytes);
-}
-
-function respond(task: Task, page: number, subpage: number, body: Uint8Array): void {
-  const data = new Uint8Array(HEADER_BYTES + body.length);
-  data[0] = page | (subpage === 0 ? 0 : SPF);
-  data[1] = subpage;
-  new DataView(data.buffer).setUint16(2, body.length);
-  data.set(body, HEADER_BYTES);
-  answer(task, data, data.length, field(task.cdb, ALLOCATION_LENGTH));
-}
-
-/** Runs LOG SENSE: of a page the parameters from PARAMETER POINTER on; it must not point behind the last. */
-export function logSense(task: Task): void {
+/** What is asked for: a page, the list of pages (null), or nothing there is (a field pointer). */
+function wanted(task: Task): LogPage | null | number {
   const code = field(task.cdb, PAGE_CODE);
   const subpage = field(task.cdb, SUBPAGE);
+  const page = LOG_PAGES.find((each) => each.code === code) ?? null;
+  if (field(task.cdb, PAGE_CONTROL) !== CUMULATIVE) return cdbPointer(PAGE_CONTROL.byte, 7);
+  if (code !== 0 && page === null) return cdbPointer(PAGE_CODE.byte, 5);
+  if (subpage === 0 || (code === 0 && subpage === ALL_SUBPAGES)) return page;
+  return cdbBytePointer(SUBPAGE.byte);
+}
+
+function encode(task: Task, page: LogPage | null): Uint8Array | null {
   const pointer = field(task.cdb, PARAMETER_POINTER);
-  const page = PAGES.find((each) => each.code === code);
-  if (field(task.cdb, PAGE_CONTROL) !== CUMULATIVE) {
-    refuseField(task, cdbPointer(PAGE_CONTROL.byte, 7));
-  } else if (code !== 0 && page === undefined) {
-    refuseField(task, cdbPointer(PAGE_CODE.byte, 5));
-  } else if (subpage !== 0 && !(code === 0 && subpage === ALL_SUBPAGES)) {
-    refuseField(task, cdbBytePointer(SUBPAGE.byte));
-  } else if (page === undefined) {
-    if (pointer === 0) respond(task, code, subpage, supportedPages(subpage === ALL_SUBPAGES));
-    else refuseField(task, cdbBytePointer(PARAMETER_POINTER.byte));
-  } else {
-    const wanted = page.parameters(unitOf(task)).filter((each) => each.code >= pointer);
-    if (wanted.length > 0) respond(task, code, subpage, put(wanted));
-    else refuseField(task, cdbBytePointer(PARAMETER_POINTER.byte));
+  const unit = unitOf(task);
+  if (page === null) {
+    return pointer === 0 ? encodeSupportedPages(LOG_PAGES, field(task.cdb, SUBPAGE)) : null;
   }
+  const parameters = page.parameters(unit).filter((each) => each.code >= pointer);
+  return parameters.length === 0 ? null : encodeLogPage(page, unit, parameters);
+}
+
+/** Of a page the parameters from PARAMETER POINTER on; it must not point behind the last. SP = 1 saves all that is savable. */
+export function logSense(task: Task): void {
+  const { logs, logStore } = unitOf(task);
+  const page = wanted(task);
+  const saves = field(task.cdb, SP) === 1;
+  if (saves && logStore === null) {
+    refuseField(task, cdbPointer(SP.byte, 0));
+    return;
+  }
+  if (typeof page === 'number') {
+    refuseField(task, page);
+    return;
+  }
+  const data = encode(task, page);
+  if (data === null) {
+    refuseField(task, cdbBytePointer(PARAMETER_POINTER.byte));
+    return;
+  }
+  const saved = (_: Task, reply: StoreReply): void => {
+    if (reply === DONE) answer(task, data, data.length, field(task.cdb, ALLOCATION_LENGTH));
+    else refuse(task, INTERNAL_TARGET_FAILURE);
+  };
+  task.await(saves ? logs.save(task) : DONE, saved);
 }

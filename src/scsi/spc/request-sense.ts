@@ -36,15 +36,26 @@ function present(unit: LogicalUnit, nexusIndex: number): number {
   if (unit.operation !== null) return unit.operation.sense;
   if (unit.standby) return LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE;
   if (unit.block?.stopped === true) return LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED;
-  return unit.power.sense || NO_ADDITIONAL_SENSE_INFORMATION;
+  return (
+    unit.selfTest.sense ||
+    unit.power.sense ||
+    unit.exceptions.sense ||
+    NO_ADDITIONAL_SENSE_INFORMATION
+  );
+}
+
+/** The progress of what `sense` says is under way, or NONE. */
+function progressOf({ operation, selfTest }: LogicalUnit, sense: number): number {
+  if (operation !== null && sense === operation.sense) return operation.pointer;
+  return selfTest.running && sense === selfTest.sense ? selfTest.pointer : NONE;
 }
 
 /** DESC alone chooses the format here; D_SENSE of the Control mode page rules autosense only. */
 export function requestSense(task: Task): void {
   const { fields } = REQUEST_SENSE;
-  const { operation } = unitOf(task);
-  const sense = present(unitOf(task), nexusIndexOf(task));
-  const pointer = sense === operation?.sense ? operation.pointer : NONE;
+  const unit = unitOf(task);
+  const sense = present(unit, nexusIndexOf(task));
+  const pointer = progressOf(unit, sense);
   const data = new Uint8Array(MAX_SENSE_BYTES);
   const encode = field(task.cdb, fields.desc) === 1 ? encodeDescriptorSense : encodeFixedSense;
   const lengthBytes = encode(new DataView(data.buffer), 0, sense, NONE, pointer);

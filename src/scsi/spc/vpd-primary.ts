@@ -1,8 +1,10 @@
 /** Vital product data pages about what the device server does: 86h, 87h, 8Ah (SPC-4 7.8.7, 7.8.8, 7.8.11). */
+import { extendedTestMinutes } from '../log/self-test.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { MAX_SENSE_BYTES } from '../sense.ts';
 
 const EXTENDED_INQUIRY_BYTES = 60;
+const MOST_MINUTES = 0xffff;
 /** The task attributes that are obeyed. Command priorities are carried and nothing is ordered by them: PRIOR_SUP = 0. */
 const HEADSUP = 0x04;
 const ORDSUP = 0x02;
@@ -29,6 +31,8 @@ export function extendedInquiry(unit: LogicalUnit): Uint8Array {
   body[1] = HEADSUP | ORDSUP | SIMPSUP;
   body[2] = unit.block?.store.volatileCache === true ? V_SUP : 0;
   body[3] = LUICLR;
+  const minutes = Math.min(MOST_MINUTES, extendedTestMinutes(unit.block?.store.bytes ?? 0));
+  new DataView(body.buffer).setUint16(6, minutes);
   body[9] = MAX_SENSE_BYTES;
   return body;
 }
