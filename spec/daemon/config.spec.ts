@@ -267,7 +267,7 @@ describe('configuration: the file', () => {
     ['[]', /: \[\] is there, an object is needed$/],
     [
       '{"lun":[]}',
-      /: unknown key "lun", did you mean "luns"\? Known: \$schema, state, control, listen, luns, emulated, driverBlacklist, iscsi$/,
+      /: unknown key "lun", did you mean "luns"\? Known: \$schema, state, control, listen, luns, emulated, driverBlacklist, managementAddresses, iscsi$/,
     ],
     ['{"contrl":"c"}', /unknown key "contrl", did you mean "control"\?/],
     ['{"control":5}', /: control is 5, a text is needed$/],

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MAX_LUN } from '../scsi/lun.ts';
+import type { ManagementAddress } from '../scsi/management-address.ts';
 import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import { PLACES, type Place } from '../unplug/selection.ts';
 import {
@@ -11,6 +12,7 @@ import {
   readIscsi,
 } from './iscsi-config.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
+import { readManagementAddresses } from './management-config.ts';
 
 export interface DiskConfig {
   readonly lun: number;
@@ -76,6 +78,8 @@ export interface DaemonConfig {
   readonly emulated?: readonly EmulatedConfig[];
   /** Directory with a file PRODUCT/BUILD for each driver that must not load, absolute; null or absent: none. */
   readonly driverBlacklist?: string | null;
+  /** Where people manage the daemon, told to initiators; absent: nowhere that is told. */
+  readonly managementAddresses?: readonly ManagementAddress[];
   /** The iSCSI target; absent: all defaults. */
   readonly iscsi?: IscsiConfig;
 }
@@ -106,6 +110,7 @@ export const CONFIG_KEYS = [
   'luns',
   'emulated',
   'driverBlacklist',
+  'managementAddresses',
   'iscsi',
 ] as const;
 export const EMULATED_KEYS = ['guest', 'device', 'at', 'qmp', 'lun'] as const;
@@ -444,6 +449,9 @@ export function parseConfig(text: string, path: string): DaemonConfig {
       readEmulated(object(action, one), directory),
     ),
     driverBlacklist: place('driverBlacklist', raw['driverBlacklist']),
+    ...(raw['managementAddresses'] === undefined
+      ? {}
+      : { managementAddresses: readManagementAddresses(raw['managementAddresses']) }),
     ...(raw['iscsi'] === undefined ? {} : { iscsi: readIscsi(raw['iscsi']) }),
   };
 }
@@ -470,6 +478,9 @@ export function mergeConfig(file: DaemonConfig | null, options: DaemonConfig): D
     luns: [...(file?.luns ?? []), ...options.luns],
     emulated: [...(file?.emulated ?? []), ...(options.emulated ?? [])],
     driverBlacklist: options.driverBlacklist ?? file?.driverBlacklist ?? null,
+    ...(file?.managementAddresses === undefined
+      ? {}
+      : { managementAddresses: file.managementAddresses }),
     ...(file?.iscsi === undefined ? {} : { iscsi: file.iscsi }),
   };
   checkTwice(

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Mutex } from 'async-mutex';
 import { hostId, naaOf, serialOf } from '../luns/identity.ts';
 import { DiskFileError } from '../luns/open.ts';
+import type { ManagementAddress } from '../scsi/management-address.ts';
 import { ControlServer, type ControlSession } from '../transport/control/server.ts';
 import {
   AttachedDisk,
@@ -49,6 +50,7 @@ export interface DaemonOptions {
   readonly startReactor: (options: {
     readonly onEvent: (event: ReactorEvent) => void;
     readonly name: string;
+    readonly managementAddresses: readonly ManagementAddress[];
   }) => Promise<ReactorHandle>;
   readonly log: Log;
   /** What initiators are told is at this end. */
@@ -435,6 +437,7 @@ export class Daemon {
   async #startReactor(): Promise<void> {
     const reactor = await this.#options.startReactor({
       name: this.#name,
+      managementAddresses: this.#options.config.managementAddresses ?? [],
       onEvent: (event) => this.#onEvent(event),
     });
     this.#reactor = reactor;

@@ -1,6 +1,7 @@
 /** The main thread's end of a reactor thread: requests by message and control eventfd, replies and events by message. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { close, createEventFd, signalEventFd } from '../libc.ts';
+import type { ManagementAddress } from '../scsi/management-address.ts';
 import { DoorbellWatchdog } from '../transport/doorbell-watchdog.ts';
 import type {
   ReactorEvent,
@@ -13,6 +14,8 @@ export interface ReactorOptions {
   readonly onEvent: (event: ReactorEvent) => void;
   /** What initiators are told is at this end. */
   readonly name: string;
+  /** Where people manage the daemon. */
+  readonly managementAddresses: readonly ManagementAddress[];
 }
 
 /** What the worker is started with. */
@@ -20,6 +23,7 @@ export interface ReactorWorkerData {
   readonly port: MessagePort;
   readonly controlFd: number;
   readonly name: string;
+  readonly managementAddresses: readonly ManagementAddress[];
 }
 
 /** What the worker sends: first the words for the doorbell watchdog, then replies to numbered requests, and events. */
@@ -57,6 +61,7 @@ class ReactorThread implements ReactorHandle {
       port: port2,
       controlFd: this.#controlFd,
       name: options.name,
+      managementAddresses: options.managementAddresses,
     };
     const worker = new Worker(new URL('./reactor-worker.js', import.meta.url), {
       workerData,

@@ -56,7 +56,8 @@ class ReactorWorker {
   constructor(data: ReactorWorkerData) {
     this.#port = data.port;
     this.#controlFd = data.controlFd;
-    this.#target = new Target({ name: data.name, timers: this.#reactor.timers });
+    const { name, managementAddresses } = data;
+    this.#target = new Target({ name, managementAddresses, timers: this.#reactor.timers });
     this.#target.admits = (name) => !this.#refusedNames.has(name);
     this.#target.transportIds.portOf = portOfTransportId;
     this.#target.onInternalError = (error) => {

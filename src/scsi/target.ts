@@ -4,6 +4,7 @@ import { assert } from '../assert.ts';
 import type { TargetPort, Timers } from './contracts.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import { REPORT_LUNS_WLUN } from './lun.ts';
+import type { ManagementAddress } from './management-address.ts';
 import type { Nexus } from './nexus.ts';
 import { NexusTable } from './nexus-table.ts';
 import { I_T_NEXUS_RESET } from './sam.ts';
@@ -22,6 +23,8 @@ export interface TargetOptions {
   readonly timers?: Timers;
   /** Text for people, what ADAPTER_INFO calls this end. */
   readonly name: string;
+  /** Where people manage it; absent: nowhere that is told. */
+  readonly managementAddresses?: readonly ManagementAddress[];
 }
 
 const EVENT_LOOP: Timers = {
@@ -37,6 +40,7 @@ function derivedPort(identity: string): string {
 
 export class Target {
   readonly name: string;
+  readonly managementAddresses: readonly ManagementAddress[];
   readonly nexuses = new NexusTable();
   readonly timers: Timers;
   /** Names of initiator ports. */
@@ -59,6 +63,7 @@ export class Target {
 
   constructor(options: TargetOptions) {
     this.name = options.name;
+    this.managementAddresses = options.managementAddresses ?? [];
     this.timers = options.timers ?? EVENT_LOOP;
     this.#missing = missingUnit(this);
     this.#reportLuns = reportLunsUnit(this);

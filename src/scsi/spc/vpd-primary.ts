@@ -1,7 +1,8 @@
-/** Vital product data pages about what the device server does: 86h, 87h, 8Ah (SPC-4 7.8.7, 7.8.8, 7.8.11). */
+/** Vital product data pages about what the device server does: 85h, 86h, 87h, 8Ah (SPC-4 7.8.9, 7.8.7, 7.8.8, 7.8.11). */
 import { extendedTestMinutes } from '../log/self-test.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { MAX_SENSE_BYTES } from '../sense.ts';
+import { putText } from './text.ts';
 
 const EXTENDED_INQUIRY_BYTES = 60;
 const MOST_MINUTES = 0xffff;
@@ -35,6 +36,21 @@ export function extendedInquiry(unit: LogicalUnit): Uint8Array {
   new DataView(body.buffer).setUint16(6, minutes);
   body[9] = MAX_SENSE_BYTES;
   return body;
+}
+
+const DESCRIPTOR_HEADER_BYTES = 4;
+
+/** Management Network Addresses: each a text that ends with zeros, in whole words. */
+export function managementAddresses({ target }: LogicalUnit): Uint8Array {
+  const bytes = target.managementAddresses.flatMap(({ service, url }) => {
+    const text = new Uint8Array(4 * (Math.floor(url.length / 4) + 1));
+    putText(text, 0, url.length, url);
+    const header = new Uint8Array(DESCRIPTOR_HEADER_BYTES);
+    header[0] = service;
+    new DataView(header.buffer).setUint16(2, text.length);
+    return [...header, ...text];
+  });
+  return Uint8Array.from(bytes);
 }
 
 const STANDBY_Z_SUPPORTED = 0x01;

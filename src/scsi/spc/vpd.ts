@@ -5,7 +5,12 @@ import { NO_LUN } from '../lun.ts';
 import { scsiPorts, targetPortDesignators } from './target-port-groups.ts';
 import { putText } from './text.ts';
 import { BLOCK_PAGES } from './vpd-block.ts';
-import { extendedInquiry, modePagePolicy, powerCondition } from './vpd-primary.ts';
+import {
+  extendedInquiry,
+  managementAddresses,
+  modePagePolicy,
+  powerCondition,
+} from './vpd-primary.ts';
 
 /** One page: its code and what follows the four bytes of header. */
 export interface VpdPage {
@@ -72,10 +77,17 @@ const DEVICE_IDENTIFICATION: VpdPage = {
 };
 
 const WELL_KNOWN_PAGES: readonly VpdPage[] = [SUPPORTED_PAGES, DEVICE_IDENTIFICATION];
+const MANAGEMENT_NETWORK_ADDRESSES: VpdPage = {
+  code: 0x85,
+  name: 'Management network addresses',
+  body: managementAddresses,
+};
+
 const DISK_PAGES: readonly VpdPage[] = [
   SUPPORTED_PAGES,
   UNIT_SERIAL_NUMBER,
   DEVICE_IDENTIFICATION,
+  MANAGEMENT_NETWORK_ADDRESSES,
   { code: 0x86, name: 'Extended INQUIRY data', body: extendedInquiry },
   { code: 0x87, name: 'Mode page policy', body: modePagePolicy },
   { code: 0x88, name: 'SCSI ports', body: scsiPorts },
@@ -87,7 +99,10 @@ const DISK_PAGES: readonly VpdPage[] = [
 /** The pages of a logical unit in ascending order; what is not here is refused and not listed in page 00h. */
 export function pagesOf(unit: LogicalUnit): readonly VpdPage[] {
   if (unit.lun === NO_LUN) return [];
-  return unit.block === null ? WELL_KNOWN_PAGES : DISK_PAGES;
+  if (unit.block === null) return WELL_KNOWN_PAGES;
+  // An empty list of addresses says nothing.
+  const managed = unit.target.managementAddresses.length > 0;
+  return managed ? DISK_PAGES : DISK_PAGES.filter((page) => page !== MANAGEMENT_NETWORK_ADDRESSES);
 }
 
 /** A whole page with its header, or null when the logical unit does not have it. */
