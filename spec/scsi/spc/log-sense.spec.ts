@@ -11,8 +11,11 @@ const log = (n: TestNexus, page: number, subpage = 0, pointer = 0) =>
 describe('LOG SENSE', () => {
   it('lists its pages, with subpages too', () => {
     const a = disk().nexus('a').clear();
-    assert.equal(hex(log(a, 0x40).dataIn), '00000007' + '0002030d0e102f');
-    assert.equal(hex(log(a, 0x40, 0xff).dataIn), '40ff0010' + '000000ff020003000d000e0010002f00');
+    assert.equal(hex(log(a, 0x40).dataIn), '00000008' + '0002030d0e10192f');
+    assert.equal(
+      hex(log(a, 0x40, 0xff).dataIn),
+      '40ff0012' + '000000ff020003000d000e00100019002f00',
+    );
   });
 
   it('counts bytes and errors of reads and writes', () => {
@@ -45,6 +48,20 @@ describe('LOG SENSE', () => {
     const a = disk().nexus('a').clear();
     assert.equal(hex(log(a, 0x6f).dataIn), 'af000008' + '00002304' + '0000ff00');
     assert.equal(hex(log(a, 0x4d).dataIn), '8d000006' + '00002302' + '00ff');
+  });
+
+  it('counts commands and blocks of reads and writes; times are not measured', () => {
+    const a = disk().nexus('a').clear();
+    for (let i = 0; i < 3; i += 1) {
+      a.run('2a 00 00 00 00 00 00 00 03 00', { out: new Uint8Array(1536) });
+    }
+    a.run('28 00 00 00 00 00 00 00 02 00', { in: 1024 });
+    const counts = ['01', '03', '09', '02'].map((count) => count.padStart(16, '0'));
+    const expected = `99000044${'00012240'}${counts.join('')}${'00'.repeat(32)}`;
+    assert.equal(hex(log(a, 0x59).dataIn), expected);
+    assert.equal(a.run('4c 02 59 00 00 00 00 00 00 00').status, 0);
+    assert.equal(hex(log(a, 0x59).dataIn), `99000044${'00012240'}${'00'.repeat(64)}`);
+    assert.match(hex(log(a, 0x42).dataIn), /^82000018000520080{12}1200/);
   });
 
   it('counts start-stop cycles, of removable disks loads as well', () => {

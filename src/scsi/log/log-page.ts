@@ -4,11 +4,16 @@ import type { LogicalUnit } from '../logical-unit.ts';
 /** FORMAT AND LINKING (SPC-4 table 351). */
 export const BOUNDED_COUNTER = 0b00;
 export const ASCII_LIST = 0b01;
+export const UNBOUNDED_COUNTER = 0b10;
 export const BINARY_LIST = 0b11;
 
 export interface LogParameter {
   readonly code: number;
-  readonly format: typeof BOUNDED_COUNTER | typeof ASCII_LIST | typeof BINARY_LIST;
+  readonly format:
+    | typeof BOUNDED_COUNTER
+    | typeof ASCII_LIST
+    | typeof UNBOUNDED_COUNTER
+    | typeof BINARY_LIST;
   readonly value: Uint8Array;
   /** Takes a new value of the same length from LOG SELECT; absent: it has none. False: no such value. */
   readonly set?: (value: Uint8Array) => boolean;

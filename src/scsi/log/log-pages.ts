@@ -6,9 +6,19 @@ import {
   BOUNDED_COUNTER,
   type LogPage,
   type LogParameter,
+  UNBOUNDED_COUNTER,
 } from './log-page.ts';
 import { RESULT_BYTES, RESULTS } from './self-test-results.ts';
-import { BYTES_READ, BYTES_WRITTEN, READ_ERRORS, WRITE_ERRORS } from './unit-logs.ts';
+import {
+  BYTES_READ,
+  BYTES_RECEIVED,
+  BYTES_TRANSMITTED,
+  BYTES_WRITTEN,
+  READ_COMMANDS,
+  READ_ERRORS,
+  WRITE_COMMANDS,
+  WRITE_ERRORS,
+} from './unit-logs.ts';
 
 const TWO_32 = 2 ** 32;
 
@@ -116,6 +126,30 @@ const SELF_TEST_RESULTS: LogPage = {
     Array.from({ length: RESULTS }, (_, i) => binary(i + 1, logs.selfTests.all[i] ?? NO_TEST)),
 };
 
+/** General Access Statistics and Performance (SPC-4 7.3.9.2). */
+const ACCESS_STATISTICS = 0x0001;
+const STATISTICS_BYTES = 64;
+const STATISTICS = [READ_COMMANDS, WRITE_COMMANDS, BYTES_RECEIVED, BYTES_TRANSMITTED];
+
+/** Commands and blocks. How long commands took is not measured: those fields are zero, as many disks have them. */
+const GENERAL_STATISTICS: LogPage = {
+  code: 0x19,
+  name: 'General statistics and performance',
+  savable: true,
+  parameters: ({ logs, block }) => {
+    const value = new Uint8Array(STATISTICS_BYTES);
+    const blockBytes = block?.blockBytes ?? 1;
+    value.set(u64(logs.count(READ_COMMANDS)), 0);
+    value.set(u64(logs.count(WRITE_COMMANDS)), 8);
+    value.set(u64(logs.count(BYTES_RECEIVED) / blockBytes), 16);
+    value.set(u64(logs.count(BYTES_TRANSMITTED) / blockBytes), 24);
+    const reset = (): void => {
+      for (const index of STATISTICS) logs.setCount(index, 0);
+    };
+    return [{ code: ACCESS_STATISTICS, format: UNBOUNDED_COUNTER, value, reset }];
+  },
+};
+
 const INFORMATIONAL_EXCEPTIONS: LogPage = {
   code: 0x2f,
   name: 'Informational exceptions',
@@ -132,5 +166,6 @@ export const LOG_PAGES: readonly LogPage[] = [
   TEMPERATURE,
   START_STOP_CYCLE_COUNTER,
   SELF_TEST_RESULTS,
+  GENERAL_STATISTICS,
   INFORMATIONAL_EXCEPTIONS,
 ];

@@ -9,16 +9,25 @@ import { newPrivateTask } from '../private-task.ts';
 import type { Task } from '../task.ts';
 import { decodeResults, SelfTestResults } from './self-test-results.ts';
 
-/** Counts that LOG SELECT can set, by index. */
+/** Counts that LOG SELECT can set or set back, by index. */
 export const BYTES_WRITTEN = 0;
 export const WRITE_ERRORS = 1;
 export const BYTES_READ = 2;
 export const READ_ERRORS = 3;
+/** Those of the General Statistics and Performance page, which are set back apart from the others. */
+export const READ_COMMANDS = 4;
+export const WRITE_COMMANDS = 5;
+export const BYTES_RECEIVED = 6;
+export const BYTES_TRANSMITTED = 7;
 const COUNTS: readonly ((counters: UnitCounters) => number)[] = [
   (counters) => counters.bytesWritten,
   (counters) => counters.writeErrors,
   (counters) => counters.bytesRead,
   (counters) => counters.readErrors,
+  (counters) => counters.reads,
+  (counters) => counters.writes,
+  (counters) => counters.bytesWritten,
+  (counters) => counters.bytesRead,
 ];
 
 /** Year and week, four and two characters; not set: spaces. */
@@ -26,7 +35,7 @@ export const DATE_BYTES = 6;
 const SPACE = 0x20;
 const MS_PER_HOUR = 3_600_000;
 
-/** Layout of what is kept: this byte, seven numbers (f64), the date, the results of self-tests. */
+/** Layout of what is kept: this byte, the counts and three numbers more (f64), the date, the results of self-tests. */
 const LAYOUT = 1;
 const NUMBERS_AT = 1;
 const NUMBERS = COUNTS.length + 3;
