@@ -65,6 +65,9 @@ export class Drive implements MediumChanger {
   /** The START STOP UNIT that waits for the keeper, if one does: they come one at a time. */
   #waiting: { readonly task: Task; readonly loads: boolean } | null = null;
 
+  /** A medium in memory that is out: nobody else has its bytes. */
+  #kept: DiskStore | null = null;
+
   constructor(given: DriveOptions) {
     this.#given = given;
     this.#disk = given.disk;
@@ -138,6 +141,12 @@ export class Drive implements MediumChanger {
     });
   }
 
+  /** The disk is gone. Closes what it kept. */
+  close(): void {
+    this.#kept?.close();
+    this.#kept = null;
+  }
+
   /**
    * Takes the medium out: commands that have begun end, or are aborted after a while; what was written is flushed. `force`: preventions
    * and a failed flush do not keep it in. Throws InventoryError.
@@ -158,6 +167,7 @@ export class Drive implements MediumChanger {
   }
 
   #openStore({ backing, readOnly }: MediumSpec): DiskStore {
+    if (backing.kind === 'memory' && this.#kept !== null) return this.#kept;
     return this.#given.open({ ...this.#disk, backing, readOnly });
   }
 
@@ -165,6 +175,8 @@ export class Drive implements MediumChanger {
     const { backing, readOnly, generation } = spec;
     const load = this.#waiting?.loads === true ? this.#waiting.task : null;
     this.#given.store.replace(inner).close();
+    if (this.#kept !== inner) this.#kept?.close();
+    this.#kept = null;
     this.#disk = { ...this.#disk, backing, readOnly };
     const knows = asked && load !== null && !load.aborting;
     mediumOf(unit).insert(unit, generation, knows ? load.nexus : null);
@@ -172,7 +184,9 @@ export class Drive implements MediumChanger {
   }
 
   #empty(): void {
-    this.#given.store.replace(new EmptyStore()).close();
+    const out = this.#given.store.replace(new EmptyStore());
+    if (this.#disk.backing.kind === 'memory') this.#kept = out;
+    else out.close();
     this.#disk = { ...this.#disk, backing: { kind: 'none' } };
   }
 

@@ -200,6 +200,7 @@ export class Inventory {
     this.#target.removeUnit(lun, () => {
       const flushed = disk.store.syncNow() === DONE;
       disk.store.close();
+      disk.drive?.close();
       this.#stores = this.#stores.filter((store) => store !== disk.store);
       this.#spare.push(disk.bounce);
       gone(flushed);
