@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ringscsi } from './command.ts';
 
-const VERBS = ['serve', 'exec', 'lun', 'guest', 'stats', 'trace', 'inject'];
+const VERBS = ['serve', 'exec', 'lun', 'media', 'guest', 'stats', 'trace', 'inject'];
 
 describe('command: usage', function () {
   this.timeout(20_000);
@@ -38,7 +38,10 @@ describe('command: usage', function () {
 
   const wrong: readonly (readonly [string[], RegExp])[] = [
     [[], /a verb is missing/],
-    [['bench'], /unknown verb "bench"\. Known: serve, exec, lun, guest, stats, trace, inject/],
+    [
+      ['bench'],
+      /unknown verb "bench"\. Known: serve, exec, lun, media, guest, stats, trace, inject/,
+    ],
     [['sevre'], /unknown verb "sevre", did you mean "serve"\?/],
     [['serve'], /nobody could reach the daemon: give it --listen, --control, or both/],
     [['serve', '--lnu', '0:disk'], /unknown option "--lnu", did you mean "--lun"\?/],
@@ -68,6 +71,11 @@ describe('command: usage', function () {
     [['lun', 'add', '--control', 'c'], /SPEC is missing/],
     [['lun', 'add', '0:disk', '--control', 'c'], /a disk needs either path=FILE or memory=SIZE/],
     [['lun', 'resize', '0', '--control', 'c'], /SIZE is missing/],
+    [['media'], /one of eject, list, load, lock, unlock is missing/],
+    [['media', 'load', '--control', 'c'], /N is missing/],
+    [['media', 'load', '0', 'a', 'b', '--control', 'c'], /"b" is one argument too many/],
+    [['media', 'eject', 'x', '--control', 'c'], /LUN is "x", 0 to 16383 is possible/],
+    [['media', 'lock', '--control', 'c'], /N is missing/],
     [['guest', 'kick', 'x', '--control', 'c'], /"x" is no guest ID/],
     [['stats', '--interval', '0', '--control', 'c'], /--interval is "0", a number from 1/],
     [['trace', '--control', 'c'], /one of --follow, --save and --show is needed/],

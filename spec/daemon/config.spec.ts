@@ -95,6 +95,7 @@ describe('configuration: LUN specifications', () => {
     ['0:disk,path=a.img,ro=no', { readOnly: false }],
     ['0:disk,path=a.img,block=4096', { blockBytes: 4096 }],
     ['0:disk,path=a.img,removable', { removable: true }],
+    ['0:disk,removable', { path: null, removable: true }],
     ['0:disk,path=a.img,key=a.key', { keyPath: '/vm/a.key' }],
     ['0:disk,path=a.img,physical=512', { physicalBlockBytes: 512 }],
     ['0:disk,path=a.img,serial=0042', { serial: '0042' }],
@@ -154,6 +155,12 @@ describe('configuration: LUN specifications', () => {
       'Cannot configure LUN 0: with protection a physical block is a block, physical=4096 does not go with block=512',
     ],
     ['0:disk', 'Cannot configure LUN 0: a disk needs either path=FILE or memory=SIZE'],
+    ['0:disk,removable=no', 'Cannot configure LUN 0: a disk needs either path=FILE or memory=SIZE'],
+    ['0:disk,removable,size=1M', 'Cannot configure LUN 0: size goes with path=FILE'],
+    [
+      '0:disk,path=a,removable,standby',
+      'Cannot configure LUN 0: standby does not go with removable, the image of a removable disk is given back by media eject',
+    ],
     [
       '0:disk,path=a,memory=1M',
       'Cannot configure LUN 0: a disk needs either path=FILE or memory=SIZE',

@@ -46,7 +46,7 @@ export class FakeReactor implements ReactorHandle {
   }
 
   #act(request: ReactorRequest): void {
-    if (request.kind === 'addDisk' && request.disk.backing.kind !== 'memory') {
+    if (request.kind === 'addDisk' && 'fd' in request.disk.backing) {
       const { fd } = request.disk.backing;
       fstatSync(fd);
       this.#descriptors.set(request.disk.lun, fd);

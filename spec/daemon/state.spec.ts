@@ -29,6 +29,7 @@ const INVENTORY: Inventory = {
       serial: 'X1',
       naa: Uint8Array.of(0x31, 2, 3, 4, 5, 6, 7, 8),
       active: true,
+      medium: null,
     },
     {
       disk: parseLunSpec('300:disk,memory=64M', '/vm'),
@@ -36,6 +37,7 @@ const INVENTORY: Inventory = {
       serial: '0123456789abcdef0123',
       naa: Uint8Array.of(0x3f, 2, 3, 4, 5, 6, 7, 9),
       active: false,
+      medium: { path: '/b.img', readOnly: true, place: 'tray', generation: 7, locked: true },
     },
   ],
 };

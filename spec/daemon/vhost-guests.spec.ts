@@ -103,6 +103,22 @@ describe('daemon: guests over vhost-user', function () {
     await daemon.end();
   });
 
+  it('another medium is an event and a unit attention; whoever loads it hears of neither', async () => {
+    await daemon.call('lun.add', { lun: 1, type: 'disk', memory: '1M', removable: true });
+    const guest = attach();
+    await guest.ready(1);
+    await daemon.call('media.eject', { lun: 1 });
+    await daemon.call('media.load', { lun: 1 });
+    assert.deepEqual(await guest.event(), [3, 1, 0x0028]);
+    assert.equal((await guest.run(TEST_UNIT_READY, 0, 1)).status, 2);
+    assert.deepEqual(await guest.run(TEST_UNIT_READY, 0, 1), GOOD);
+    assert.deepEqual(await guest.run([0x1b, 0, 0, 0, 2, 0], 0, 1), GOOD);
+    assert.deepEqual(await guest.run([0x1b, 0, 0, 0, 3, 0], 0, 1), GOOD);
+    assert.deepEqual(await guest.run(TEST_UNIT_READY, 0, 1), GOOD);
+    await daemon.call('lun.resize', { lun: 1, size: 2 * MIB });
+    assert.deepEqual(await guest.event(), [3, 1, 0x092a], 'nothing came before it');
+  });
+
   it('lists, counts and kicks them like any guest', async () => {
     const guest = attach();
     await guest.ready();

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { mapAnonymous } from '../../src/libc.ts';
 import type { DiskOptions } from '../../src/luns/disk.ts';
 import { naaOf } from '../../src/luns/identity.ts';
-import { Inventory, InventoryError } from '../../src/luns/inventory.ts';
+import { Inventory } from '../../src/luns/inventory.ts';
+import { InventoryError } from '../../src/luns/inventory-error.ts';
 import { growFile, openDiskFile } from '../../src/luns/open.ts';
 import {
   DONE,

@@ -267,6 +267,18 @@ describe('EXTENDED COPY(LID1)', () => {
     for (let i = 0; i < 3; i += 1) assert.equal(run(all, list).status, 0);
     assert.equal(all.a.run('2f 00 00 00 00 00 00 00 80 00').status, 0, 'VERIFY of 64 KiB');
   });
+
+  it('does not go on to the medium that comes next', () => {
+    const all = bench({ removable: true });
+    all.store.hold = true;
+    const copy = start(all.a, copyList([all.zero], [segment({ from: 0, to: 2100, blocks: 8 })]));
+    all.bed.unit.medium?.insert(all.bed.unit, 2, null);
+    const before = all.store.memory.slice();
+    all.store.hold = false;
+    all.store.releaseAll();
+    assert.equal(finish(all, copy).sense, 'a/0d/01');
+    assert.ok(Buffer.compare(all.store.memory, before) === 0);
+  });
 });
 
 describe('RECEIVE COPY RESULTS(LID1)', () => {

@@ -49,7 +49,7 @@ function lunTable(luns: readonly LunStatus[]): string {
     String(lun.blockBytes),
     flags(lun),
     lun.serial,
-    lun.state === 'unavailable' ? `unavailable: ${lun.why}` : (lun.path ?? 'memory'),
+    lun.state === 'unavailable' ? `unavailable: ${lun.why}` : (lun.path ?? lun.backing ?? 'empty'),
   ]);
   return table(COLUMNS, rows);
 }

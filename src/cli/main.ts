@@ -25,6 +25,10 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
     { summary: 'send one raw CDB and show what comes back', load: () => import('./exec.ts') },
   ],
   ['lun', { summary: 'add, remove, list, resize LUNs', load: () => import('./lun.ts') }],
+  [
+    'media',
+    { summary: 'load, eject, lock the media of removable disks', load: () => import('./media.ts') },
+  ],
   ['guest', { summary: 'list or detach guests', load: () => import('./guest.ts') }],
   ['stats', { summary: 'show what the daemon has done', load: () => import('./stats.ts') }],
   ['trace', { summary: 'follow, save and show commands', load: () => import('./trace.ts') }],

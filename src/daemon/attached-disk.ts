@@ -1,7 +1,9 @@
 /** A disk the daemon has opened: its file and lock, its identity, and what the reactor is told about it. */
 import { Buffer } from 'node:buffer';
 import { fstatSync, statSync, unlinkSync } from 'node:fs';
+import { assert } from '../assert.ts';
 import { blockDeviceBytes, close, dataSync, duplicate, errorName } from '../libc.ts';
+import type { MediumSpec } from '../luns/drive.ts';
 import { unlockImage } from '../luns/image-lock.ts';
 import { bytesOfBlock, imageBytesOf, userBytesOf } from '../luns/image-size.ts';
 import { openKeyFile } from '../luns/key-file.ts';
@@ -15,7 +17,7 @@ import {
 import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import type { DiskConfig } from './config.ts';
 import type { DiskSpec } from './reactor-messages.ts';
-import type { InventoryEntry, SavedUnit } from './state.ts';
+import type { InventoryEntry, SavedMedium, SavedUnit } from './state.ts';
 
 /** A logical unit that cannot be attached, found, resized or removed. */
 export class LunError extends Error {
@@ -91,7 +93,7 @@ function conflict(
   const file = statSync(path, { throwIfNoEntry: false });
   if (file === undefined) return null;
   for (const disk of disks) {
-    if (disk.isFile(file.dev, file.ino) && !(readOnly && disk.config.readOnly)) return disk;
+    if (disk.isFile(file.dev, file.ino) && !(readOnly && disk.readOnly)) return disk;
   }
   return null;
 }
@@ -113,13 +115,32 @@ function openOptions(
   };
 }
 
-function refuseConflict(config: DiskConfig, path: string, others: Iterable<AttachedDisk>): void {
-  const other = conflict(path, config.readOnly, others);
+function refuseConflict(
+  action: string,
+  path: string,
+  readOnly: boolean,
+  others: Iterable<AttachedDisk>,
+): void {
+  const other = conflict(path, readOnly, others);
   if (other !== null) {
     throw new LunError(
-      `Cannot attach LUN ${config.lun}: "${path}" is LUN ${other.config.lun} of this daemon; remove that one first, or attach both with ro`,
+      `${action}: "${path}" is LUN ${other.config.lun} of this daemon; remove that one first, or attach both with ro`,
     );
   }
+}
+
+/** What the drive of a removable disk has when it is attached for the first time. */
+export function firstMedium(config: DiskConfig, generation = 1): SavedMedium {
+  const { path, readOnly, memoryBytes } = config;
+  const place = path === null && memoryBytes === null ? 'away' : 'drive';
+  return { path, readOnly, place, generation, locked: false };
+}
+
+/** A medium that was opened for a drive and is not in it yet. */
+export interface MediumInHand {
+  readonly file: OpenedFile | null;
+  readonly medium: SavedMedium;
+  readonly spec: MediumSpec;
 }
 
 export interface DiskBeginning {
@@ -127,6 +148,8 @@ export interface DiskBeginning {
   readonly resizedBytes: number | null;
   /** Whether it begins in standby: the image is not locked. */
   readonly standby: boolean;
+  /** What its drive was left with in an earlier run; null: nothing is known, or it has none. */
+  readonly medium: SavedMedium | null;
 }
 
 export class AttachedDisk {
@@ -138,7 +161,12 @@ export class AttachedDisk {
   bytes: number;
   /** The image belongs to somebody else for now. */
   standby: boolean;
-  readonly #file: OpenedFile | null;
+  /** What its drive has; null: its medium is fixed. */
+  medium: SavedMedium | null;
+  /** What is being put into the drive: after a restart that is there. */
+  next: SavedMedium | null = null;
+  /** Open while the medium is in the drive, or fixed. */
+  #file: OpenedFile | null;
   /** Descriptor of the key file, or -1. */
   readonly #keyFd: number;
   /** Descriptors that were made for the reactor, by those they are copies of. */
@@ -151,22 +179,125 @@ export class AttachedDisk {
   constructor(
     config: DiskConfig,
     identity: DiskIdentity,
-    { resizedBytes, standby }: DiskBeginning,
+    { resizedBytes, standby, medium }: DiskBeginning,
     others: Iterable<AttachedDisk>,
   ) {
     this.config = config;
     this.identity = identity;
     this.resizedBytes = resizedBytes;
     this.standby = standby;
-    const { path } = config;
-    if (path !== null) refuseConflict(config, path, others);
-    this.#file =
-      path === null ? null : openDiskFile(openOptions(config, path, resizedBytes, standby));
+    this.medium = config.removable ? (medium ?? firstMedium(config)) : null;
+    const { path } = this.medium ?? config;
+    this.#file = null;
+    if (this.medium !== null && medium !== null) {
+      // It was there before: it has the size it has.
+      if (medium.place === 'drive' && path !== null) {
+        this.#file = this.#openMedium(
+          path,
+          medium.readOnly,
+          others,
+          `Cannot attach LUN ${config.lun}`,
+        );
+      }
+    } else if (path !== null) {
+      refuseConflict(`Cannot attach LUN ${config.lun}`, path, config.readOnly, others);
+      this.#file = openDiskFile(openOptions(config, path, resizedBytes, standby));
+    }
     this.#keyFd = this.#openKey();
     this.bytes =
-      this.#file === null
-        ? (resizedBytes ?? config.memoryBytes ?? 0)
-        : userBytesOf(config, this.#file.bytes);
+      this.#file === null ? this.#memoryBytes(path) : userBytesOf(config, this.#file.bytes);
+  }
+
+  /** Size of a medium in memory; 0 when what has this path is none. */
+  #memoryBytes(path: string | null): number {
+    const { memoryBytes } = this.config;
+    return path === null && memoryBytes !== null ? (this.resizedBytes ?? memoryBytes) : 0;
+  }
+
+  #openMedium(
+    path: string,
+    readOnly: boolean,
+    others: Iterable<AttachedDisk>,
+    action: string,
+  ): OpenedFile {
+    const { lun } = this.config;
+    refuseConflict(action, path, readOnly, others);
+    return openDiskFile({ lun, path, blockBytes: bytesOfBlock(this.config), readOnly, action });
+  }
+
+  /** It cannot be written. */
+  get readOnly(): boolean {
+    return this.medium?.readOnly ?? this.config.readOnly;
+  }
+
+  /** There is a medium, in the drive or fixed. */
+  get loaded(): boolean {
+    return this.medium === null || this.medium.place === 'drive';
+  }
+
+  /** What is to be there after a restart; null: its medium is fixed. */
+  savedMedium(): SavedMedium | null {
+    return this.next ?? this.medium;
+  }
+
+  /**
+   * Opens, checks and locks a medium for the drive: the image at `path`, or (null) the one that was in it last. `others` are the disks
+   * of this daemon. Throws LunError or DiskFileError; nothing is open then.
+   */
+  pickUp(
+    path: string | null,
+    readOnly: boolean | null,
+    others: Iterable<AttachedDisk>,
+  ): MediumInHand {
+    const { lun, memoryBytes } = this.config;
+    const last = this.medium;
+    const action = `Cannot load a medium into LUN ${lun}`;
+    assert(last !== null, 'only a drive gets another medium');
+    const image = path ?? last.path;
+    if (image === null && memoryBytes === null) {
+      throw new LunError(`${action}: none was in it before, name an image`);
+    }
+    const protect = this.config.readOnly || (readOnly ?? (path === null && last.readOnly));
+    const file = image === null ? null : this.#openMedium(image, protect, others, action);
+    const medium: SavedMedium = {
+      path: file?.path ?? null,
+      readOnly: protect,
+      place: 'drive',
+      generation: last.generation + 1,
+      locked: last.locked,
+    };
+    const bytes = file?.bytes ?? imageBytesOf(this.config, this.#memoryBytes(null));
+    const backing = this.#backing(file, bytes, protect);
+    return { file, medium, spec: { backing, readOnly: protect, generation: medium.generation } };
+  }
+
+  /** The reactor has put the medium into the drive. */
+  adopt({ file, medium }: MediumInHand): void {
+    this.#closeFile();
+    this.next = null;
+    this.#file = file;
+    // What was locked meanwhile stays so.
+    this.medium = { ...medium, locked: this.medium?.locked ?? false };
+    if (file === null) {
+      this.bytes = this.#memoryBytes(null);
+    } else {
+      this.resizedBytes = null;
+      this.bytes = userBytesOf(this.config, file.bytes);
+    }
+  }
+
+  /** The reactor has not put the medium into the drive. */
+  putDown({ file }: MediumInHand): void {
+    this.next = null;
+    if (file !== null) this.#closeOpened(file);
+  }
+
+  /** The medium has left the drive; the reactor does not use its file any more, which is free for others. */
+  giveOut(place: 'tray' | 'away'): void {
+    assert(this.medium !== null, 'only a drive gives its medium out');
+    this.#closeFile();
+    this.medium = { ...this.medium, place };
+    if (this.medium.path !== null) this.bytes = 0;
   }
 
   /** Without its key an image is of no use: what was opened is closed again, and what was made is taken away. */
@@ -195,11 +326,12 @@ export class AttachedDisk {
    * lock is held until both are closed.
    */
   spec(saved: SavedUnit, savable: boolean): DiskSpec {
-    const { lun, readOnly, blockBytes, physicalBlockBytes, cache, protectionType } = this.config;
+    const { lun, blockBytes, physicalBlockBytes, cache, protectionType } = this.config;
+    const bytes = imageBytesOf(this.config, this.bytes);
     return {
       lun,
-      backing: this.#backing(),
-      readOnly,
+      backing: this.#backing(this.#file, bytes, this.readOnly),
+      readOnly: this.readOnly,
       blockBytes,
       physicalBlockBytes,
       thin: this.#thin(),
@@ -214,6 +346,7 @@ export class AttachedDisk {
       savedLogs: saved.logs,
       savable,
       removable: this.config.removable,
+      ...(this.medium === null ? {} : { medium: this.medium }),
       standby: this.standby,
     };
   }
@@ -259,9 +392,10 @@ export class AttachedDisk {
 
   /** Extends what is behind the disk to `bytes`. Throws LunError or DiskFileError. */
   grow(bytes: number): void {
-    const { lun, blockBytes, readOnly } = this.config;
+    const { lun, blockBytes } = this.config;
     const action = `Cannot resize LUN ${lun} to ${bytes} bytes`;
-    if (readOnly) throw new LunError(`${action}: it is read-only`);
+    if (!this.loaded) throw new LunError(`${action}: there is no medium in it`);
+    if (this.readOnly) throw new LunError(`${action}: it is read-only`);
     if (this.standby) throw new LunError(`${action}: it is in standby, its image is not ours`);
     if (bytes % blockBytes !== 0) {
       throw new LunError(`${action}: a multiple of its block of ${blockBytes} bytes is needed`);
@@ -288,16 +422,17 @@ export class AttachedDisk {
   }
 
   status(): LunStatus {
-    const { lun, type, readOnly, blockBytes, cache, protectionType } = this.config;
+    const { lun, type, blockBytes, cache, protectionType, memoryBytes } = this.config;
+    const isMemory = this.medium?.path == null && memoryBytes !== null;
     return {
       lun,
       type,
       state: this.standby ? 'standby' : 'attached',
-      backing: this.#file?.kind ?? 'memory',
+      backing: this.#file?.kind ?? (this.loaded && isMemory ? 'memory' : null),
       path: this.#file?.path ?? null,
-      bytes: this.bytes,
+      bytes: this.loaded ? this.bytes : 0,
       blockBytes,
-      readOnly,
+      readOnly: this.readOnly,
       thin: this.#thin(),
       protectionType,
       removable: this.config.removable,
@@ -311,12 +446,28 @@ export class AttachedDisk {
 
   /** Gives the file back. The reactor has removed the disk, refused it, or ended. */
   close(): void {
-    if (this.#file === null) return;
+    if (this.#keyFd >= 0) this.#closeOwn(this.#keyFd);
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
+    const file = this.#file;
+    this.#file = null;
+    if (file !== null) this.#closeOpened(file);
+  }
+
+  #closeOpened(file: OpenedFile): void {
     // Explicitly: what io_uring holds of a file ends some time after the last descriptor and even the process.
-    if (!this.standby) unlockImage(this.#file.fd);
-    for (const [own, copy] of this.#reactorFds) if (this.#isCopy(copy, own)) close(copy);
-    if (this.#keyFd >= 0) close(this.#keyFd);
-    close(this.#file.fd);
+    if (!this.standby) unlockImage(file.fd);
+    this.#closeOwn(file.fd);
+  }
+
+  /** Closes a descriptor of ours, and the reactor's copy of it where that is open still. */
+  #closeOwn(own: number): void {
+    const copy = this.#reactorFds.get(own);
+    this.#reactorFds.delete(own);
+    if (copy !== undefined && this.#isCopy(copy, own)) close(copy);
+    close(own);
   }
 
   /** Whether `fd` is open and means the file of `own`: a reactor that ended left its descriptor open, others have closed it. */
@@ -336,12 +487,13 @@ export class AttachedDisk {
     return thin ?? this.#file?.thinCapable ?? true;
   }
 
-  #backing(): DiskSpec['backing'] {
-    const bytes = imageBytesOf(this.config, this.bytes);
-    if (this.#file === null) return { kind: 'memory', bytes };
-    const { kind, path } = this.#file;
-    const journalled = kind === 'file' && !this.config.readOnly ? path : null;
-    const fd = this.#copyFor(this.#file.fd);
+  #backing(file: OpenedFile | null, bytes: number, readOnly: boolean): DiskSpec['backing'] {
+    if (file === null) return bytes === 0 ? { kind: 'none' } : { kind: 'memory', bytes };
+    const { kind, path } = file;
+    const writable = kind === 'file' && !readOnly;
+    // A drive has no atomic writes: the next medium may have nowhere to keep a journal.
+    const journalled = writable && this.medium === null ? path : null;
+    const fd = this.#copyFor(file.fd);
     const keyFd = this.#keyFd < 0 ? null : this.#copyFor(this.#keyFd);
     return { kind, fd, bytes, journalled, keyFd };
   }

@@ -17,7 +17,7 @@ import { readManagementAddresses } from './management-config.ts';
 export interface DiskConfig {
   readonly lun: number;
   readonly type: 'disk';
-  /** Image file or block device, absolute; null for a memory disk. */
+  /** Image file or block device, absolute; null for a memory disk, and for a drive that begins without a medium. */
   readonly path: string | null;
   /** Bytes of a memory disk; null for the others. */
   readonly memoryBytes: number | null;
@@ -140,7 +140,7 @@ export function parseSize(action: string, key: string, value: unknown): number {
   return bytes;
 }
 
-function parseFlag(action: string, key: string, value: unknown): boolean {
+export function parseFlag(action: string, key: string, value: unknown): boolean {
   if (value === true || value === 'yes' || value === 'on' || value === 'true') return true;
   if (value === false || value === 'no' || value === 'off' || value === 'false') return false;
   throw new ConfigError(`${action}: ${key} is ${JSON.stringify(value)}, yes or no is needed`);
@@ -221,9 +221,14 @@ function parseBacking(
   directory: string,
 ): Pick<DiskConfig, 'path' | 'keyPath' | 'memoryBytes' | 'sizeBytes'> {
   const { path, key, memory, size } = raw;
-  if ((path === undefined) === (memory === undefined)) {
+  const empty = path === undefined && memory === undefined;
+  if (empty ? raw['removable'] === undefined : path !== undefined && memory !== undefined) {
     throw new ConfigError(`${action}: a disk needs either path=FILE or memory=SIZE`);
   }
+  if (empty && (size ?? key) !== undefined) {
+    throw new ConfigError(`${action}: ${size === undefined ? 'key' : 'size'} goes with path=FILE`);
+  }
+  if (empty) return { path: null, keyPath: null, memoryBytes: null, sizeBytes: null };
   if (memory === undefined) {
     return {
       path: resolve(directory, parseText(action, 'path', path)),
@@ -255,6 +260,14 @@ function checkTogether(action: string, disk: DiskConfig): void {
   }
   if (disk.thin === true && disk.protectionType !== 0) {
     throw new ConfigError(`${action}: a disk with protection is never thin`);
+  }
+  if (disk.path === null && disk.memoryBytes === null && !disk.removable) {
+    throw new ConfigError(`${action}: a disk needs either path=FILE or memory=SIZE`);
+  }
+  if (disk.standby && disk.removable) {
+    throw new ConfigError(
+      `${action}: standby does not go with removable, the image of a removable disk is given back by media eject`,
+    );
   }
   if (disk.standby && disk.path === null) {
     throw new ConfigError(

@@ -1,20 +1,15 @@
 /** The daemon: opens the disks, starts the reactor that serves them, and carries out what is asked while it runs. */
 import { randomUUID } from 'node:crypto';
 import { Mutex } from 'async-mutex';
-import { hostId, naaOf, serialOf } from '../luns/identity.ts';
-import { DiskFileError } from '../luns/open.ts';
+import { hostId } from '../luns/identity.ts';
 import type { ManagementAddress } from '../scsi/management-address.ts';
 import { ControlServer, type ControlSession } from '../transport/control/server.ts';
-import {
-  AttachedDisk,
-  type DiskIdentity,
-  LunError,
-  type LunStatus,
-  unavailableStatus,
-} from './attached-disk.ts';
+import { type AttachedDisk, LunError, type LunStatus, unavailableStatus } from './attached-disk.ts';
 import type { DaemonConfig, DiskConfig } from './config.ts';
 import { IscsiGateway } from './iscsi-gateway.ts';
 import type { Log } from './log.ts';
+import { MediaHouse } from './media-house.ts';
+import { openDisk } from './open-disk.ts';
 import type {
   GuestStatus,
   InjectRule,
@@ -90,14 +85,6 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Size of a LUN that was resized in an earlier run, as long as its configuration has not changed. */
-function rememberedBytes(entry: InventoryEntry | undefined, disk: DiskConfig): number | null {
-  if (entry === undefined || entry.disk.path !== disk.path) return null;
-  const same =
-    entry.disk.sizeBytes === disk.sizeBytes && entry.disk.memoryBytes === disk.memoryBytes;
-  return same ? entry.resizedBytes : null;
-}
-
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #log: Log;
@@ -122,6 +109,8 @@ export class Daemon {
   readonly ended: Promise<number>;
   /** Guests that unplug emulated devices. */
   readonly unplug: UnplugHouse;
+  /** Media of removable disks. */
+  readonly media: MediaHouse;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -137,6 +126,13 @@ export class Daemon {
         activate: async (lun) => void (await this.activateLun(lun)),
         standBy: async (lun) => void (await this.standByLun(lun)),
       },
+    });
+    this.media = new MediaHouse({
+      disks: this.#disks,
+      change: (work) => this.#change(work),
+      ask: (request) => this.#ask(request),
+      save: () => this.#saveInventory(),
+      log: options.log,
     });
     this.#name = options.name ?? DEFAULT_NAME;
     this.ended = new Promise((resolve) => {
@@ -271,6 +267,11 @@ export class Daemon {
   standByLun(lun: number): Promise<LunStatus> {
     return this.#change(async () => {
       const disk = this.#disks.get(lun) ?? this.#noLun('put into standby', lun);
+      if (disk.medium !== null) {
+        throw new LunError(
+          `Cannot put LUN ${lun} into standby: it is removable, media eject gives its image back`,
+        );
+      }
       if (disk.config.path === null) {
         throw new LunError(
           `Cannot put LUN ${lun} into standby: it is in memory, nobody else can have it`,
@@ -287,7 +288,7 @@ export class Daemon {
 
   async guests(): Promise<readonly GuestStatus[]> {
     const value = await this.#ask({ kind: 'guests' });
-    return Array.isArray(value) ? value : [];
+    return value as readonly GuestStatus[];
   }
 
   /** Ends the attachment of a guest; its shared memory is let go. */
@@ -390,33 +391,13 @@ export class Daemon {
         `Cannot attach LUN ${lun}: there is a LUN of this number, choose another or remove it first`,
       );
     }
-    const resizedBytes = rememberedBytes(remembered, config);
-    const identity = this.#identity(config, remembered);
-    const open = (standby: boolean): AttachedDisk =>
-      new AttachedDisk(config, identity, { resizedBytes, standby }, this.#disks.values());
-    const wasActive = remembered?.active === true && remembered.disk.path === config.path;
-    if (!config.standby || !wasActive) return open(config.standby);
-    try {
-      return open(false);
-    } catch (error) {
-      if (!(error instanceof DiskFileError) || error.code !== 'ERR_IMAGE_LOCKED') throw error;
-      this.#log.write('warn', `LUN ${lun} is in standby again: ${error.message}`);
-      return open(true);
-    }
-  }
-
-  /** The identity of the last run, when the same thing is behind the LUN and no serial number is configured. */
-  #identity(config: DiskConfig, remembered: InventoryEntry | undefined): DiskIdentity {
-    if (config.serial === null && remembered?.disk.serial === null) {
-      if (remembered.disk.path === config.path) return remembered;
-    }
-    const serial = serialOf({
+    return openDisk({
+      config,
+      remembered,
       installation: this.#installation,
-      lun: config.lun,
-      ...(config.path === null ? {} : { path: config.path }),
-      ...(config.serial === null ? {} : { serial: config.serial }),
+      others: this.#disks.values(),
+      log: this.#log,
     });
-    return { serial, naa: naaOf(serial) };
   }
 
   #saveInventory(): void {
@@ -428,6 +409,7 @@ export class Daemon {
         serial: disk.identity.serial,
         naa: disk.identity.naa,
         active: disk.config.standby && !disk.standby,
+        medium: disk.savedMedium(),
       }),
     );
     const gone = [...this.#unavailable.values()].map(({ entry }) => entry);
@@ -518,6 +500,12 @@ export class Daemon {
         break;
       case 'save':
         this.#save(event);
+        break;
+      case 'mediumEjected':
+        this.media.ejected(event.lun, event.generation);
+        break;
+      case 'mediumWanted':
+        this.media.wanted(event.lun);
         break;
       case 'traced':
         this.#trace.publish(event.entries);

@@ -1,5 +1,6 @@
 /** What the main thread asks of a reactor thread and what it hears back. Plain data: it crosses threads by structured clone. */
 import type { DiskOptions } from '../luns/disk.ts';
+import type { DriveStatus, MediumSpec } from '../luns/drive.ts';
 import type { UnitStatistics } from '../luns/inventory.ts';
 import type { FaultRule } from '../luns/store/fault.ts';
 import type { DrainedEntry } from '../trace.ts';
@@ -19,6 +20,24 @@ export type ReactorRequest =
   | { readonly kind: 'activateUnit'; readonly lun: number; readonly bytes: number }
   /** Answered when nothing touches the medium any more and it is flushed. */
   | { readonly kind: 'standbyUnit'; readonly lun: number }
+  /** Puts a medium into a drive; `asked`: for the START STOP UNIT that waits for it. The descriptors are the reactor's then. */
+  | {
+      readonly kind: 'loadMedium';
+      readonly lun: number;
+      readonly spec: MediumSpec;
+      readonly force: boolean;
+      readonly asked: boolean;
+    }
+  /** Answered when nothing touches the medium any more and its descriptors are closed. */
+  | { readonly kind: 'ejectMedium'; readonly lun: number; readonly force: boolean }
+  | { readonly kind: 'lockMedium'; readonly lun: number; readonly locked: boolean }
+  /** What a START STOP UNIT waits for is done; or there is nothing in the tray; or it cannot be done. */
+  | {
+      readonly kind: 'mediumAnswered';
+      readonly lun: number;
+      readonly outcome: 'done' | 'none' | 'failed';
+    }
+  | { readonly kind: 'drives' }
   | { readonly kind: 'inject'; readonly lun: number; readonly rules: readonly InjectRule[] }
   | { readonly kind: 'listen'; readonly listen: SocketListenConfig }
   | { readonly kind: 'guests' }
@@ -65,8 +84,20 @@ export interface ReactorStatus {
 /** One traced command, as the reactor drains its trace ring. */
 export type TraceEntry = DrainedEntry;
 
+/** What has become of the medium that was in a drive: everything it was given is on it, or (by force) not. */
+export interface MediumOutcome {
+  readonly flushed: boolean;
+}
+
 export type ReactorReply =
-  | { readonly ok: true; readonly value?: ReactorStatus | readonly GuestStatus[] }
+  | {
+      readonly ok: true;
+      readonly value?:
+        | ReactorStatus
+        | readonly GuestStatus[]
+        | readonly DriveStatus[]
+        | MediumOutcome;
+    }
   | { readonly ok: false; readonly code: string; readonly message: string };
 
 /** A logical unit has something to keep over a restart; `saved` with this ticket says how it went. */
@@ -85,6 +116,10 @@ export type ReactorEvent =
   | { readonly kind: 'guestAttached'; readonly guest: GuestStatus }
   | { readonly kind: 'guestLost'; readonly id: number; readonly name: string; readonly why: string }
   | SaveEvent
+  /** A START STOP UNIT has sent the tray out with the medium of this generation: `mediumAnswered` lets it end. */
+  | { readonly kind: 'mediumEjected'; readonly lun: number; readonly generation: number }
+  /** A START STOP UNIT wants what lies in the tray: `loadMedium` or `mediumAnswered` lets it end. */
+  | { readonly kind: 'mediumWanted'; readonly lun: number }
   | { readonly kind: 'traced'; readonly entries: readonly TraceEntry[] };
 
 /** The main thread's handle on a reactor thread. */

@@ -3,12 +3,14 @@ import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { drainEventFd } from '../libc.ts';
+import type { Removed } from '../luns/drive.ts';
 import { Inventory } from '../luns/inventory.ts';
 import { IoQueue } from '../luns/store/io-queue.ts';
 import { IoUring } from '../reactor/io-uring.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import {
   DONE,
+  GONE,
   type InformationStore,
   type LogStore,
   MEDIUM_WRITE,
@@ -36,6 +38,16 @@ const SHUTDOWN_LOOK_MS = 5;
 interface NumberedRequest {
   readonly id: number;
   readonly request: ReactorRequest;
+}
+
+const ANSWERS = { done: DONE, none: GONE, failed: MEDIUM_WRITE } as const;
+
+/** The answer to a request that takes a medium out of its drive. */
+function removed(answer: (reply: ReactorReply) => void): Removed {
+  return (error, flushed) => {
+    if (error === null) answer({ ok: true, value: { flushed } });
+    else answer({ ok: false, code: error.code, message: error.message });
+  };
 }
 
 class ReactorWorker {
@@ -87,6 +99,10 @@ class ReactorWorker {
       operations,
       information,
       logs,
+      media: {
+        ejected: (lun, generation) => this.#emit({ kind: 'mediumEjected', lun, generation }),
+        wanted: (lun) => this.#emit({ kind: 'mediumWanted', lun }),
+      },
       queue,
     });
     this.#guests = new GuestHouse({
@@ -183,6 +199,15 @@ class ReactorWorker {
           else answer({ ok: false, code: 'ERR_FLUSH', message: `Cannot flush LUN ${request.lun}` });
         });
         return;
+      case 'loadMedium':
+        this.#inventory.loadMedium(request.lun, request.spec, request, removed(answer));
+        return;
+      case 'ejectMedium':
+        this.#inventory.ejectMedium(request.lun, request.force, removed(answer));
+        return;
+      case 'drives':
+        answer({ ok: true, value: this.#inventory.drives() });
+        return;
       case 'guests':
         answer({ ok: true, value: this.#guests.status() });
         return;
@@ -211,7 +236,17 @@ class ReactorWorker {
   #change(
     request: Exclude<
       ReactorRequest,
-      { readonly kind: 'removeUnit' | 'standbyUnit' | 'guests' | 'stats' | 'shutdown' }
+      {
+        readonly kind:
+          | 'removeUnit'
+          | 'standbyUnit'
+          | 'loadMedium'
+          | 'ejectMedium'
+          | 'drives'
+          | 'guests'
+          | 'stats'
+          | 'shutdown';
+      }
     >,
   ): void {
     switch (request.kind) {
@@ -227,6 +262,12 @@ class ReactorWorker {
         this.#inventory.activate(request.lun, request.bytes);
         // Linux looks at the disk again when it hears this, and it may have grown.
         this.#guests.capacityChanged(request.lun);
+        return;
+      case 'lockMedium':
+        this.#inventory.lockMedium(request.lun, request.locked);
+        return;
+      case 'mediumAnswered':
+        this.#inventory.answerMedium(request.lun, ANSWERS[request.outcome]);
         return;
       case 'inject':
         this.#inventory.inject(request.lun, request.rules);

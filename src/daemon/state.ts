@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { tryLock } from '../libc.ts';
+import type { MediumPlace } from '../scsi/medium.ts';
 import { isMap, packValue, unpackValue } from '../transport/control/packed.ts';
 import { type DiskConfig, lunObject, readLun } from './config.ts';
 
@@ -46,6 +47,17 @@ const KEPT = {
 const keptFile = (what: keyof SavedUnit, lun: number): string =>
   `${what === 'pages' ? 'mode-pages' : what}-${lun}`;
 
+/** What the drive of a removable disk was left with. */
+export interface SavedMedium {
+  /** Image of the medium that is in it, or was last; null: that is in memory, or there was none. */
+  readonly path: string | null;
+  readonly readOnly: boolean;
+  readonly place: MediumPlace;
+  readonly generation: number;
+  /** The operator prevents its removal. */
+  readonly locked: boolean;
+}
+
 /** One LUN of the inventory: how it is configured, and the identity initiators know it by. */
 export interface InventoryEntry {
   readonly disk: DiskConfig;
@@ -55,6 +67,8 @@ export interface InventoryEntry {
   readonly naa: Uint8Array;
   /** A standby LUN that had left standby: its image was this daemon's. */
   readonly active: boolean;
+  /** Null: its medium is fixed, or the file was written when all were. */
+  readonly medium: SavedMedium | null;
 }
 
 export interface Inventory {
@@ -119,6 +133,28 @@ function refuse(path: string, why: string): never {
   );
 }
 
+const PLACES: readonly unknown[] = ['drive', 'tray', 'away'] satisfies readonly MediumPlace[];
+
+function isPlace(value: unknown): value is MediumPlace {
+  return PLACES.includes(value);
+}
+
+function readMedium(path: string, value: unknown): SavedMedium | null {
+  if (value === undefined || value === null) return null;
+  if (!isMap(value)) refuse(path, 'a LUN in it has a medium that is none');
+  const { path: image, readOnly, place, generation, locked } = value;
+  if (
+    (image !== null && typeof image !== 'string') ||
+    typeof readOnly !== 'boolean' ||
+    typeof locked !== 'boolean' ||
+    typeof generation !== 'number' ||
+    !isPlace(place)
+  ) {
+    return refuse(path, 'a LUN in it has a medium that is none');
+  }
+  return { path: image, readOnly, place, generation, locked };
+}
+
 function readEntry(path: string, value: unknown): InventoryEntry {
   if (!isMap(value) || !isMap(value['disk'])) refuse(path, 'an entry of it is no LUN');
   const { serial, naa, resizedBytes, active } = value;
@@ -134,7 +170,9 @@ function readEntry(path: string, value: unknown): InventoryEntry {
   }
   try {
     const disk = readLun(value['disk'], '/');
-    return { disk, resizedBytes, serial, naa: Uint8Array.from(naa), active: active === true };
+    const medium = readMedium(path, value['medium']);
+    const identity = { serial, naa: Uint8Array.from(naa) };
+    return { disk, resizedBytes, ...identity, active: active === true, medium };
   } catch (error) {
     return refuse(path, error instanceof Error ? error.message : 'an entry of it cannot be read');
   }

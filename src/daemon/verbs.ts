@@ -3,7 +3,7 @@
 import { isAbsolute } from 'node:path';
 import type { Request } from '../transport/control/protocol.ts';
 import type { ControlSession } from '../transport/control/server.ts';
-import { parseLun, parseSize, readLun } from './config.ts';
+import { parseFlag, parseLun, parseSize, readLun } from './config.ts';
 import type { Daemon } from './daemon.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
 import type { InjectRule } from './reactor-messages.ts';
@@ -112,6 +112,30 @@ function resizeLun(daemon: Daemon, args: Args): unknown {
   return daemon.resizeLun(parseLun(action, lun), parseSize(action, 'size', size));
 }
 
+function loadMedium(daemon: Daemon, args: Args): unknown {
+  const action = 'Cannot load a medium';
+  const { lun, path, ro, force } = only(action, args, 'lun', 'path', 'ro', 'force');
+  const image = path == null ? null : text(action, 'path', path);
+  if (image !== null && !isAbsolute(image)) {
+    throw new ConfigError(
+      `${action}: "${image}" must be an absolute path over the control socket, as the daemon may run elsewhere`,
+    );
+  }
+  return daemon.media.load({
+    lun: parseLun(action, lun),
+    path: image,
+    readOnly: ro == null ? null : parseFlag(action, 'ro', ro),
+    force: force == null ? false : parseFlag(action, 'force', force),
+  });
+}
+
+function ejectMedium(daemon: Daemon, args: Args): unknown {
+  const action = 'Cannot eject a medium';
+  const { lun, force } = only(action, args, 'lun', 'force');
+  const forced = force == null ? false : parseFlag(action, 'force', force);
+  return daemon.media.eject(parseLun(action, lun), forced);
+}
+
 function setRules(daemon: Daemon, args: Args): unknown {
   const action = 'Cannot inject faults';
   const { lun, rules } = only(action, args, 'lun', 'rules');
@@ -175,6 +199,14 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['lun.remove', (daemon, args) => daemon.removeLun(readOnlyLun('remove a LUN', args))],
   ['lun.resize', resizeLun],
   ['lun.standby', (daemon, args) => daemon.standByLun(readOnlyLun('put a LUN into standby', args))],
+  ['media.eject', ejectMedium],
+  ['media.list', (daemon, args) => only('Cannot list media', args) && daemon.media.list()],
+  ['media.load', loadMedium],
+  ['media.lock', (daemon, args) => daemon.media.lock(readOnlyLun('lock a medium', args), true)],
+  [
+    'media.unlock',
+    (daemon, args) => daemon.media.lock(readOnlyLun('unlock a medium', args), false),
+  ],
   ['stats', (daemon) => daemon.stats()],
   ['trace.start', (daemon, _args, session) => daemon.startTrace(session)],
   ['unplug.access', accessPorts],

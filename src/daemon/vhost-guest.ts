@@ -1,6 +1,7 @@
 /** Guests that attach by vhost-user: virtual machines whose own virtio-scsi driver is the initiator. */
 import type { Source } from '../reactor/reactor.ts';
 import type { Timer } from '../reactor/timers.ts';
+import { NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED } from '../scsi/sense-codes.ts';
 import type { Task } from '../scsi/task.ts';
 import { VhostConnection } from '../transport/vhost/connection.ts';
 import { type FrontEnd, VhostListener } from '../transport/vhost/listener.ts';
@@ -136,8 +137,14 @@ class VhostGuest implements Guest {
     device.trace = record === null ? null : (task) => record(task, device.clockUs());
   }
 
-  /** Unit attentions are reported with the next command; events are for what changes the inventory or a capacity. */
-  announce(): void {}
+  /** Unit attentions are reported with the next command; events are for what changes the inventory, a capacity or a medium. */
+  announce(lun: number, sense: number, exceptNexus: number): void {
+    if (sense !== NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED) return;
+    const { device } = this.#connection;
+    if (device.nexus.index === exceptNexus) return;
+    device.mediumChanged(lun);
+    this.watchOver();
+  }
 
   unitAdded(lun: number): void {
     this.#connection.device.unitAdded(lun);

@@ -5,12 +5,14 @@ import {
   DONE,
   type InformationStore,
   type LogStore,
+  type MediumChanger,
   type OperationStore,
   type ParameterStore,
   type ReservationStore,
 } from '../scsi/contracts.ts';
 import { decodeLogs, type KeptLogs } from '../scsi/log/unit-logs.ts';
 import { LogicalUnit } from '../scsi/logical-unit.ts';
+import type { MediumState } from '../scsi/medium.ts';
 import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
 import { decodeReservations, type ReservationState } from '../scsi/reservations.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
@@ -24,6 +26,7 @@ import { diskIdentity } from './identity.ts';
 import { AtomicJournal, journalBeside } from './store/atomic-journal.ts';
 import { DeviceStore } from './store/block.ts';
 import type { DiskStore } from './store/disk-store.ts';
+import { EmptyStore } from './store/empty.ts';
 import { EncryptedStore } from './store/encrypted.ts';
 import { FileStore } from './store/file.ts';
 import type { IoQueue } from './store/io-queue.ts';
@@ -46,7 +49,9 @@ export interface DiskOptions {
         /** An open key file (`isKeyFile`): everything in it is encrypted. Null or absent: nothing is. */
         readonly keyFd?: number | null;
       }
-    | { readonly kind: 'memory'; readonly bytes: number };
+    | { readonly kind: 'memory'; readonly bytes: number }
+    /** A drive without a medium. */
+    | { readonly kind: 'none' };
   readonly readOnly: boolean;
   readonly blockBytes: number;
   readonly physicalBlockBytes: number;
@@ -72,6 +77,8 @@ export interface DiskOptions {
   readonly savable: boolean;
   /** The medium can be removed: eject, load, prevention. */
   readonly removable?: boolean;
+  /** How its drive is found; absent: with its first medium in it. Only with `removable`. */
+  readonly medium?: MediumState;
   /** It begins in standby: somebody else owns the image for now. */
   readonly standby?: boolean;
 }
@@ -79,6 +86,7 @@ export interface DiskOptions {
 /** The store of a backing, its reads and syncs queued where that pays. It owns the descriptors. Throws SystemError. */
 export function openStore(options: DiskOptions, queue: IoQueue | null): DiskStore {
   const { backing, readOnly } = options;
+  if (backing.kind === 'none') return new EmptyStore();
   if (backing.kind === 'memory') return MemoryStore.create(backing.bytes, readOnly);
   const { fd, bytes, journalled = null, keyFd = null } = backing;
   const journal = journalled === null ? null : new AtomicJournal(fd, journalBeside(journalled));
@@ -174,20 +182,24 @@ export interface DiskParts {
   readonly operationStore: OperationStore | null;
   readonly informationStore: InformationStore | null;
   readonly logStore: LogStore | null;
+  /** The drive of a removable disk; null or absent: its medium stays there. */
+  readonly mediumChanger?: MediumChanger | null;
 }
 
 /** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */
 export function createDisk(target: Target, options: DiskOptions, parts: DiskParts): LogicalUnit {
   const { blockBytes, physicalBlockBytes, thin, protectionType: protection = 0 } = options;
   assert(!thin || protection === 0, 'a disk with protection information is not thin');
+  const removable = options.removable === true;
   const block = new BlockDevice(parts.store, {
     blockBytes,
     physicalBlockBytes,
     thin,
     protectionType: protection,
+    // A drive has the commands that every medium can serve, whichever is in it first.
+    atomic: !removable,
     bounce: parts.bounce,
   });
-  const removable = options.removable === true;
   const operations = storeOf(options, parts.operationStore);
   const information = storeOf(options, parts.informationStore);
   const atomic = block.maxAtomicBlocks > 0;
@@ -204,6 +216,8 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
       protection,
     }),
     removable,
+    mediumChanger: parts.mediumChanger ?? null,
+    ...(options.medium === undefined ? {} : { medium: options.medium }),
     operationStore: operations,
     informationStore: information,
     identity: diskIdentity(options.serial, options.naa),

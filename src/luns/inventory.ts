@@ -1,5 +1,6 @@
 /** Which disks exist in a reactor: adding, removing, growing and watching them. */
 import { fstatSync } from 'node:fs';
+import { assert } from '../assert.ts';
 import { blockDeviceBytes } from '../libc.ts';
 import {
   DONE,
@@ -8,6 +9,7 @@ import {
   type OperationStore,
   type ParameterStore,
   type ReservationStore,
+  type StoreReply,
   type Timers,
 } from '../scsi/contracts.ts';
 import type { LogicalUnit } from '../scsi/logical-unit.ts';
@@ -28,34 +30,18 @@ import {
   savedReservations,
   savedSanitize,
 } from './disk.ts';
+import {
+  Drive,
+  type DriveStatus,
+  type MediaKeeper,
+  type MediumSpec,
+  type Removed,
+} from './drive.ts';
 import { bytesOfBlock, imageBytesOf, userBytesOf } from './image-size.ts';
+import { InventoryError } from './inventory-error.ts';
+import type { DiskStore } from './store/disk-store.ts';
 import { type FaultRule, FaultStore } from './store/fault.ts';
 import type { IoQueue } from './store/io-queue.ts';
-
-export type InventoryErrorCode =
-  | 'ERR_LUN_IN_USE'
-  | 'ERR_LUN_RANGE'
-  | 'ERR_LUN_MISSING'
-  /** Another disk has this serial number or designator: initiators would take both for two paths to one disk. */
-  | 'ERR_LUN_IDENTITY'
-  | 'ERR_LUN_SIZE'
-  /** What was saved of its mode pages cannot be used. */
-  | 'ERR_LUN_SAVED_PAGES'
-  | 'ERR_LUN_SAVED_RESERVATIONS'
-  | 'ERR_LUN_SAVED_SANITIZE'
-  | 'ERR_LUN_SAVED_INFORMATION'
-  | 'ERR_LUN_SAVED_LOGS'
-  /** It does something to its medium that must end first. */
-  | 'ERR_LUN_BUSY';
-
-export class InventoryError extends Error {
-  readonly code: InventoryErrorCode;
-  constructor(code: InventoryErrorCode, message: string) {
-    super(message);
-    this.name = 'InventoryError';
-    this.code = code;
-  }
-}
 
 export interface InventoryOptions {
   readonly target: Target;
@@ -70,6 +56,8 @@ export interface InventoryOptions {
   readonly information?: InformationStore | null;
   /** Where logs go; null or absent: there is no such place. */
   readonly logs?: LogStore | null;
+  /** Who has the files of media that can be removed; null or absent: the medium of a drive stays there. */
+  readonly media?: MediaKeeper | null;
   /** Where requests to files are queued; null or absent: each is done at once. */
   readonly queue?: IoQueue | null;
 }
@@ -91,10 +79,18 @@ interface Disk {
   readonly store: FaultStore;
   readonly bounce: BouncePool;
   readonly options: DiskOptions;
+  /** Where its media come and go; null: the medium is fixed, or there is nobody who has others. */
+  readonly drive: Drive | null;
+}
+
+/** What a disk is made of now. */
+function optionsOf({ drive, options }: Disk): DiskOptions {
+  return drive?.disk ?? options;
 }
 
 /** What lies behind a disk now, which may be more than it says: the file was extended, or the device grew. */
 function backingBytes({ backing }: DiskOptions): number {
+  if (backing.kind === 'none') return 0;
   if (backing.kind === 'memory') return Number.POSITIVE_INFINITY;
   return backing.kind === 'block' ? blockDeviceBytes(backing.fd) : fstatSync(backing.fd).size;
 }
@@ -107,6 +103,7 @@ export class Inventory {
   readonly #operations: OperationStore | null;
   readonly #information: InformationStore | null;
   readonly #logs: LogStore | null;
+  readonly #media: MediaKeeper | null;
   readonly #queue: IoQueue | null;
   readonly #disks = new Map<number, Disk>();
   /** Stores of every disk, those included whose last commands are still ending. */
@@ -124,6 +121,7 @@ export class Inventory {
     this.#operations = options.operations ?? null;
     this.#information = options.information ?? null;
     this.#logs = options.logs ?? null;
+    this.#media = options.media ?? null;
     this.#queue = options.queue ?? null;
   }
 
@@ -155,6 +153,12 @@ export class Inventory {
         `Cannot add LUN ${options.lun}: what was saved of its SANITIZE is of another layout, remove it`,
       );
     }
+    if (sanitize !== null && options.backing.kind === 'none') {
+      throw new InventoryError(
+        'ERR_LUN_SAVED_SANITIZE',
+        `Cannot add LUN ${options.lun}: a SANITIZE of its medium is not done and the medium is not there, give it back or remove what was saved of the SANITIZE`,
+      );
+    }
     const information = options.savedInformation ?? new Uint8Array(0);
     if (!new IdentifyingInformation().load(information)) {
       throw new InventoryError(
@@ -175,6 +179,7 @@ export class Inventory {
       blockBytes: bytesOfBlock(options),
     });
     const bounce = this.#spare.pop() ?? mapBouncePool();
+    const drive = this.#newDrive(options, store);
     const unit = createDisk(this.#target, options, {
       store,
       bounce,
@@ -184,10 +189,11 @@ export class Inventory {
       operationStore: this.#operations,
       informationStore: this.#information,
       logStore: this.#logs,
+      mediumChanger: drive,
     });
     unit.information.load(information);
     if (logs !== null) unit.logs.resume(logs);
-    this.#disks.set(options.lun, { unit, store, bounce, options });
+    this.#disks.set(options.lun, { unit, store, bounce, options, drive });
     this.#stores.push(store);
     this.#target.addUnit(unit);
     if (sanitize === null) return unit;
@@ -205,9 +211,11 @@ export class Inventory {
     const disk = this.#find(lun, 'remove');
     this.#disks.delete(lun);
     this.#interrupted.delete(lun);
+    disk.drive?.abandon();
     this.#target.removeUnit(lun, () => {
       const flushed = disk.store.syncNow() === DONE;
       disk.store.close();
+      disk.drive?.close();
       this.#stores = this.#stores.filter((store) => store !== disk.store);
       this.#spare.push(disk.bounce);
       gone(flushed);
@@ -220,7 +228,9 @@ export class Inventory {
    * there.
    */
   resize(lun: number, bytes: number): void {
-    const { unit, store, options } = this.#find(lun, 'resize');
+    const disk = this.#find(lun, 'resize');
+    const { unit, store } = disk;
+    const options = optionsOf(disk);
     const action = `Cannot resize LUN ${lun} to ${bytes} bytes`;
     if (bytes % options.blockBytes !== 0) {
       throw new InventoryError(
@@ -270,6 +280,43 @@ export class Inventory {
     unit.standBy(() => quiet(store.syncNow() === DONE));
   }
 
+  /**
+   * Puts a medium into a drive (`Drive.insert`) and takes over its descriptors, which are closed when `done` gets an error. `asked`: for a
+   * START STOP UNIT. Throws InventoryError and SystemError.
+   */
+  loadMedium(
+    lun: number,
+    spec: MediumSpec,
+    how: { readonly force: boolean; readonly asked: boolean },
+    done: Removed,
+  ): void {
+    const { unit, drive } = this.#findDrive(lun, 'load a medium into');
+    drive.insert(unit, spec, how, done);
+  }
+
+  /** Takes the medium out of a drive (`Drive.take`). Throws InventoryError. */
+  ejectMedium(lun: number, force: boolean, done: Removed): void {
+    const { unit, drive } = this.#findDrive(lun, 'eject the medium of');
+    drive.take(unit, force, done);
+  }
+
+  /** The operator prevents the removal of the medium of a drive, or does no longer. Throws InventoryError. */
+  lockMedium(lun: number, locked: boolean): void {
+    const { unit } = this.#findDrive(lun, locked ? 'lock the medium of' : 'unlock the medium of');
+    if (unit.medium !== null) unit.medium.locked = locked;
+  }
+
+  /** What a START STOP UNIT waits for is done, or cannot be. Throws InventoryError. */
+  answerMedium(lun: number, reply: StoreReply): void {
+    this.#findDrive(lun, 'answer for the medium of').drive.answer(reply);
+  }
+
+  /** Every drive, in ascending LUN order. */
+  drives(): DriveStatus[] {
+    const disks = [...this.#disks.values()].sort((a, b) => a.unit.lun - b.unit.lun);
+    return disks.flatMap(({ unit, drive }) => (drive === null ? [] : [drive.status(unit)]));
+  }
+
   /** Replaces the fault-injection rules of a disk; an empty list ends them. Throws InventoryError. */
   inject(lun: number, rules: readonly FaultRule[]): void {
     this.#find(lun, 'inject faults into').store.setRules(rules);
@@ -293,9 +340,9 @@ export class Inventory {
   /** Statistics of every disk, in ascending LUN order. */
   statistics(): UnitStatistics[] {
     const disks = [...this.#disks.values()].sort((a, b) => a.unit.lun - b.unit.lun);
-    return disks.map(({ unit, store, options }) => ({
+    return disks.map(({ unit, store, options: layout }) => ({
       lun: unit.lun,
-      bytes: userBytesOf(options, store.bytes),
+      bytes: userBytesOf(layout, store.bytes),
       commands: unit.counters.commands,
       reads: unit.counters.reads,
       writes: unit.counters.writes,
@@ -318,7 +365,9 @@ export class Inventory {
         `${action}: there is a logical unit of this number, choose another or remove it first`,
       );
     }
-    if (backing.bytes <= 0 || backing.bytes % bytesOfBlock(options) !== 0) {
+    if (backing.kind === 'none') {
+      assert(options.removable === true, 'only a drive is without a medium');
+    } else if (backing.bytes <= 0 || backing.bytes % bytesOfBlock(options) !== 0) {
       throw new InventoryError(
         'ERR_LUN_SIZE',
         `${action}: ${backing.bytes} bytes, a disk needs a multiple of ${bytesOfBlock(options)}`,
@@ -333,6 +382,22 @@ export class Inventory {
         );
       }
     }
+  }
+
+  #newDrive(disk: DiskOptions, store: FaultStore): Drive | null {
+    const keeper = this.#media;
+    if (disk.removable !== true || keeper === null) return null;
+    const open = (options: DiskOptions): DiskStore => openStore(options, this.#queue);
+    return new Drive({ disk, store, keeper, timers: this.#timers, open });
+  }
+
+  #findDrive(lun: number, verb: string): { readonly unit: LogicalUnit; readonly drive: Drive } {
+    const { unit, drive } = this.#find(lun, verb);
+    if (drive !== null) return { unit, drive };
+    throw new InventoryError(
+      'ERR_LUN_FIXED',
+      `Cannot ${verb} LUN ${lun}: its medium is fixed, attach the disk with removable`,
+    );
   }
 
   #find(lun: number, verb: string): Disk {

@@ -57,6 +57,8 @@ export interface OpenOptions {
   readonly sizeBytes?: number;
   readonly blockBytes: number;
   readonly readOnly: boolean;
+  /** What is tried, for messages; absent: `Cannot attach LUN 3`. */
+  readonly action?: string;
   /** Somebody else owns the image for now: it has to exist and is not locked (`lockOpened` does that later). */
   readonly standby?: boolean;
 }
@@ -101,7 +103,8 @@ class Opening {
 
   constructor(options: OpenOptions) {
     this.#options = options;
-    this.#action = `Cannot attach LUN ${options.lun}: "${options.path}"`;
+    const { action = `Cannot attach LUN ${options.lun}` } = options;
+    this.#action = `${action}: "${options.path}"`;
   }
 
   run(): OpenedFile {

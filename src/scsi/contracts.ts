@@ -1,4 +1,5 @@
 /** The two contracts of the core: what it asks of a transport and of a backing store. Both are implemented elsewhere. */
+import type { LogicalUnit } from './logical-unit.ts';
 import type { Segments } from './segments.ts';
 import type { Task } from './task.ts';
 
@@ -90,6 +91,17 @@ export interface BlockStore {
   allocation(position: number): number;
   /** Hint: the task was aborted; a PENDING request should end soon. It still ends by `task.stored`. */
   cancel(task: Task): void;
+}
+
+/** Who takes media out of drives and brings them: it has their files and their locks. */
+export interface MediumChanger {
+  /** The tray is out with the medium, which is flushed, and nothing works on its store. DONE, or PENDING then `task.stored`. */
+  ejected(task: Task, unit: LogicalUnit): StoreReply;
+  /**
+   * The tray is to go in with what lies in it. DONE: a medium is in the drive (`Medium.insert`); GONE: nothing lay in the
+   * tray; another fault: it cannot be used. Or PENDING then `task.stored`.
+   */
+  load(task: Task, unit: LogicalUnit): StoreReply;
 }
 
 /** Where savable mode pages go. Absent when the daemon has no state directory. */

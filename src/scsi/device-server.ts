@@ -16,6 +16,7 @@ import {
 } from './command-table.ts';
 import {
   attentionGate,
+  changeGate,
   isResetPending,
   mediumGate,
   protectGate,
@@ -70,6 +71,7 @@ export function decode(task: Task, unit: LogicalUnit): void {
   task.run = command === null ? null : command.run;
   task.lba = 0;
   task.blocks = 0;
+  if (unit.medium !== null) task.mediumGeneration = unit.medium.generation;
   if (command !== null) decodeExtent(unit, task, command.row);
 }
 
@@ -125,7 +127,11 @@ function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
     refuse(task, unit, selfTest.sense, selfTest.pointer);
     return true;
   }
-  const sense = standbyGate(unit, row) || mediumGate(unit, row) || protectGate(unit, row);
+  const sense =
+    standbyGate(unit, row) ||
+    mediumGate(unit, row) ||
+    changeGate(unit, row, task) ||
+    protectGate(unit, row);
   if (sense === 0) return false;
   refuse(task, unit, sense, NONE);
   return true;

@@ -8,19 +8,21 @@
  *   3. sanitize operation                      2/04/1B, 3/31/03         (device-server.ts)
  *      self-test in foreground mode            2/04/09                  (device-server.ts)
  *      standby state                           2/04/0B
- *   4. medium ready                            2/3A/02, 2/04/02
+ *   4. medium ready                            2/3A/01, 2/3A/02, 2/04/02
+ *      medium it was sent for                  2/3A/00
  *   5. write protection                        7/27/xx
  *
  * For commands that write, 3 to 5 come before the CDB's reserved bits: hosts and iscsi-test-cu expect DATA PROTECT on a
  * read-only unit whatever else the CDB says.
  */
-import type { CommandRow } from './command-table.ts';
+import { type CommandRow, TOUCHES_NOTHING } from './command-table.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import type { Nexus } from './nexus.ts';
 import {
   LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE,
   LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED,
   LOGICAL_UNIT_SOFTWARE_WRITE_PROTECTED,
+  MEDIUM_NOT_PRESENT,
   WRITE_PROTECTED,
 } from './sense-codes.ts';
 import type { Task } from './task.ts';
@@ -71,6 +73,15 @@ export function mediumGate(unit: LogicalUnit, row: CommandRow): number {
   const absence = unit.medium?.absence ?? 0;
   if (absence !== 0 || unit.block === null || !unit.block.stopped) return absence;
   return LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED;
+}
+
+/**
+ * NOT READY sense when the command touches blocks and was sent for a medium that has gone, or 0: the unit attention says so to
+ * the first command of each nexus, and what was queued behind that must not reach the new medium either.
+ */
+export function changeGate(unit: LogicalUnit, row: CommandRow, task: Task): number {
+  if (unit.medium === null || row.extent === TOUCHES_NOTHING) return 0;
+  return task.mediumGeneration === unit.medium.generation ? 0 : MEDIUM_NOT_PRESENT;
 }
 
 /** DATA PROTECT sense when the command writes what may not be written, or 0. */

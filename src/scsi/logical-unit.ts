@@ -2,13 +2,19 @@
 
 import { CachedWrites } from './cached-writes.ts';
 import { type DeviceType, READS_EXTENT, TOUCHES_NOTHING, WRITES_EXTENT } from './command-table.ts';
-import type { InformationStore, LogStore, OperationStore, ReservationStore } from './contracts.ts';
+import type {
+  InformationStore,
+  LogStore,
+  MediumChanger,
+  OperationStore,
+  ReservationStore,
+} from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
 import { InformationalExceptions } from './informational-exceptions.ts';
 import { SelfTest } from './log/self-test.ts';
 import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
 import { UnitLogs } from './log/unit-logs.ts';
-import { Medium } from './medium.ts';
+import { Medium, type MediumState } from './medium.ts';
 import type { ModePages } from './mode-page.ts';
 import { PowerCondition } from './power-condition.ts';
 import { Reservations } from './reservations.ts';
@@ -56,6 +62,10 @@ export interface LogicalUnitOptions {
   readonly logStore?: LogStore | null;
   /** The medium can be removed. */
   readonly removable?: boolean;
+  /** How its drive is found; absent: with its first medium in it. */
+  readonly medium?: MediumState;
+  /** Who brings other media; null or absent: there is one, and it stays there. */
+  readonly mediumChanger?: MediumChanger | null;
 }
 
 /** Sums live in one typed array: a plain number that outgrows 31 bits costs a deoptimization of whatever counts. */
@@ -116,6 +126,8 @@ export class UnitCounters {
     }
   }
 }
+
+const FIRST_MEDIUM: MediumState = { place: 'drive', generation: 1, locked: false };
 
 export class LogicalUnit {
   readonly target: Target;
@@ -192,7 +204,10 @@ export class LogicalUnit {
     this.identity = options.identity;
     this.block = options.block ?? null;
     this.modePages = options.modePages ?? null;
-    this.medium = options.removable === true ? new Medium() : null;
+    this.medium =
+      options.removable === true
+        ? new Medium(options.mediumChanger ?? null, options.medium ?? FIRST_MEDIUM)
+        : null;
     this.operationStore = options.operationStore ?? null;
     this.informationStore = options.informationStore ?? null;
     this.logStore = options.logStore ?? null;
@@ -229,6 +244,11 @@ export class LogicalUnit {
       this.attentionForAll(ASYMMETRIC_ACCESS_STATE_CHANGED);
     }
     this.taskSet.whenIdle(() => this.selfTest.stop(quiet));
+  }
+
+  /** Calls `idle` when nothing that has begun works on the medium any more, but for the command `except`. */
+  whenMediumIdle(except: Task | null, idle: () => void): void {
+    this.taskSet.whenWorkEnds(except, () => this.power.whenQuiet(() => this.selfTest.stop(idle)));
   }
 
   /** Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data. */

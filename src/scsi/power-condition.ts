@@ -51,6 +51,8 @@ export class PowerCondition {
   #quietMs = 0;
   #accesses = 0;
   #flushing = false;
+  /** Who waits until no flush is under way. */
+  readonly #awaiting: (() => void)[] = [];
 
   constructor(unit: LogicalUnit) {
     this.#unit = unit;
@@ -126,6 +128,12 @@ export class PowerCondition {
     this.release();
   }
 
+  /** Calls `quiet` when no flush of its own is under way. */
+  whenQuiet(quiet: () => void): void {
+    if (this.#flushing) this.#awaiting.push(quiet);
+    else quiet();
+  }
+
   #stop(): void {
     if (this.#timer !== null) this.#unit.target.timers.cancel(this.#timer);
     this.#timer = null;
@@ -165,6 +173,7 @@ export class PowerCondition {
   #standBy(): void {
     const unit = this.#unit;
     if (this.#flushing || unit.block === null || unit.standby || unit.operation !== null) return;
+    if (unit.medium?.loaded === false) return;
     this.#flushing = true;
     const work = newPrivateTask();
     work.unit = unit;
@@ -174,6 +183,7 @@ export class PowerCondition {
       if (reply !== DONE) checkFlushFault(work, reply);
       else if (unit.counters.accesses === accesses && unit.taskSet.count === 0) this.forceStandby();
       else this.#restart();
+      for (const quiet of this.#awaiting.splice(0)) quiet();
     };
     work.await(unit.block.store.flush(work), flushed);
   }

@@ -48,6 +48,8 @@ export const TASK_SET_CAPACITY = 4096;
 interface Stopping {
   readonly tasks: Set<Task>;
   readonly stopped: () => void;
+  /** What it waits for is over when a task does no more work, even if an ACA condition keeps it from saying so. */
+  readonly ofWork?: boolean;
 }
 
 const NOBODY: ReadonlySet<Task> = new Set();
@@ -295,6 +297,7 @@ export class TaskSet {
   #disable(task: Task): void {
     task.transition(ENABLED, DORMANT);
     this.#dormant += 1;
+    if (this.#stopping.length > 0) this.#stopped(task, true);
   }
 
   #wake(): void {
@@ -311,6 +314,7 @@ export class TaskSet {
     if (!task.aborting) {
       if (this.#aca.active && this.#aca.blocks(task, this.#unit)) {
         task.blocked = true;
+        if (this.#stopping.length > 0) this.#stopped(task, true);
         if (this.#dormant > 0) this.#wake();
         return;
       }
@@ -496,9 +500,32 @@ export class TaskSet {
     this.whenStopped(tasks, idle);
   }
 
-  #stopped(task: Task): void {
+  /** Calls `idle` when no task that has begun works any more, but for `except`; those that have not begun do not count. */
+  whenWorkEnds(except: Task | null, idle: () => void): void {
+    const tasks = this.#working(except);
+    if (tasks.size === 0) idle();
+    else this.#stopping.push({ tasks, stopped: idle, ofWork: true });
+  }
+
+  /** Aborts the tasks that have begun and still work, with TASK ABORTED. */
+  abortWork(): void {
+    const working = this.#working(null);
+    this.abort((task) => working.has(task), true);
+  }
+
+  #working(except: Task | null): Set<Task> {
+    const tasks = new Set<Task>();
+    for (let task = this.#head; task !== null; task = task.next) {
+      const works = task.state === ENABLED && !task.blocked && !task.resting && !task.reporting;
+      if (works && task !== except) tasks.add(task);
+    }
+    return tasks;
+  }
+
+  #stopped(task: Task, works = false): void {
     const done: Stopping[] = [];
     for (const waiting of this.#stopping) {
+      if (works && waiting.ofWork !== true) continue;
       if (waiting.tasks.delete(task) && waiting.tasks.size === 0) done.push(waiting);
     }
     for (const waiting of done) {

@@ -73,6 +73,8 @@ export class Task {
   /** First block and block after the last that the task touches, for overlap ordering; both 0 when it touches none. */
   extentFirst = 0;
   extentEnd = 0;
+  /** Generation of the medium that was there when it arrived (`Medium.generation`), 0 where none can change. */
+  mediumGeneration = 0;
   /** Good bytes of the last store request, set by the store on a fault. */
   storedBytes = 0;
   /** Scratch of the running handler: bytes done, bytes to do, and two more numbers. */
@@ -138,6 +140,7 @@ export class Task {
     this.run = null;
     this.extentFirst = 0;
     this.extentEnd = 0;
+    this.mediumGeneration = 0;
     this.storedBytes = 0;
     this.continuation = null;
     this.blocked = false;

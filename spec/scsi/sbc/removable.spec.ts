@@ -1,6 +1,7 @@
 /** A disk whose medium can be removed: eject, load, prevention, and what is answered meanwhile (sam-rules 17, 18; SBC-3). */
 import { strict as assert } from 'node:assert';
 import { MEDIUM_WRITE } from '../../../src/scsi/contracts.ts';
+import { MODE_PARAMETERS_CHANGED } from '../../../src/scsi/sense-codes.ts';
 import {
   PREEMPT_AND_ABORT,
   REGISTER,
@@ -119,6 +120,124 @@ describe('removable disk', () => {
       assert.equal(a.run([0x1b, 0, 0, 0, (condition << 4) | 2, 0]).status, 0);
       assert.equal(sense(a, TUR), '');
     }
+  });
+});
+
+describe('removable disk: a medium that leaves and comes', () => {
+  const REQUEST_SENSE = '03 00 00 00 12 00';
+  const parameterSense = (n: TestNexus): string => {
+    const data = n.run(REQUEST_SENSE, { in: 18 }).dataIn;
+    const digits = (at: number): string => (data[at] as number).toString(16).padStart(2, '0');
+    return `${(data[2] as number) & 0xf}/${digits(12)}/${digits(13)}`;
+  };
+
+  it('REQUEST SENSE says that there is none (SPC-4 6.39)', () => {
+    const { a, b } = drive();
+    a.run(EJECT);
+    assert.equal(parameterSense(b), NO_MEDIUM);
+    assert.equal(parameterSense(b), NO_MEDIUM, 'it is a state, not an event');
+  });
+
+  it('REQUEST SENSE says a pending unit attention first', () => {
+    const { bed, a } = drive();
+    a.run(EJECT);
+    bed.unit.attentionForAll(MODE_PARAMETERS_CHANGED);
+    assert.equal(parameterSense(a), '6/2a/01');
+    assert.equal(parameterSense(a), NO_MEDIUM);
+  });
+
+  it('taken by the operator: 2/3A/01, the tray is closed', () => {
+    const { bed, a } = drive();
+    bed.unit.medium?.take();
+    assert.equal(sense(a, TUR), '2/3a/01');
+    assert.equal(parameterSense(a), '2/3a/01');
+  });
+
+  it('PREVENT that arrives during the flush of an eject keeps the medium in', () => {
+    const { a, b, store } = drive();
+    store.hold = true;
+    const eject = a.start(EJECT);
+    assert.equal(b.run(PREVENT).status, 0);
+    store.releaseAll();
+    assert.equal(eject.result.sense, PREVENTED);
+    assert.equal(sense(b, TUR), '');
+  });
+
+  it('an eject waits for a SYNCHRONIZE CACHE beside it', () => {
+    const { a, b, store } = drive();
+    store.hold = true;
+    const sync = b.start('35 00 00 00 00 00 00 00 00 00');
+    const eject = a.start(EJECT);
+    store.releaseAt(1);
+    assert.equal(eject.done, false);
+    store.releaseAll();
+    assert.equal(sync.result.status, 0);
+    assert.equal(eject.result.status, 0);
+  });
+
+  it('loads into an empty drive although its removal is prevented', () => {
+    const { a, b } = drive();
+    a.run(EJECT);
+    assert.equal(b.run(PREVENT).status, 0);
+    assert.equal(a.run(LOAD).status, 0);
+    assert.equal(sense(a, TUR), '');
+    assert.equal(sense(a, EJECT), '5/53/02');
+  });
+
+  it('a generation for each medium that comes', () => {
+    const { bed, a } = drive();
+    const first = bed.unit.medium?.generation ?? 0;
+    a.run(EJECT);
+    assert.equal(bed.unit.medium?.generation, first);
+    a.run(LOAD);
+    assert.equal(bed.unit.medium?.generation, first + 1);
+    a.run(LOAD);
+    assert.equal(bed.unit.medium?.generation, first + 1, 'it was in');
+  });
+
+  it('what was queued for the old one never reaches the new one: 28/00 once, then 2/3A/00', () => {
+    const { bed, a, b, store } = drive();
+    store.hold = true;
+    const running = a.start(write10(4, 1), { out: pattern(4, 1) });
+    const queued = [4, 4].map((lba) => b.start(write10(lba, 1), { out: pattern(7, 1) }));
+    const { medium } = bed.unit;
+    medium?.insert(bed.unit, 2, null);
+    store.releaseAll();
+    assert.equal(running.result.status, 0);
+    assert.deepEqual(
+      queued.map(({ result }) => result.sense),
+      ['6/28/00', '2/3a/00'],
+    );
+    assert.deepEqual(store.memory.slice(4 * 512, 5 * 512), pattern(4, 1));
+    store.hold = false;
+    assert.equal(b.run(write10(4, 1), { out: pattern(7, 1) }).status, 0);
+  });
+
+  it('an eject that was queued for the old one leaves the new one in', () => {
+    const { bed, a, b, store } = drive();
+    store.hold = true;
+    a.start(write10(4, 1), { out: pattern(4, 1) });
+    const stale = [b.start(EJECT), b.start(EJECT)];
+    bed.unit.medium?.insert(bed.unit, 2, null);
+    store.releaseAll();
+    assert.deepEqual(
+      stale.map(({ result }) => result.sense),
+      ['6/28/00', '2/3a/00'],
+    );
+    assert.equal(sense(b, TUR), '');
+  });
+
+  it('the operator holds it fast as a nexus does, and no reset ends that', () => {
+    const { bed, a, b } = drive();
+    const { medium } = bed.unit;
+    assert(medium);
+    medium.locked = true;
+    assert.equal(sense(a, EJECT), PREVENTED);
+    b.manage(0x08);
+    a.attentions();
+    assert.equal(sense(a, EJECT), PREVENTED);
+    medium.locked = false;
+    assert.equal(a.run(EJECT).status, 0);
   });
 });
 

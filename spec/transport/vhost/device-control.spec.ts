@@ -303,26 +303,29 @@ describe('virtio-scsi events', () => {
   };
 
   it('units that come, go, are reset or grow are told at once', () => {
-    for (const head of [0, 1, 2, 3, 4]) give(head);
+    for (const head of [0, 1, 2, 3, 4, 5]) give(head);
     rig.device.unitAdded(1);
     rig.device.unitRemoved(255);
     rig.device.unitReset(0);
     rig.device.capacityChanged(3);
     rig.device.unitAdded(256);
+    rig.device.mediumChanged(2);
     assert.deepEqual(events(), [
       [1, 1, 0, 0, 1, 1],
       [1, 1, 0, 0, 255, 2],
       [1, 1, 0, 0, 0, 0],
       [3, 1, 0, 0, 3, 0x092a],
       [1, 1, 0, 0x41, 0, 1],
+      [3, 1, 0, 0, 2, 0x0028],
     ]);
     assert.equal(rig.guest.interrupted(), true);
   });
 
   it('only what was negotiated is sent', () => {
     const quiet = new Rig({ bed: rig.bed, identity: 'vhost:quiet', features: 0 });
-    for (const one of [() => quiet.device.unitAdded(1), () => quiet.device.capacityChanged(0)])
-      one();
+    quiet.device.unitAdded(1);
+    quiet.device.capacityChanged(0);
+    quiet.device.mediumChanged(0);
     assert.equal(quiet.driver(EVENTS).usedIndex, 0);
     quiet.device.poll(EVENTS, 8);
     assert.equal(quiet.device.arm(EVENTS), true);

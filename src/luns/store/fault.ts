@@ -84,7 +84,7 @@ function covers(rule: FaultRule, operation: Operation): boolean {
  * An injected flush failure lasts as long as its rule: it is not latched, because no data was lost.
  */
 export class FaultStore implements DiskStore {
-  readonly #inner: DiskStore;
+  #inner: DiskStore;
   readonly #timers: Timers;
   readonly #blockBytes: number;
   #rules: ActiveRule[] = [];
@@ -106,6 +106,14 @@ export class FaultStore implements DiskStore {
       ranged: rule.firstLba !== undefined || rule.lastLba !== undefined,
       left: rule.count ?? Number.POSITIVE_INFINITY,
     }));
+  }
+
+  /** Stands in front of another store from now on; no request may be under way. Returns the one it stood in front of. */
+  replace(inner: DiskStore): DiskStore {
+    assert(this.#delayed.length === 0, 'a store is replaced when its last request has ended');
+    const old = this.#inner;
+    this.#inner = inner;
+    return old;
   }
 
   /** Requests that wait for the end of their delay. */

@@ -63,6 +63,8 @@ export class CopyOperation implements TargetPort {
   #outcome = { status: GOOD as number, sense: 0 };
   #tags = 0;
   #moved = 0;
+  /** Generations of the removable media that were there when the copy began: it is about those. */
+  readonly #media = new Map<LogicalUnit, number>();
   /** Segments that are wholly copied. */
   processed = 0;
 
@@ -74,6 +76,10 @@ export class CopyOperation implements TargetPort {
     this.#list = list;
     this.#ended = ended;
     // Its port is that of who asked: reservations are met, or not, as by the initiator itself.
+    for (const cscd of list.cscds) {
+      const unit = find(task, cscd);
+      if (unit?.medium != null) this.#media.set(unit, unit.medium.generation);
+    }
     this.#nexus = { ...nexus, index: COPY_MANAGER_INDEX, name: 'copy manager' };
   }
 
@@ -156,6 +162,10 @@ export class CopyOperation implements TargetPort {
     // It may have been taken away between two pieces, and its LUN given to another unit, which nobody named.
     if (unit.target.unit(unit.lun) !== unit) {
       this.#fail(UNREACHABLE_COPY_TARGET);
+      return;
+    }
+    if (this.#media.get(unit) !== unit.medium?.generation) {
+      this.#fail(THIRD_PARTY_DEVICE_FAILURE);
       return;
     }
     const { blockBytes } = unit.block;

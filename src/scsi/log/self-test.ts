@@ -67,7 +67,7 @@ export class SelfTest {
   readonly #unit: LogicalUnit;
   #run: Run | null = null;
   /** Called when the test that is being stopped has ended. */
-  #stopped: (() => void) | null = null;
+  readonly #stopped: (() => void)[] = [];
 
   constructor(unit: LogicalUnit) {
     this.#unit = unit;
@@ -126,8 +126,7 @@ export class SelfTest {
       stopped();
       return;
     }
-    assert(this.#stopped === null, 'a self-test is stopped once');
-    this.#stopped = stopped;
+    this.#stopped.push(stopped);
   }
 
   #begin(
@@ -209,12 +208,11 @@ export class SelfTest {
     if (run.plan.code !== 0) logs.selfTests.end(outcome, failure);
     const ran = failure !== null || outcome === COMPLETED;
     if (ran && !run.foreground) exceptions.selfTestEnded(failure !== null);
-    const stopped = this.#stopped;
-    this.#stopped = null;
+    const stopped = this.#stopped.splice(0);
     // Whoever hears of a result finds it in the log, after a crash too.
     const over = (): void => {
       run.ended(outcome);
-      stopped?.();
+      for (const each of stopped) each();
     };
     if (run.plan.code === 0) over();
     else logs.saveImplicitly(over);

@@ -22,6 +22,8 @@ export interface BlockDeviceOptions {
   readonly thin: boolean;
   /** Type of the protection information that is stored with each block; absent or 0: there is none. */
   readonly protectionType?: ProtectionType;
+  /** Whether the atomic writes of the store are offered; absent: they are. */
+  readonly atomic?: boolean;
   /** Private memory for VERIFY, UNMAP and WRITE SAME; units of one thread may share it. */
   readonly bounce: BouncePool;
 }
@@ -34,6 +36,7 @@ export class BlockDevice {
   readonly protectionType: ProtectionType;
   /** Bytes of a logical block in the store: with its protection information, where there is such. */
   readonly storedBlockBytes: number;
+  readonly #atomic: boolean;
   /** MAXIMUM TRANSFER LENGTH. */
   readonly maxTransferBlocks: number;
   readonly bounce: BouncePool;
@@ -48,6 +51,7 @@ export class BlockDevice {
     this.protectionType = options.protectionType ?? 0;
     this.storedBlockBytes = storedBlockBytes(options.blockBytes, this.protectionType);
     this.maxTransferBlocks = MAX_TRANSFER_BYTES / options.blockBytes;
+    this.#atomic = options.atomic ?? true;
     this.bounce = options.bounce;
   }
 
@@ -67,10 +71,11 @@ export class BlockDevice {
   }
 
   /**
-   * MAXIMUM ATOMIC TRANSFER LENGTH; 0: the store has no atomic writes. With protection information the blocks are put together
+   * MAXIMUM ATOMIC TRANSFER LENGTH; 0: there are no atomic writes. With protection information the blocks are put together
    * in a bounce buffer.
    */
   get maxAtomicBlocks(): number {
+    if (!this.#atomic) return 0;
     const most = this.protectionType === 0 ? MAX_TRANSFER_BYTES : BOUNCE_BYTES;
     return Math.floor(Math.min(this.store.atomicBytes, most) / this.storedBlockBytes);
   }

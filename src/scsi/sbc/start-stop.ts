@@ -1,12 +1,17 @@
 /** START STOP UNIT: start, stop, power conditions, and where the medium can be removed eject and load (SBC-3 5.25, SPC-4 5.11). */
 import { bits, field } from '../cdb.ts';
 import { command, WRITES_UNIT } from '../command-table.ts';
-import { DONE, type StoreReply } from '../contracts.ts';
+import { DONE, GONE, type StoreReply } from '../contracts.ts';
 import { ABORTED_OTHERWISE } from '../log/self-test-results.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
+import type { Medium } from '../medium.ts';
 import { refuse, unitOf } from '../parameter-data.ts';
 import { type Condition, IDLE_A, ACTIVE as POWER_ACTIVE, STANDBY_Z } from '../power-condition.ts';
-import { MEDIUM_REMOVAL_PREVENTED } from '../sense-codes.ts';
+import {
+  MEDIA_LOAD_OR_EJECT_FAILED,
+  MEDIUM_NOT_PRESENT,
+  MEDIUM_REMOVAL_PREVENTED,
+} from '../sense-codes.ts';
 import type { Task } from '../task.ts';
 import { blockDeviceOf, refuseField } from './access.ts';
 import { checkFlushFault } from './store-fault.ts';
@@ -70,21 +75,33 @@ export function startStopUnit(task: Task): void {
   const block = blockDeviceOf(task);
   const { medium } = unitOf(task);
   const condition = field(task.cdb, POWER_CONDITION);
-  const moves = condition === START_VALID && field(task.cdb, LOEJ) === 1;
+  const moves = movesMedium(task);
   const named = condition === IDLE || condition === STANDBY;
   if (named && field(task.cdb, POWER_CONDITION_MODIFIER) !== 0) {
     // idle_b, idle_c and standby_y are not here.
     refuseField(task, POWER_CONDITION_MODIFIER);
   } else if (moves && medium === null) {
     refuseField(task, LOEJ);
-  } else if (moves && medium?.prevented === true) {
-    // Neither out nor in: what is there stays.
+  } else if (moves && isHeldFast(task)) {
     refuse(task, MEDIUM_REMOVAL_PREVENTED);
   } else if (quiets(task, condition) && (moves || field(task.cdb, NO_FLUSH) === 0)) {
     task.await(block.store.flush(task), flushed);
   } else {
     settle(task, condition);
   }
+}
+
+function movesMedium(task: Task): boolean {
+  return field(task.cdb, POWER_CONDITION) === START_VALID && field(task.cdb, LOEJ) === 1;
+}
+
+/**
+ * What is prevented is removal (SBC-3 5.13): a medium in the drive moves neither out nor in, but into an empty drive one
+ * may come.
+ */
+function isHeldFast(task: Task): boolean {
+  const { medium } = unitOf(task);
+  return medium?.prevented === true && medium.loaded;
 }
 
 /** Whether the command makes the unit less ready than it is, so that its cache must be on the medium first. */
@@ -97,7 +114,9 @@ function quiets(task: Task, condition: number): boolean {
 function flushed(task: Task, reply: StoreReply): void {
   // An aborted command, and one that a reset ended, changes nothing any more.
   if (reply === DONE && !task.aborting) {
-    settle(task, field(task.cdb, POWER_CONDITION));
+    // Somebody may have prevented it meanwhile.
+    if (movesMedium(task) && isHeldFast(task)) refuse(task, MEDIUM_REMOVAL_PREVENTED);
+    else settle(task, field(task.cdb, POWER_CONDITION));
     return;
   }
   if (reply !== DONE) checkFlushFault(task, reply);
@@ -137,11 +156,45 @@ function settle(task: Task, condition: number): void {
     block.stopped = !starts;
     if (starts) unit.power.reset();
   } else if (field(task.cdb, LOEJ) === 1) {
-    if (starts) unit.medium.load(unit, task.nexus);
-    else {
-      quietens(unit);
-      unit.medium.eject();
-    }
+    if (starts) load(task, unit, unit.medium);
+    else eject(task, unit, unit.medium);
+    return;
   }
+  unit.finish(task);
+}
+
+/** The tray goes out. What has begun beside it (a flush) still uses the store; then that is given back. */
+function eject(task: Task, unit: LogicalUnit, medium: Medium): void {
+  if (!medium.loaded) {
+    unit.finish(task);
+    return;
+  }
+  medium.eject();
+  quietens(unit);
+  unit.cachedWrites.stable(unit.cachedWrites.count);
+  unit.whenMediumIdle(task, () => task.await(medium.changer?.ejected(task, unit) ?? DONE, ejected));
+}
+
+function ejected(task: Task, reply: StoreReply): void {
+  if (reply !== DONE) task.check(MEDIA_LOAD_OR_EJECT_FAILED);
+  unitOf(task).finish(task);
+}
+
+/** The tray goes in, with what lies in it. */
+function load(task: Task, unit: LogicalUnit, medium: Medium): void {
+  if (medium.loaded) {
+    unit.finish(task);
+  } else if (medium.changer !== null) {
+    task.await(medium.changer.load(task, unit), loaded);
+  } else {
+    medium.insert(unit, medium.generation + 1, task.nexus);
+    unit.finish(task);
+  }
+}
+
+function loaded(task: Task, reply: StoreReply): void {
+  const unit = unitOf(task);
+  if (reply === GONE) task.check(unit.medium?.absence || MEDIUM_NOT_PRESENT);
+  else if (reply !== DONE) task.check(MEDIA_LOAD_OR_EJECT_FAILED);
   unit.finish(task);
 }

@@ -8,6 +8,7 @@ import {
   READ_ONLY,
   type StoreReply,
 } from '../contracts.ts';
+import type { LogicalUnit } from '../logical-unit.ts';
 import { nexusIndexOf, unitOf } from '../parameter-data.ts';
 import { DEFERRED, NONE, retryCountPointer } from '../sense.ts';
 import {
@@ -56,17 +57,20 @@ export function checkTransferFault(task: Task, fault: StoreReply, position: numb
   task.check(senseOf(fault), information, named ? NO_RETRIES : NONE);
 }
 
+/** A flush has failed: every nexus that has written since the last one has a deferred error, but for the one that is told (or -1). */
+export function loseCachedWrites(unit: LogicalUnit, fault: StoreReply, told: number): void {
+  for (const index of unit.cachedWrites.lost()) {
+    if (index !== told) unit.attention.post(index, senseOf(fault) | DEFERRED);
+  }
+}
+
 /**
  * Sets the outcome of a failed flush: nobody knows which blocks were lost, so no LBA is named. Every other nexus that has
  * written since the last flush has a deferred error (SPC-4 4.5.7): it was told GOOD, and may never flush itself.
  */
 export function checkFlushFault(task: Task, fault: StoreReply): void {
   const sense = senseOf(fault);
-  const { cachedWrites, attention } = unitOf(task);
   // Who is aborted hears nothing of this one.
-  const told = task.aborting ? -1 : nexusIndexOf(task);
-  for (const index of cachedWrites.lost()) {
-    if (index !== told) attention.post(index, sense | DEFERRED);
-  }
+  loseCachedWrites(unitOf(task), fault, task.aborting ? -1 : nexusIndexOf(task));
   task.check(sense, NONE, fault === MEDIUM_WRITE ? NO_RETRIES : NONE);
 }

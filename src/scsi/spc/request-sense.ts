@@ -35,6 +35,8 @@ function present(unit: LogicalUnit, nexusIndex: number): number {
   if (attention !== 0) return attention;
   if (unit.operation !== null) return unit.operation.sense;
   if (unit.standby) return LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE;
+  const absence = unit.medium?.absence ?? 0;
+  if (absence !== 0) return absence;
   if (unit.block?.stopped === true) return LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED;
   return (
     unit.selfTest.sense ||

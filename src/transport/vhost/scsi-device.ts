@@ -65,6 +65,8 @@ const TYPE_BYTES = 4;
 const TMF_RESPONSE_BYTES = 1;
 /** CAPACITY DATA HAS CHANGED: ASC 2Ah in the low byte, ASCQ 09h above it. */
 const CAPACITY_CHANGED = 0x092a;
+/** NOT READY TO READY CHANGE, MEDIUM MAY HAVE CHANGED: ASC 28h, ASCQ 00h. */
+const MEDIUM_CHANGED = 0x0028;
 /** Entries looked for in one go by `lookAgain`, and how often. */
 const LOOK_BUDGET = 32;
 const LOOK_ROUNDS = 4;
@@ -284,6 +286,11 @@ export class VirtioScsiDevice implements TargetPort {
   /** The capacity of a logical unit changed: the guest reads it again, if it negotiated CHANGE. */
   capacityChanged(lun: number): void {
     if (this.#change) this.#sendEvent(T_PARAM_CHANGE, lun, CAPACITY_CHANGED);
+  }
+
+  /** There is another medium: the guest looks at the logical unit again, if it negotiated CHANGE. */
+  mediumChanged(lun: number): void {
+    if (this.#change) this.#sendEvent(T_PARAM_CHANGE, lun, MEDIUM_CHANGED);
   }
 
   /** Device reset: every queue is let go, tasks are aborted and answered to nobody, the nexus is lost and comes back. */

@@ -1,0 +1,253 @@
+/** The drive of a removable disk: media come into it and leave it, and no command of one ever reaches the next. */
+import { assert } from '../assert.ts';
+import {
+  DONE,
+  GONE,
+  type MediumChanger,
+  PENDING,
+  type StoreReply,
+  type Timers,
+} from '../scsi/contracts.ts';
+import type { LogicalUnit } from '../scsi/logical-unit.ts';
+import type { Medium, MediumPlace } from '../scsi/medium.ts';
+import { newPrivateTask } from '../scsi/private-task.ts';
+import { loseCachedWrites } from '../scsi/sbc/store-fault.ts';
+import type { Task } from '../scsi/task.ts';
+import type { DiskOptions } from './disk.ts';
+import { InventoryError } from './inventory-error.ts';
+import type { DiskStore } from './store/disk-store.ts';
+import { EmptyStore } from './store/empty.ts';
+import type { FaultStore } from './store/fault.ts';
+
+/** How long commands that have begun may go on when the operator takes their medium; they are aborted then. */
+const GRACE_MS = 2000;
+
+/** A medium for a drive. Its file was opened, checked and locked before. */
+export interface MediumSpec {
+  readonly backing: DiskOptions['backing'];
+  readonly readOnly: boolean;
+  readonly generation: number;
+}
+
+export interface DriveStatus {
+  readonly lun: number;
+  readonly place: MediumPlace;
+  readonly generation: number;
+  /** The operator prevents the removal of the medium. */
+  readonly locked: boolean;
+  /** Names of the initiators that do. */
+  readonly preventedBy: readonly string[];
+}
+
+/** Who has the files of media and their locks. It is asked, and answers when it can: `Drive.insert`, `Drive.answer`. */
+export interface MediaKeeper {
+  /** A START STOP UNIT has sent the tray out with the medium of this generation; its file is not used any more. */
+  ejected(lun: number, generation: number): void;
+  /** A START STOP UNIT wants what lies in the tray. */
+  wanted(lun: number): void;
+}
+
+/** How a removal by the operator ended: null is well; `flushed` is false when what was written last is lost. */
+export type Removed = (error: InventoryError | null, flushed: boolean) => void;
+
+export interface DriveOptions {
+  readonly disk: DiskOptions;
+  readonly store: FaultStore;
+  readonly keeper: MediaKeeper;
+  readonly timers: Timers;
+  /** Opens the store of a medium. Throws SystemError. */
+  readonly open: (options: DiskOptions) => DiskStore;
+}
+
+export class Drive implements MediumChanger {
+  readonly #given: DriveOptions;
+  #disk: DiskOptions;
+  /** The START STOP UNIT that waits for the keeper, if one does: they come one at a time. */
+  #waiting: { readonly task: Task; readonly loads: boolean } | null = null;
+
+  /** A medium in memory that is out: nobody else has its bytes. */
+  #kept: DiskStore | null = null;
+
+  constructor(given: DriveOptions) {
+    this.#given = given;
+    this.#disk = given.disk;
+  }
+
+  /** What the disk is made of now. */
+  get disk(): DiskOptions {
+    return this.#disk;
+  }
+
+  status(unit: LogicalUnit): DriveStatus {
+    const { place, generation, locked, holders } = mediumOf(unit);
+    const preventedBy = holders.map(({ name, port }) => name || port);
+    return { lun: unit.lun, place, generation, locked, preventedBy };
+  }
+
+  ejected(task: Task, unit: LogicalUnit): StoreReply {
+    this.#empty();
+    this.#waiting = { task, loads: false };
+    this.#given.keeper.ejected(unit.lun, mediumOf(unit).generation);
+    return PENDING;
+  }
+
+  load(task: Task, unit: LogicalUnit): StoreReply {
+    this.#waiting = { task, loads: true };
+    this.#given.keeper.wanted(unit.lun);
+    return PENDING;
+  }
+
+  /** The keeper has done what a START STOP UNIT asked for, or cannot. */
+  answer(reply: StoreReply): void {
+    const { task } = this.#waiting ?? {};
+    this.#waiting = null;
+    task?.stored(reply);
+  }
+
+  /** The disk goes away: nobody answers any more. */
+  abandon(): void {
+    this.answer(GONE);
+  }
+
+  /**
+   * Puts a medium in, in the place of the one that is there. `asked`: a START STOP UNIT wants it, whose initiator is not told. `done` gets
+   * what came of the medium that was there; when that stayed, the descriptors of the new one are closed. Throws InventoryError
+   * and SystemError; those are the caller's then.
+   */
+  insert(
+    unit: LogicalUnit,
+    spec: MediumSpec,
+    { force, asked }: { readonly force: boolean; readonly asked: boolean },
+    done: Removed,
+  ): void {
+    const medium = mediumOf(unit);
+    const { lun } = unit;
+    const put = (inner: DiskStore, flushed: boolean): void => {
+      this.#put(unit, inner, spec, asked);
+      done(null, flushed);
+    };
+    if (medium.place !== 'drive') {
+      put(this.#openStore(spec), true);
+      return;
+    }
+    this.#checkRemovable(unit, force, `Cannot load another medium into LUN ${lun}`);
+    const inner = this.#openStore(spec);
+    this.#takeOut(unit, force, `Cannot load another medium into LUN ${lun}`, (error, flushed) => {
+      if (error === null) put(inner, flushed);
+      else {
+        inner.close();
+        done(error, flushed);
+      }
+    });
+  }
+
+  /** The disk is gone. Closes what it kept. */
+  close(): void {
+    this.#kept?.close();
+    this.#kept = null;
+  }
+
+  /**
+   * Takes the medium out: commands that have begun end, or are aborted after a while; what was written is flushed. `force`: preventions
+   * and a failed flush do not keep it in. Throws InventoryError.
+   */
+  take(unit: LogicalUnit, force: boolean, done: Removed): void {
+    const medium = mediumOf(unit);
+    const action = `Cannot eject the medium of LUN ${unit.lun}`;
+    if (medium.place === 'away') {
+      throw new InventoryError('ERR_MEDIUM_MISSING', `${action}: there is none in it`);
+    }
+    if (medium.place === 'tray') {
+      medium.take();
+      done(null, true);
+      return;
+    }
+    this.#checkRemovable(unit, force, action);
+    this.#takeOut(unit, force, action, done);
+  }
+
+  #openStore({ backing, readOnly }: MediumSpec): DiskStore {
+    if (backing.kind === 'memory' && this.#kept !== null) return this.#kept;
+    return this.#given.open({ ...this.#disk, backing, readOnly });
+  }
+
+  #put(unit: LogicalUnit, inner: DiskStore, spec: MediumSpec, asked: boolean): void {
+    const { backing, readOnly, generation } = spec;
+    const load = this.#waiting?.loads === true ? this.#waiting.task : null;
+    this.#given.store.replace(inner).close();
+    if (this.#kept !== inner) this.#kept?.close();
+    this.#kept = null;
+    this.#disk = { ...this.#disk, backing, readOnly };
+    const knows = asked && load !== null && !load.aborting;
+    mediumOf(unit).insert(unit, generation, knows ? load.nexus : null);
+    if (load !== null) this.answer(DONE);
+  }
+
+  #empty(): void {
+    const out = this.#given.store.replace(new EmptyStore());
+    if (this.#disk.backing.kind === 'memory') this.#kept = out;
+    else out.close();
+    this.#disk = { ...this.#disk, backing: { kind: 'none' } };
+  }
+
+  #checkRemovable(unit: LogicalUnit, force: boolean, action: string): void {
+    if (unit.operation !== null) {
+      throw new InventoryError(
+        'ERR_LUN_BUSY',
+        `${action}: a SANITIZE or FORMAT UNIT is under way or has failed, it must have worked first`,
+      );
+    }
+    if (!force && mediumOf(unit).prevented) throw this.#prevented(unit, action);
+  }
+
+  #prevented(unit: LogicalUnit, action: string): InventoryError {
+    const { locked, preventedBy } = this.status(unit);
+    const who = [...(locked ? ['the operator (media lock)'] : []), ...preventedBy.map(quoted)];
+    return new InventoryError(
+      'ERR_MEDIUM_PREVENTED',
+      `${action}: its removal is prevented by ${who.join(', ')}; --force does it all the same`,
+    );
+  }
+
+  #takeOut(unit: LogicalUnit, force: boolean, action: string, done: Removed): void {
+    const { timers, store } = this.#given;
+    const medium = mediumOf(unit);
+    medium.leave();
+    const patience = timers.after(GRACE_MS, () => unit.taskSet.abortWork());
+    const stay = (error: InventoryError, flushed: boolean): void => {
+      medium.stay(unit);
+      done(error, flushed);
+    };
+    unit.whenMediumIdle(null, () => {
+      timers.cancel(patience);
+      // Somebody may have prevented it meanwhile.
+      if (!force && medium.prevented) {
+        stay(this.#prevented(unit, action), true);
+        return;
+      }
+      const work = newPrivateTask();
+      work.unit = unit;
+      work.await(store.flush(work), (_, reply) => {
+        if (reply !== DONE) loseCachedWrites(unit, reply, -1);
+        if (reply !== DONE && !force) {
+          const why = 'what was written last could not be flushed; --force gives it out without';
+          stay(new InventoryError('ERR_FLUSH', `${action}: ${why}`), false);
+          return;
+        }
+        unit.cachedWrites.stable(unit.cachedWrites.count);
+        this.#empty();
+        medium.take();
+        done(null, reply === DONE);
+      });
+    });
+  }
+}
+
+function quoted(name: string): string {
+  return `"${name}"`;
+}
+
+function mediumOf({ medium }: LogicalUnit): Medium {
+  assert(medium !== null, 'a drive has a medium that can be removed');
+  return medium;
+}
