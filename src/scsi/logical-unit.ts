@@ -4,6 +4,8 @@ import { CachedWrites } from './cached-writes.ts';
 import { type DeviceType, READS_EXTENT, TOUCHES_NOTHING, WRITES_EXTENT } from './command-table.ts';
 import type { InformationStore, OperationStore, ReservationStore } from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
+import { CopyResults } from './copy/copy-results.ts';
+import type { RodToken } from './copy/rod-token.ts';
 import { Medium } from './medium.ts';
 import type { ModePages } from './mode-page.ts';
 import { PowerCondition } from './power-condition.ts';
@@ -136,6 +138,10 @@ export class LogicalUnit {
   readonly power: PowerCondition = new PowerCondition(this);
   /** What READ BUFFER and WRITE BUFFER are about. */
   readonly buffers = new Buffers();
+  /** Third-party copies that it was asked for. */
+  readonly copies = new CopyResults();
+  /** Valid ROD tokens that name blocks of it; `Target.rodTokens` keeps them. */
+  readonly tokens = new Set<RodToken>();
   /** It has changed between active and standby (STATUS CODE of REPORT TARGET PORT GROUPS). */
   accessAltered = false;
   /** Where reservations that persist through power loss go; null: there is no such place. */
@@ -212,14 +218,18 @@ export class LogicalUnit {
   standBy(quiet: () => void): void {
     if (!this.standby) {
       this.standby = true;
+      this.target.rodTokens.revoke(this);
       this.accessAltered = true;
       this.attentionForAll(ASYMMETRIC_ACCESS_STATE_CHANGED);
     }
     this.taskSet.whenIdle(quiet);
   }
 
-  /** Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data. */
-  reset(): void {
+  /**
+   * Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data, and ROD tokens
+   * their worth. `stopped` is called when its copies in the background have ended.
+   */
+  reset(stopped: () => void = () => undefined): void {
     this.modePages?.reset();
     this.taskSet.clearAllAca();
     this.reservations.release(null);
@@ -228,5 +238,6 @@ export class LogicalUnit {
     this.power.reset();
     if (this.block !== null) this.block.stopped = false;
     this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);
+    this.copies.reset(stopped);
   }
 }

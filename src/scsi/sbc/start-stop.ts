@@ -129,7 +129,10 @@ function settle(task: Task, condition: number): void {
     if (starts) unit.power.reset();
   } else if (field(task.cdb, LOEJ) === 1) {
     if (starts) unit.medium.load(unit, task.nexus);
-    else unit.medium.eject();
+    else {
+      unit.target.rodTokens.revoke(unit);
+      unit.medium.eject();
+    }
   }
   unit.finish(task);
 }
