@@ -75,8 +75,8 @@ export class BouncePool {
   }
 
   /**
-   * The same for a task that sends commands while it holds its buffer, which may need buffers themselves: it never takes the
-   * last one. (A pool of one has no other.)
+   * The same for a task that sends commands while it holds its buffer. They may need buffers themselves, or wait for commands
+   * that do: it never takes the last one. (A pool of one has no other, and no such commands.)
    */
   acquireSpare(task: Task, granted: Continuation): void {
     if (this.#hasSpare && this.#modest.head === null) {
