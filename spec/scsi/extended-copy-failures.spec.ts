@@ -5,6 +5,7 @@ import { MEDIUM_READ } from '../../src/scsi/contracts.ts';
 import { copyCdb, copyList, cscd, segment } from '../support/copy-list.ts';
 import type { Outcome } from '../support/direct-port.ts';
 import { type DiskOptions, disk } from '../support/target.ts';
+import { informationCdb, populateCdb, populateList } from '../support/token-list.ts';
 
 const BLOCK = 512;
 
@@ -180,6 +181,16 @@ describe('RECEIVE COPY FAILURE DETAILS(LID1)', () => {
 });
 
 describe('results of copies', () => {
+  it('by LIST IDENTIFIERs of one byte and of four are found by the commands they belong to', () => {
+    const { copy, zero, a } = bench();
+    const list = populateList([[0, 1]]);
+    assert.equal(a.run(populateCdb(list.length, 5), { out: list }).status, 0);
+    assert.equal(a.run(status(5), { in: 256 }).sense, '5/24/00');
+    assert.equal(a.run(details(5), { in: 256 }).sense, '5/24/00');
+    assert.equal(copy(copyList([zero], [way], { listIdentifier: 6 })).status, 0);
+    assert.equal(a.run(informationCdb(6), { in: 256 }).sense, '5/24/00');
+  });
+
   it('belong to the unit that was asked, too', () => {
     const { copy, zero, a } = bench();
     assert.equal(copy(copyList([zero], [way]), 1).status, 0);

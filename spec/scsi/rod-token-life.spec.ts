@@ -1,5 +1,6 @@
 /** How long a ROD token is worth something: writes, time, number, units that go, and tokens nobody made (SPC-4 5.17.6). */
 import { strict as assert } from 'node:assert';
+import { MEDIUM_WRITE } from '../../src/scsi/contracts.ts';
 import { type TokenBench, tokenBench } from '../support/token-bench.ts';
 import {
   populateCdb,
@@ -286,6 +287,14 @@ describe('a ROD token that is shown', () => {
     const token = all.tokenFor([[0, 1]]);
     assert.equal(all.write(token, [[0, 1]], { deletes: true }).status, 0);
     assert.equal(use(all, token), '5/23/09');
+  });
+
+  it('with DEL_TKN stays when the copy has failed', () => {
+    const all = tokenBench();
+    const token = all.tokenFor([[0, 1]]);
+    all.other.fail('write', MEDIUM_WRITE);
+    assert.equal(all.write(token, [[0, 1]], { deletes: true }).sense, 'a/0d/01');
+    assert.equal(use(all, token), 'good');
   });
 
   it('of another type is 5/23/01, of another length 5/23/0A', () => {

@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { Buffer } from 'node:buffer';
 import { MEDIUM_READ, MEDIUM_WRITE } from '../../src/scsi/contracts.ts';
+import { I_T_NEXUS_RESET } from '../../src/scsi/sam.ts';
 import { BLOCKS, tokenBench } from '../support/token-bench.ts';
 import {
   abortCdb,
@@ -386,6 +387,46 @@ describe('copies in the background', () => {
     assert.equal(other.calls.write, write);
     a.clear();
     assert.equal(a.run(informationCdb(2), { in: 64, lun: 1 }).sense, '5/24/00');
+  });
+
+  it('end before that is answered also when another unit is busy with them', () => {
+    for (const what of ['reset', 'nexus reset'] as const) {
+      const { tokenFor, start, a, store, settle } = tokenBench();
+      const token = tokenFor([[0, 1]]);
+      store.hold = true;
+      start(token, [[0, 1]], { immediate: true });
+      const done = what === 'reset' ? a.manage(0x08, 0, { lun: 1 }) : a.manage(I_T_NEXUS_RESET);
+      assert.equal(done.done, false, what);
+      settle();
+      assert.ok(done.done, what);
+    }
+  });
+
+  it('end before their unit has gone also when another unit is busy with them', () => {
+    const { tokenFor, start, bed, store, other, settle } = tokenBench();
+    const token = tokenFor([[0, 1]]);
+    store.hold = true;
+    start(token, [[0, 1]], { immediate: true });
+    let gone = false;
+    bed.target.removeUnit(1, () => {
+      gone = true;
+    });
+    assert.equal(gone, false);
+    settle();
+    assert.ok(gone);
+    assert.equal(other.calls.write, 0);
+  });
+
+  it('are found as long as they are under way, however many come after', () => {
+    const { information, populate, settle, store, start, tokenFor } = tokenBench();
+    const token = tokenFor([[0, 1]]);
+    store.hold = true;
+    start(token, [[0, 1]], { immediate: true });
+    for (let id = 100; id < 120; id += 1) {
+      assert.equal(populate([[0, 1]], { id, lun: 1 }).status, 0);
+    }
+    assert.equal(information(2, 1).status, 0x12);
+    settle();
   });
 
   it('end with their nexus', () => {

@@ -227,7 +227,7 @@ export class LogicalUnit {
 
   /**
    * Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data, and ROD tokens
-   * their worth. `stopped` is called when its copies in the background have ended.
+   * their worth. `stopped` is called when its copies have ended.
    */
   reset(stopped: () => void = () => undefined): void {
     this.modePages?.reset();

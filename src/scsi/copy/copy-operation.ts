@@ -126,10 +126,6 @@ export class CopyOperation {
     const { destination, destinationPointer } = way;
     const most = MAX_WRITE_SAME_BLOCKS * (destination.block?.blockBytes ?? 1);
     const length = Math.min(way.bytes - done, most, MAX_ZERO_BYTES);
-    if (!isHere(destination)) {
-      this.#ended({ sense: UNREACHABLE_COPY_TARGET, pointer: destinationPointer });
-      return;
-    }
     this.#commands.zero(destination, way.to + done, length, (zeroed) => {
       const { status } = zeroed;
       if (status === GOOD) {

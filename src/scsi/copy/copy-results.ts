@@ -92,7 +92,7 @@ export class CopyResults {
     if (listIdentifier !== null) this.#byNexus.get(nexus)?.delete(listIdentifier);
   }
 
-  /** The nexus is lost: nobody can ask for its results, and its copies in the background end. */
+  /** The nexus is lost: nobody can ask for its results, and its copies end. */
   lose(nexus: Nexus, stopped: () => void): void {
     this.#byNexus.delete(nexus);
     this.#stop((record) => record.request.nexus === nexus, stopped);
@@ -115,9 +115,8 @@ export class CopyResults {
     }
   }
 
-  /** Copies in the foreground end with their commands. */
   #stop(which: (record: CopyRecord) => boolean, stopped: () => void): void {
-    const victims = [...this.#running].filter((one) => !one.request.foreground && which(one));
+    const victims = [...this.#running].filter(which);
     let waiting = victims.length + 1;
     const one = (): void => {
       waiting -= 1;
