@@ -402,6 +402,22 @@ describe('copies in the background', () => {
     }
   });
 
+  it('and the commands of a unit that is reset may end in any order', () => {
+    for (const first of ['store', 'other'] as const) {
+      const all = tokenBench();
+      const token = all.tokenFor([[0, 1]]);
+      all.store.hold = true;
+      all.other.hold = true;
+      all.start(token, [[0, 1]], { immediate: true });
+      all.a.start('28 00 00 00 00 09 00 00 01 00', { in: BLOCK, lun: 1 });
+      const reset = all.a.manage(0x08, 0, { lun: 1 });
+      all[first].releaseAll();
+      assert.equal(reset.done, false, first);
+      all.settle();
+      assert.ok(reset.done, first);
+    }
+  });
+
   it('end before their unit has gone also when another unit is busy with them', () => {
     const { tokenFor, start, bed, store, other, settle } = tokenBench();
     const token = tokenFor([[0, 1]]);

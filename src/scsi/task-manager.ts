@@ -63,7 +63,13 @@ function resetUnit(request: Task, unit: LogicalUnit): void {
     (task) => task.nexus !== request.nexus && unit.taskAbortedStatus,
     LOGICAL_UNIT_RESET,
   );
-  unit.reset(() => unit.taskSet.whenStopped(stopping, () => answer(request, FUNCTION_COMPLETE)));
+  let waiting = 2;
+  const stopped = (): void => {
+    waiting -= 1;
+    if (waiting === 0) answer(request, FUNCTION_COMPLETE);
+  };
+  unit.taskSet.whenStopped(stopping, stopped);
+  unit.reset(stopped);
 }
 
 /** CLEAR ACA (SAM-5 7.4), for the faulted nexus alone; an ACA command that runs is aborted first. */
