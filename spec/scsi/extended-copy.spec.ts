@@ -324,14 +324,15 @@ describe('RECEIVE COPY RESULTS(LID1)', () => {
     assert.equal(parameters.readUInt32BE(0), parameters.length - 4);
     assert.equal(parameters[4], 1, 'SNLID: LIST ID USAGE 11b is taken');
     assert.deepEqual([...parameters.subarray(43)], [2, 0x02, 0xe4]);
-    const page = Buffer.from(a.run('12 01 8f 01 00 00', { in: 256 }).dataIn);
+    const page = Buffer.from(a.run('12 01 8f 02 00 00', { in: 512 }).dataIn);
     assert.equal(page.readUInt16BE(2), page.length - 4);
     const found = new Map<number, Buffer>();
     for (let at = 4; at < page.length; at += 4 + page.readUInt16BE(at + 2)) {
       assert.equal(page.readUInt16BE(at + 2) % 4, 0);
       found.set(page.readUInt16BE(at), page.subarray(at, at + 4 + page.readUInt16BE(at + 2)));
     }
-    assert.deepEqual([...(found.get(1)?.subarray(4, 12) ?? [])], [7, 0x83, 1, 0, 0x84, 2, 0, 3]);
+    const commands = [12, 0x83, 4, 0, 0x10, 0x11, 0x1c, 0x84, 4, 0, 3, 4, 7];
+    assert.deepEqual([...(found.get(1)?.subarray(4, 17) ?? [])], commands);
     assert.deepEqual(found.get(4)?.subarray(8, 16), parameters.subarray(8, 16));
     assert.deepEqual([...(found.get(8)?.subarray(4, 7) ?? [])], [2, 0x02, 0xe4]);
     assert.deepEqual(found.get(0x8001)?.subarray(12, 16), parameters.subarray(16, 20));

@@ -5,11 +5,13 @@ import {
   cdbPointer,
   encodeDescriptorSense,
   encodeFixedSense,
+  inSegmentPointer,
   MAX_SENSE_BYTES,
   NONE,
   packSense,
   parameterBytePointer,
   parameterPointer,
+  segmentPointer,
 } from '../../src/scsi/sense.ts';
 import { hex } from '../support/direct-port.ts';
 import { capture, hexVector } from '../support/vectors.ts';
@@ -97,6 +99,26 @@ describe('descriptor format sense data', () => {
     assert.equal(
       encoded(encodeDescriptorSense, 0x52100, 0x1_0000_0001, cdbBytePointer(2)),
       '72 05 21 00 00 00 00 14 00 0a 80 00 00 00 00 01 00 00 00 01 02 06 00 00 c0 00 02 00',
+    );
+  });
+
+  it('has the segment number in a command-specific information descriptor (table 30), and a segment pointer', () => {
+    assert.equal(
+      encoded(encodeDescriptorSense, 0xa0804, NONE, segmentPointer(0, 0x0130)),
+      '72 0a 08 04 00 00 00 14 01 0a 00 00 00 00 00 00 00 00 00 00 02 06 00 00 80 01 30 00',
+    );
+  });
+});
+
+describe('segment pointer (SPC-4 4.5.2.4.7)', () => {
+  it('has the segment in COMMAND-SPECIFIC INFORMATION, and SD = 1 when it is about the segment descriptor', () => {
+    assert.equal(
+      encoded(encodeFixedSense, 0xa0804, NONE, segmentPointer(63, 0x100f)),
+      '70 00 0a 00 00 00 00 0a 00 00 00 3f 08 04 00 80 10 0f',
+    );
+    assert.equal(
+      encoded(encodeFixedSense, 0xa260a, NONE, inSegmentPointer(5, 10)),
+      '70 00 0a 00 00 00 00 0a 00 00 00 05 26 0a 00 a0 00 0a',
     );
   });
 });

@@ -15,11 +15,14 @@ export const READS_EXTENT = 1;
 export const WRITES_EXTENT = 2;
 /** Writes somewhere on the logical unit, known only from the parameter list (UNMAP). */
 export const WRITES_UNIT = 3;
+/** Reads somewhere on the logical unit, known only from the parameter list (POPULATE TOKEN). */
+export const READS_UNIT = 4;
 export type Extent =
   | typeof TOUCHES_NOTHING
   | typeof READS_EXTENT
   | typeof WRITES_EXTENT
-  | typeof WRITES_UNIT;
+  | typeof WRITES_UNIT
+  | typeof READS_UNIT;
 
 /** What a pending unit attention does to the command (SAM-5 5.14). */
 export type AttentionPolicy = 'report' | 'ignore' | 'clear';

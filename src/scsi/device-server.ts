@@ -11,6 +11,7 @@ import {
   type CommandRow,
   type Handler,
   NACA,
+  READS_UNIT,
   TOUCHES_NOTHING,
   WRITES_UNIT,
 } from './command-table.ts';
@@ -48,7 +49,7 @@ function find(unit: LogicalUnit, cdb: Uint8Array): Command | null {
 }
 
 function decodeExtent(unit: LogicalUnit, task: Task, row: CommandRow): void {
-  if (row.extent === WRITES_UNIT) {
+  if (row.extent === WRITES_UNIT || row.extent === READS_UNIT) {
     task.extentEnd = Number.MAX_SAFE_INTEGER;
     return;
   }
@@ -163,6 +164,9 @@ function serve(task: Task, unit: LogicalUnit, nexus: Nexus): void {
 
 function begin(task: Task, unit: LogicalUnit, row: CommandRow, run: Handler): void {
   if (unit.power.condition !== ACTIVE) wake(unit, row);
+  if (row.writes === true && unit.tokens.size > 0) {
+    unit.target.rodTokens.written(unit, task.extentFirst, task.extentEnd);
+  }
   run(task);
 }
 

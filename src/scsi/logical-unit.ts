@@ -10,6 +10,8 @@ import type {
   ReservationStore,
 } from './contracts.ts';
 import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
+import { CopyResults } from './copy/copy-results.ts';
+import type { RodToken } from './copy/rod-token.ts';
 import { InformationalExceptions } from './informational-exceptions.ts';
 import { SelfTest } from './log/self-test.ts';
 import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
@@ -153,6 +155,10 @@ export class LogicalUnit {
   readonly power: PowerCondition = new PowerCondition(this);
   /** What READ BUFFER and WRITE BUFFER are about. */
   readonly buffers = new Buffers();
+  /** Third-party copies that it was asked for. */
+  readonly copies = new CopyResults();
+  /** Valid ROD tokens that name blocks of it; `Target.rodTokens` keeps them. */
+  readonly tokens = new Set<RodToken>();
   /** It has changed between active and standby (STATUS CODE of REPORT TARGET PORT GROUPS). */
   accessAltered = false;
   /** Where reservations that persist through power loss go; null: there is no such place. */
@@ -240,6 +246,7 @@ export class LogicalUnit {
   standBy(quiet: () => void): void {
     if (!this.standby) {
       this.standby = true;
+      this.target.rodTokens.revoke(this);
       this.accessAltered = true;
       this.attentionForAll(ASYMMETRIC_ACCESS_STATE_CHANGED);
     }
@@ -251,8 +258,11 @@ export class LogicalUnit {
     this.taskSet.whenWorkEnds(except, () => this.power.whenQuiet(() => this.selfTest.stop(idle)));
   }
 
-  /** Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data. */
-  reset(): void {
+  /**
+   * Logical unit reset (SAM-5 6.3.3): saved mode values, started, and 29/03 for everyone; caches keep their data, and ROD tokens
+   * their worth. `stopped` is called when its copies have ended.
+   */
+  reset(stopped: () => void = () => undefined): void {
     this.modePages?.reset();
     this.taskSet.clearAllAca();
     this.reservations.release(null);
@@ -262,5 +272,6 @@ export class LogicalUnit {
     this.selfTest.abort(ABORTED_OTHERWISE);
     if (this.block !== null) this.block.stopped = false;
     this.attentionForAll(BUS_DEVICE_RESET_FUNCTION_OCCURRED);
+    this.copies.reset(stopped);
   }
 }

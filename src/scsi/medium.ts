@@ -105,6 +105,7 @@ export class Medium {
     this.#place = 'drive';
     this.#generation = generation;
     unit.power.reset();
+    unit.target.rodTokens.revoke(unit);
     unit.logs.loadUnloadCycles += 1;
     unit.attentionForAll(NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED, by?.index ?? -1);
   }

@@ -1,6 +1,7 @@
 /** Parameter data and parameter lists: what commands other than reads and writes move (SPC-4 4.3.5.6, 4.3.5.7). */
 import { assert } from '../assert.ts';
 import type { LogicalUnit } from './logical-unit.ts';
+import type { Nexus } from './nexus.ts';
 import { NONE } from './sense.ts';
 import { INVALID_FIELD_IN_CDB, PARAMETER_LIST_LENGTH_ERROR } from './sense-codes.ts';
 import type { Task } from './task.ts';
@@ -12,11 +13,16 @@ export function unitOf(task: Task): LogicalUnit {
   return unit;
 }
 
-/** Index of the nexus a running task came through. */
-export function nexusIndexOf(task: Task): number {
+/** The nexus a running task came through. */
+export function nexusOf(task: Task): Nexus {
   const { nexus } = task;
   assert(nexus !== null, 'a running task has a nexus');
-  return nexus.index;
+  return nexus;
+}
+
+/** Its index. */
+export function nexusIndexOf(task: Task): number {
+  return nexusOf(task).index;
 }
 
 /**

@@ -20,7 +20,8 @@ const WORKER: Nexus = {
   anonymous: true,
 };
 
-const noSegments = (): Segments => new Segments({ words: new Uint32Array(4), address: 0 });
+/** Buffers of a task that moves nothing. */
+export const noSegments = (): Segments => new Segments({ words: new Uint32Array(4), address: 0 });
 
 /** A task for one store request after the other, enabled for good. */
 export function newPrivateTask(): Task {

@@ -61,9 +61,35 @@ export function retryCountPointer(retries: number): number {
   return RETRIES | retries;
 }
 
+const SEGMENT = 1 << 23;
+const IN_SEGMENT = POINTER_IN_CDB;
+const SEGMENT_NUMBER_SHIFT = 24;
+/** Segment numbers that a segment pointer can carry: 0 to 63. */
+export const MAX_SEGMENT_NUMBER = 63;
+
+/**
+ * Segment pointer in place of a field pointer, with COPY ABORTED (SPC-4 4.5.2.4.7): which segment of an EXTENDED COPY failed
+ * (COMMAND-SPECIFIC INFORMATION, SPC-4 6.3.3), and byte `byte` of its parameter list as what is wrong.
+ */
+export function segmentPointer(segment: number, byte: number): number {
+  return SEGMENT | (segment << SEGMENT_NUMBER_SHIFT) | byte;
+}
+/** The same with byte `byte` of the segment descriptor (SD = 1). */
+export function inSegmentPointer(segment: number, byte: number): number {
+  return segmentPointer(segment, byte) | IN_SEGMENT;
+}
+/** The failed segment's number, or -1 when that is no segment pointer. */
+function segmentNumberOf(pointer: number): number {
+  if (pointer === NONE || (pointer & SEGMENT) === 0) return -1;
+  return pointer >> SEGMENT_NUMBER_SHIFT;
+}
+
 /** Bytes of fixed format sense data as we send it (additional length 0Ah). */
 export const FIXED_SENSE_BYTES = 18;
-/** Longest sense data this target makes: descriptor format with information and sense-key specific descriptors. */
+/**
+ * Longest sense data this target makes: descriptor format with two of information, command-specific information and sense-key
+ * specific descriptors.
+ */
 export const MAX_SENSE_BYTES = 32;
 
 const TWO_32 = 2 ** 32;
@@ -71,6 +97,7 @@ const TWO_32 = 2 ** 32;
 /** First SKS byte (SKSV, C/D, BPV, bit pointer) of a packed field pointer. */
 function sksFirst(pointer: number): number {
   if ((pointer & (PROGRESS | RETRIES)) !== 0) return 0x80;
+  if ((pointer & SEGMENT) !== 0) return (pointer & IN_SEGMENT) === 0 ? 0x80 : 0xa0;
   const inCdb = (pointer & POINTER_IN_CDB) !== 0 ? 0x40 : 0;
   const bit = (pointer & POINTER_HAS_BIT) !== 0 ? 0x08 | ((pointer >> 16) & 0x7) : 0;
   return 0x80 | inCdb | bit;
@@ -93,6 +120,8 @@ export function encodeFixedSense(
   view.setUint8(at + 2, senseKeyOf(sense));
   if (valid) view.setUint32(at + 3, information);
   view.setUint8(at + 7, FIXED_SENSE_BYTES - 8);
+  const segment = segmentNumberOf(fieldPointer);
+  if (segment > 0) view.setUint32(at + 8, segment);
   view.setUint8(at + 12, ascOf(sense));
   view.setUint8(at + 13, ascqOf(sense));
   if (fieldPointer !== NONE) {
@@ -116,6 +145,14 @@ export function encodeDescriptorSense(
     view.setUint16(end + 2, 0x8000);
     view.setUint32(end + 4, Math.floor(information / TWO_32));
     view.setUint32(end + 8, information % TWO_32);
+    end += 12;
+  }
+  const segment = segmentNumberOf(fieldPointer);
+  if (segment >= 0) {
+    view.setUint16(end, 0x010a);
+    view.setUint16(end + 2, 0);
+    view.setUint32(end + 4, 0);
+    view.setUint32(end + 8, segment);
     end += 12;
   }
   if (fieldPointer !== NONE) {

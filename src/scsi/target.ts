@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { assert } from '../assert.ts';
 import type { TargetPort, Timers } from './contracts.ts';
+import { RodTokens } from './copy/rod-token.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import { REPORT_LUNS_WLUN } from './lun.ts';
 import type { ManagementAddress } from './management-address.ts';
@@ -45,6 +46,7 @@ export class Target {
   readonly timers: Timers;
   /** Names of initiator ports. */
   readonly transportIds = new TransportIds();
+  readonly rodTokens = new RodTokens();
   readonly #units = new Map<number, LogicalUnit>();
   /** Stands for every LUN that has no logical unit. */
   readonly #missing: LogicalUnit;
@@ -118,11 +120,14 @@ export class Target {
     if (unit === undefined) return false;
     this.#units.delete(lun);
     this.#inventoryChanged();
+    this.rodTokens.revoke(unit);
     unit.taskSet.abortAll();
     unit.taskSet.whenIdle(() => {
       unit.selfTest.stop(() => {
-        if (unit.operation === null) gone();
-        else unit.operation.stop(gone);
+        unit.copies.reset(() => {
+          if (unit.operation === null) gone();
+          else unit.operation.stop(gone);
+        });
       });
     });
     return true;
@@ -159,6 +164,7 @@ export class Target {
     nexus.present = false;
     for (const unit of this.#units.values()) {
       unit.taskSet.abortNexus(nexus);
+      unit.copies.lose(nexus, () => undefined);
       unit.reservations.release(nexus);
       unit.medium?.allow(nexus);
       unit.attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);

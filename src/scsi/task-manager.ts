@@ -57,14 +57,19 @@ function scope(request: Task, unit: LogicalUnit): (task: Task) => boolean {
 }
 
 /** LOGICAL UNIT RESET: all tasks of all nexuses end; no unit attention but the reset's own (SAM-5 6.3.3). */
-function resetUnit(request: Task, unit: LogicalUnit): ReadonlySet<Task> {
+function resetUnit(request: Task, unit: LogicalUnit): void {
   const stopping = unit.taskSet.abort(
     () => true,
     (task) => task.nexus !== request.nexus && unit.taskAbortedStatus,
     LOGICAL_UNIT_RESET,
   );
-  unit.reset();
-  return stopping;
+  let waiting = 2;
+  const stopped = (): void => {
+    waiting -= 1;
+    if (waiting === 0) answer(request, FUNCTION_COMPLETE);
+  };
+  unit.taskSet.whenStopped(stopping, stopped);
+  unit.reset(stopped);
 }
 
 /** CLEAR ACA (SAM-5 7.4), for the faulted nexus alone; an ACA command that runs is aborted first. */
@@ -96,15 +101,14 @@ export function manage(request: Task, unit: LogicalUnit | null): void {
     answer(request, INCORRECT_LOGICAL_UNIT_NUMBER);
   } else if (managementFunction === CLEAR_ACA) {
     clearAca(request, unit);
+  } else if (managementFunction === LOGICAL_UNIT_RESET) {
+    resetUnit(request, unit);
   } else if (isQuery(managementFunction)) {
     const found = unit.taskSet.holds(scope(request, unit));
     answer(request, found ? FUNCTION_SUCCEEDED : FUNCTION_COMPLETE);
   } else {
     const { taskSet } = unit;
-    const stopping =
-      managementFunction === LOGICAL_UNIT_RESET
-        ? resetUnit(request, unit)
-        : taskSet.abortFor(nexus, scope(request, unit), managementFunction);
+    const stopping = taskSet.abortFor(nexus, scope(request, unit), managementFunction);
     taskSet.whenStopped(stopping, () => answer(request, FUNCTION_COMPLETE));
   }
 }
@@ -134,7 +138,9 @@ export function resetNexus(
     taskSet.whenStopped(taskSet.abort(own, false, I_T_NEXUS_RESET), stopped);
   }
   for (const { attention } of units) attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);
-  for (const { taskSet, reservations, medium } of units) {
+  for (const { taskSet, reservations, medium, copies } of units) {
+    waiting += 1;
+    copies.lose(nexus, stopped);
     taskSet.clearAca(nexus);
     reservations.release(nexus);
     medium?.allow(nexus);

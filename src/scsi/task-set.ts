@@ -10,7 +10,7 @@
  *                  its blocks with one of both writing (QUEUE ALGORITHM MODIFIER = 0; with 1, no enabled one does)
  */
 import { assert } from '../assert.ts';
-import { READS_EXTENT } from './command-table.ts';
+import { READS_EXTENT, READS_UNIT } from './command-table.ts';
 import { asksForAca, ContingentAllegiance } from './contingent-allegiance.ts';
 import {
   INTERLOCK_ESTABLISH,
@@ -579,7 +579,8 @@ function isCopy(task: Task): boolean {
 }
 
 function writes(task: Task): boolean {
-  return task.extentEnd > task.extentFirst && task.row !== null && task.row.extent !== READS_EXTENT;
+  if (task.extentEnd <= task.extentFirst || task.row === null) return false;
+  return task.row.extent !== READS_EXTENT && task.row.extent !== READS_UNIT;
 }
 
 /** Whether two tasks touch a common block and one of them writes it. */

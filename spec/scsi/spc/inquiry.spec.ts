@@ -5,7 +5,7 @@ import { disk, type TestNexus } from '../../support/target.ts';
 import { jsonVector } from '../../support/vectors.ts';
 
 const vpd = (a: TestNexus, page: number, lun = 0) =>
-  a.run([0x12, 1, page, 0, 0xff, 0], { in: 255, lun });
+  a.run([0x12, 1, page, 0x01, 0xff, 0], { in: 511, lun });
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 

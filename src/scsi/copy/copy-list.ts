@@ -1,7 +1,8 @@
 /** The parameter list of EXTENDED COPY(LID1) (SPC-4 6.3.4, 6.3.6), copied, then checked whole. */
-import { NONE, parameterBytePointer } from '../sense.ts';
+import { NONE, parameterBytePointer, parameterPointer } from '../sense.ts';
 import {
   INLINE_DATA_LENGTH_EXCEEDED,
+  INVALID_FIELD_IN_PARAMETER_LIST,
   PARAMETER_LIST_LENGTH_ERROR,
   TOO_MANY_SEGMENT_DESCRIPTORS,
   TOO_MANY_TARGET_DESCRIPTORS,
@@ -18,18 +19,61 @@ import {
 
 const HEADER_BYTES = 16;
 const CSCD_BYTES = 32;
-const DESIGNATOR_AT = 8;
-const MAX_DESIGNATOR_BYTES = 20;
 const SEGMENT_BYTES = 28;
 const DC = 0x02;
+/** Fields of a block to block segment descriptor (SPC-4 6.3.6.5). */
+export const SOURCE_INDEX_AT = 4;
+export const DESTINATION_INDEX_AT = 6;
+export const NUMBER_OF_BLOCKS_AT = 10;
+export const SOURCE_LBA_AT = 12;
+export const DESTINATION_LBA_AT = 20;
+
+/** LIST ID USAGE in byte 1 of the list. */
+const USAGE_BYTE = 1;
+const USAGE_HIGH_BIT = 4;
+const USAGE_MASK = 0x18;
+const USAGE_RESERVED = 0x08;
+const USAGE_NONE = 0x18;
+
+/** An identification descriptor CSCD descriptor (SPC-4 6.3.5.2): NUL and peripheral device type, then the designator. */
+const DEVICE_TYPE_AT = 1;
+const NUL = 0x20;
+const NUL_BIT = 5;
+const CODE_SET_AT = 4;
+const DESIGNATOR_TYPE_AT = 5;
+const DESIGNATOR_LENGTH_AT = 7;
+const DESIGNATOR_AT = 8;
+const MAX_DESIGNATOR_BYTES = 20;
+/** DISK BLOCK LENGTH. */
+const BLOCK_LENGTH_AT = 28;
+
+const CODE_SET_BINARY = 0x01;
+/** DESIGNATOR TYPE 3h with ASSOCIATION 00b: an NAA designator of a logical unit. */
+const NAA_OF_UNIT = 0x03;
 
 /** The longest list there can be. */
 export const MAX_LIST_BYTES = HEADER_BYTES + MAX_DESCRIPTOR_LIST_BYTES;
 
-/** How a CSCD is named: DESIGNATOR TYPE and designator of VPD page 83h. */
+/** How a CSCD is named. */
 export interface Cscd {
-  readonly type: number;
-  readonly designator: Uint8Array;
+  /** Where its descriptor begins in the list. */
+  readonly at: number;
+  readonly peripheralType: number;
+  /** The NAA designator of VPD page 83h; null when it is named in a way that names nobody here. */
+  readonly naa: Uint8Array | null;
+}
+
+/** A CSCD descriptor that names a disk by its NAA designator. */
+export function identificationCscd(naa: Uint8Array, blockBytes: number): Uint8Array {
+  const bytes = new Uint8Array(CSCD_BYTES);
+  bytes[0] = IDENTIFICATION_CSCD;
+  bytes[CODE_SET_AT] = CODE_SET_BINARY;
+  bytes[DESIGNATOR_TYPE_AT] = NAA_OF_UNIT;
+  bytes[DESIGNATOR_LENGTH_AT] = naa.length;
+  bytes.set(naa, DESIGNATOR_AT);
+  // Three bytes behind one of flags.
+  new DataView(bytes.buffer).setUint32(BLOCK_LENGTH_AT, blockBytes);
+  return bytes;
 }
 
 export interface Segment {
@@ -61,12 +105,36 @@ const refusal = (sense: number, pointer: number = NONE): CopyRefusal => ({ sense
 function readSegment(view: DataView, at: number): Segment {
   return {
     countsDestination: (view.getUint8(at + 1) & DC) !== 0,
-    source: view.getUint16(at + 4),
-    destination: view.getUint16(at + 6),
-    blocks: view.getUint16(at + 10),
+    source: view.getUint16(at + SOURCE_INDEX_AT),
+    destination: view.getUint16(at + DESTINATION_INDEX_AT),
+    blocks: view.getUint16(at + NUMBER_OF_BLOCKS_AT),
     // Rounded above 2^53, which is beyond every capacity.
-    sourceLba: Number(view.getBigUint64(at + 12)),
-    destinationLba: Number(view.getBigUint64(at + 20)),
+    sourceLba: Number(view.getBigUint64(at + SOURCE_LBA_AT)),
+    destinationLba: Number(view.getBigUint64(at + DESTINATION_LBA_AT)),
+  };
+}
+
+function readCscd(list: Uint8Array, at: number): Cscd | CopyRefusal {
+  if (list[at] !== IDENTIFICATION_CSCD) {
+    return refusal(UNSUPPORTED_TARGET_DESCRIPTOR_TYPE_CODE, parameterBytePointer(at));
+  }
+  const device = list[at + DEVICE_TYPE_AT] as number;
+  if ((device & NUL) !== 0) {
+    return refusal(INVALID_FIELD_IN_PARAMETER_LIST, parameterPointer(at + DEVICE_TYPE_AT, NUL_BIT));
+  }
+  const length = list[at + DESIGNATOR_LENGTH_AT] as number;
+  if (length > MAX_DESIGNATOR_BYTES) {
+    const pointer = parameterBytePointer(at + DESIGNATOR_LENGTH_AT);
+    return refusal(INVALID_FIELD_IN_PARAMETER_LIST, pointer);
+  }
+  const isNaa =
+    ((list[at + CODE_SET_AT] as number) & 0x0f) === CODE_SET_BINARY &&
+    ((list[at + DESIGNATOR_TYPE_AT] as number) & 0x3f) === NAA_OF_UNIT;
+  const start = at + DESIGNATOR_AT;
+  return {
+    at,
+    peripheralType: device & 0x1f,
+    naa: isNaa ? list.slice(start, start + length) : null,
   };
 }
 
@@ -74,6 +142,11 @@ function readSegment(view: DataView, at: number): Segment {
 export function readCopyList(list: Uint8Array): CopyList | CopyRefusal {
   if (list.length < HEADER_BYTES) return refusal(PARAMETER_LIST_LENGTH_ERROR);
   const view = new DataView(list.buffer, list.byteOffset, list.byteLength);
+  const usage = (list[USAGE_BYTE] as number) & USAGE_MASK;
+  if (usage === USAGE_RESERVED) {
+    const pointer = parameterPointer(USAGE_BYTE, USAGE_HIGH_BIT);
+    return refusal(INVALID_FIELD_IN_PARAMETER_LIST, pointer);
+  }
   const cscdBytes = view.getUint16(2);
   const segmentBytes = view.getUint32(8);
   if (cscdBytes + segmentBytes > MAX_DESCRIPTOR_LIST_BYTES) {
@@ -89,15 +162,9 @@ export function readCopyList(list: Uint8Array): CopyList | CopyRefusal {
   if (!whole) return refusal(PARAMETER_LIST_LENGTH_ERROR);
   const cscds: Cscd[] = [];
   for (let at = HEADER_BYTES; at < HEADER_BYTES + cscdBytes; at += CSCD_BYTES) {
-    if (list[at] !== IDENTIFICATION_CSCD) {
-      return refusal(UNSUPPORTED_TARGET_DESCRIPTOR_TYPE_CODE, parameterBytePointer(at));
-    }
-    const length = Math.min(list[at + 7] as number, MAX_DESIGNATOR_BYTES);
-    const start = at + DESIGNATOR_AT;
-    cscds.push({
-      type: (list[at + 5] as number) & 0x0f,
-      designator: list.slice(start, start + length),
-    });
+    const cscd = readCscd(list, at);
+    if ('sense' in cscd) return cscd;
+    cscds.push(cscd);
   }
   const segments: Segment[] = [];
   for (let at = HEADER_BYTES + cscdBytes; at < end; at += SEGMENT_BYTES) {
@@ -109,6 +176,6 @@ export function readCopyList(list: Uint8Array): CopyList | CopyRefusal {
     }
     segments.push(readSegment(view, at));
   }
-  const anonymous = ((list[1] as number) & 0x18) === 0x18;
+  const anonymous = usage === USAGE_NONE;
   return { listIdentifier: list[0] as number, anonymous, cscds, segments };
 }

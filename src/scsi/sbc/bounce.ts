@@ -13,16 +13,36 @@ export interface BounceBuffer {
   readonly bytes: Uint8Array;
 }
 
+/** Tasks that wait for a buffer, first come first, linked through `task.queued`. */
+class Waiting {
+  head: Task | null = null;
+  #tail: Task | null = null;
+
+  push(task: Task): void {
+    task.queued = null;
+    if (this.#tail === null) this.head = task;
+    else this.#tail.queued = task;
+    this.#tail = task;
+  }
+
+  shift(task: Task): void {
+    this.head = task.queued;
+    if (this.head === null) this.#tail = null;
+    task.queued = null;
+  }
+}
+
 /**
- * A fixed set of bounce buffers and a first-come queue of the tasks that wait for one (linked through `task.queued`,
- * so bounded by the task set). The index of a granted buffer is in `task.scratch`, which the holder must not reuse.
+ * A fixed set of bounce buffers and the tasks that wait for one (bounded by the task set). The index of a granted buffer is in
+ * `task.scratch`, which the holder must not reuse.
  */
 export class BouncePool {
   readonly #buffers: readonly BounceBuffer[];
   readonly #free: Int32Array;
   #freeCount: number;
-  #head: Task | null = null;
-  #tail: Task | null = null;
+  readonly #waiting = new Waiting();
+  /** Those that take no buffer but a spare one. */
+  readonly #modest = new Waiting();
   #granting = false;
 
   constructor(buffers: readonly BounceBuffer[]) {
@@ -45,16 +65,32 @@ export class BouncePool {
 
   /** Calls `granted` when `task` holds a buffer: now, or when one comes back. */
   acquire(task: Task, granted: Continuation): void {
-    if (this.#freeCount > 0 && this.#head === null) {
+    if (this.#freeCount > 0 && this.#waiting.head === null) {
       this.#grant(task);
       task.await(DONE, granted);
       return;
     }
     task.await(PENDING, granted);
-    task.queued = null;
-    if (this.#tail === null) this.#head = task;
-    else this.#tail.queued = task;
-    this.#tail = task;
+    this.#waiting.push(task);
+  }
+
+  /**
+   * The same for a task that sends commands while it holds its buffer. They may need buffers themselves, or wait for commands
+   * that do: it never takes the last one. (A pool of one has no other, and no such commands.)
+   */
+  acquireSpare(task: Task, granted: Continuation): void {
+    if (this.#hasSpare && this.#modest.head === null) {
+      this.#grant(task);
+      task.await(DONE, granted);
+      return;
+    }
+    task.await(PENDING, granted);
+    this.#modest.push(task);
+  }
+
+  get #hasSpare(): boolean {
+    if (this.#waiting.head !== null) return false;
+    return this.#freeCount > (this.#buffers.length > 1 ? 1 : 0);
   }
 
   /** The bytes of the buffer that `task` holds. */
@@ -78,16 +114,20 @@ export class BouncePool {
     if (this.#granting) return;
     this.#granting = true;
     try {
-      while (this.#head !== null && this.#freeCount > 0) this.#grantFirst(this.#head);
+      for (;;) {
+        const { head } = this.#waiting;
+        if (head !== null && this.#freeCount > 0) this.#grantFirst(head, this.#waiting);
+        else if (this.#modest.head !== null && this.#hasSpare) {
+          this.#grantFirst(this.#modest.head, this.#modest);
+        } else break;
+      }
     } finally {
       this.#granting = false;
     }
   }
 
-  #grantFirst(task: Task): void {
-    this.#head = task.queued;
-    if (this.#head === null) this.#tail = null;
-    task.queued = null;
+  #grantFirst(task: Task, waiting: Waiting): void {
+    waiting.shift(task);
     this.#grant(task);
     task.stored(DONE);
   }

@@ -4,6 +4,7 @@ import { command, TOUCHES_NOTHING } from '../command-table.ts';
 import { answer } from '../parameter-data.ts';
 import type { Task } from '../task.ts';
 import { blockDeviceOf, refuseField } from './access.ts';
+import { capacityParameters } from './capacity-data.ts';
 
 const LBA_10 = u(2, 4);
 const LBA_16 = u(2, 8);
@@ -41,10 +42,6 @@ const CAPACITY_16_BYTES = 32;
 const TWO_32 = 2 ** 32;
 /** RETURNED LOGICAL BLOCK ADDRESS of READ CAPACITY(10) that says: ask READ CAPACITY(16). */
 const TOO_LARGE = 0xffffffff;
-/** P_TYPE is in the three bits above it, one less than the type. */
-const PROT_EN = 0x01;
-const LBPME = 0x80;
-const LBPRZ = 0x40;
 
 /** READ CAPACITY(10). With PMI = 1 the answer is the same: no block of the medium is slower to reach than the next. */
 export function readCapacity10(task: Task): void {
@@ -59,7 +56,7 @@ export function readCapacity10(task: Task): void {
   answer(task, new Uint8Array(data.buffer), CAPACITY_10_BYTES, CAPACITY_10_BYTES);
 }
 
-/** READ CAPACITY(16): 32 bytes, cut to the ALLOCATION LENGTH. P_I_EXPONENT and the lowest aligned LBA are 0. */
+/** READ CAPACITY(16): 32 bytes, cut to the ALLOCATION LENGTH. */
 export function readCapacity16(task: Task): void {
   const block = blockDeviceOf(task);
   if (field(task.cdb, PMI_16) === 0 && field(task.cdb, LBA_16) !== 0) {
@@ -70,9 +67,7 @@ export function readCapacity16(task: Task): void {
   const data = new DataView(new ArrayBuffer(CAPACITY_16_BYTES));
   data.setUint32(0, Math.floor(last / TWO_32));
   data.setUint32(4, last % TWO_32);
-  data.setUint32(8, block.blockBytes);
-  if (block.protectionType > 0) data.setUint8(12, ((block.protectionType - 1) << 1) | PROT_EN);
-  data.setUint8(13, Math.log2(block.physicalBlockBytes / block.blockBytes));
-  if (block.thin) data.setUint8(14, block.unmappedReadsZeros ? LBPME | LBPRZ : LBPME);
-  answer(task, new Uint8Array(data.buffer), CAPACITY_16_BYTES, field(task.cdb, ALLOCATION_LENGTH));
+  const bytes = new Uint8Array(data.buffer);
+  bytes.set(capacityParameters(block), 8);
+  answer(task, bytes, CAPACITY_16_BYTES, field(task.cdb, ALLOCATION_LENGTH));
 }

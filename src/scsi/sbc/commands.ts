@@ -1,13 +1,6 @@
 /** Index of the block commands: row and handler, one line each. */
 import type { CommandRow, Handler } from '../command-table.ts';
-import {
-  EXTENDED_COPY,
-  extendedCopy,
-  RECEIVE_COPY_OPERATING_PARAMETERS,
-  RECEIVE_COPY_STATUS,
-  receiveCopyOperatingParameters,
-  receiveCopyStatus,
-} from '../copy/extended-copy.ts';
+import { copyCommands } from '../copy/commands.ts';
 import { SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16, synchronizeCache } from './cache.ts';
 import { READ_CAPACITY_10, READ_CAPACITY_16, readCapacity10, readCapacity16 } from './capacity.ts';
 import { COMPARE_AND_WRITE, compareAndWrite } from './compare-and-write.ts';
@@ -70,9 +63,7 @@ const commonCommands: readonly Entry[] = [
   [SYNCHRONIZE_CACHE_10, synchronizeCache],
   [READ_DEFECT_DATA_10, readDefectData10],
   [XDWRITEREAD_10, xdWriteRead],
-  [EXTENDED_COPY, extendedCopy],
-  [RECEIVE_COPY_STATUS, receiveCopyStatus],
-  [RECEIVE_COPY_OPERATING_PARAMETERS, receiveCopyOperatingParameters],
+  ...copyCommands,
   [READ_16, read],
   [WRITE_16, write],
   [COMPARE_AND_WRITE, compareAndWrite],

@@ -170,6 +170,7 @@ function eject(task: Task, unit: LogicalUnit, medium: Medium): void {
     return;
   }
   medium.eject();
+  unit.target.rodTokens.revoke(unit);
   quietens(unit);
   unit.cachedWrites.stable(unit.cachedWrites.count);
   unit.whenMediumIdle(task, () => task.await(medium.changer?.ejected(task, unit) ?? DONE, ejected));

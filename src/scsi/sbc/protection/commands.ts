@@ -3,14 +3,7 @@
  * stores its blocks must not find its way into the table by itself.
  */
 import type { CommandRow, Handler } from '../../command-table.ts';
-import {
-  EXTENDED_COPY,
-  extendedCopy,
-  RECEIVE_COPY_OPERATING_PARAMETERS,
-  RECEIVE_COPY_STATUS,
-  receiveCopyOperatingParameters,
-  receiveCopyStatus,
-} from '../../copy/extended-copy.ts';
+import { copyCommands } from '../../copy/commands.ts';
 import { SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16, synchronizeCache } from '../cache.ts';
 import { READ_CAPACITY_10, READ_CAPACITY_16, readCapacity10, readCapacity16 } from '../capacity.ts';
 import { COMPARE_AND_WRITE } from '../compare-and-write.ts';
@@ -72,9 +65,7 @@ export const protectedCommands: readonly Entry[] = [
   [SYNCHRONIZE_CACHE_10, synchronizeCache],
   [READ_DEFECT_DATA_10, readDefectData10],
   [protectedRow(WRITE_SAME_10), writeSameProtected10],
-  [EXTENDED_COPY, extendedCopy],
-  [RECEIVE_COPY_STATUS, receiveCopyStatus],
-  [RECEIVE_COPY_OPERATING_PARAMETERS, receiveCopyOperatingParameters],
+  ...copyCommands,
   [protectedRow(READ_16), readProtected],
   [protectedRow(COMPARE_AND_WRITE), compareAndWriteProtected],
   [protectedRow(WRITE_16), writeProtected],
