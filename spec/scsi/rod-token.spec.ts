@@ -445,6 +445,30 @@ describe('copies in the background', () => {
     settle();
   });
 
+  it('are about the medium that was there when they began: what is left never reaches the next', () => {
+    for (const token of ['data', 'zeros'] as const) {
+      const { a, bed, other, start, tokenFor, information, settle } = tokenBench(
+        {},
+        { removable: true },
+      );
+      other.memory.fill(0x77);
+      const source = token === 'data' ? tokenFor([[0, 16]]) : zeroToken();
+      const ranges = [
+        [0, 8],
+        [16, 8],
+      ] as const;
+      assert.equal(start(source, ranges, { immediate: true }).result.status, 0);
+      for (const action of [2, 3]) {
+        assert.equal(a.run([0x1b, 0, 0, 0, action, 0], { lun: 1 }).status, 0);
+      }
+      settle();
+      assert.notEqual(other.memory[0], 0x77);
+      assert.ok(other.memory.subarray(16 * BLOCK, 24 * BLOCK).every((byte) => byte === 0x77));
+      assert.equal(information(2, 1).status, 0x02, token);
+      while (bed.timers.run());
+    }
+  });
+
   it('end with their nexus', () => {
     const { a, bed, settle, other } = background();
     bed.target.nexusLost(a.nexus);
