@@ -183,6 +183,19 @@ describe('UNMAP', () => {
     assert.equal(r.residualOut, 16);
     assert.equal(bed.store.calls.discard, 1);
   });
+  it('is stable before GOOD when the write cache is off, and the cache may have it when it is on', () => {
+    const { bed, a } = thin();
+    bed.store.memory.fill(7);
+    bed.store.stable.fill(7);
+    assert.equal(unmap(a, [[10, 8]]).status, 0);
+    assert.equal(bed.store.stable[10 * 512], 7);
+    bed.unit.writeCacheEnabled = false;
+    assert.equal(unmap(a, [[20, 8]]).status, 0);
+    assert.equal(bed.store.stable[20 * 512], 0);
+    bed.store.fail('flush', MEDIUM_WRITE);
+    assert.equal(unmap(a, [[30, 8]]).sense, '3/0c/00');
+    assert.equal(unmap(a, []).status, 0, 'nothing has to be stable');
+  });
   it('refuses ANCHOR', () => {
     const { a } = thin();
     assert.equal(a.run('42 01 00 00 00 00 00 00 00 00').sense, '5/24/00');

@@ -18,7 +18,7 @@ import {
   refuse,
 } from './access.ts';
 import { MAX_UNMAP_BLOCKS, MAX_UNMAP_DESCRIPTORS } from './limits.ts';
-import { checkTransferFault } from './store-fault.ts';
+import { checkFlushFault, checkTransferFault } from './store-fault.ts';
 
 const LIST_LENGTH = u(7, 2);
 
@@ -135,8 +135,24 @@ function discardOn(task: Task): void {
       task.await(PENDING, discarded);
       return;
     }
-    if (!accept(task, reply)) break;
+    if (!accept(task, reply)) {
+      endWithBuffer(task);
+      return;
+    }
   }
+  settle(task);
+}
+
+/** All is discarded: with the write cache off that is stable before GOOD, or a power cut brought the old data back. */
+function settle(task: Task): void {
+  const { store } = blockDeviceOf(task);
+  const durable = !unitOf(task).writeCacheEnabled && store.volatileCache;
+  if (durable && task.position > 0 && !task.aborting) task.await(store.flush(task), flushed);
+  else endWithBuffer(task);
+}
+
+function flushed(task: Task, reply: StoreReply): void {
+  if (reply !== DONE) checkFlushFault(task, reply);
   endWithBuffer(task);
 }
 
