@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { Buffer } from 'node:buffer';
 import { MEDIUM_READ } from '../../src/scsi/contracts.ts';
 import { copyCdb, copyList, cscd, segment } from '../support/copy-list.ts';
-import type { Outcome } from '../support/direct-port.ts';
+import type { Outcome, Pending } from '../support/direct-port.ts';
 import { type DiskOptions, disk } from '../support/target.ts';
 import { informationCdb, populateCdb, populateList } from '../support/token-list.ts';
 
@@ -240,6 +240,26 @@ describe('bounce buffers of copies', () => {
       else bed.timers.run();
     }
     for (const each of [...ways, ...verifies]) assert.equal(each.result.status, 0);
+  });
+
+  it('come to copies in turn with commands, however many of those wait', () => {
+    const { a, zero, store, bed } = bench({ bounceBuffers: 1 });
+    store.hold = true;
+    const verify = (): Pending => a.start('2f 00 00 00 0f ff 00 00 01 00');
+    let latest = verify();
+    verify();
+    const list = copyList([zero], [way]);
+    const copy = a.start(copyCdb(list.length), { out: list });
+    for (let i = 0; i < 20 && !copy.done; i += 1) {
+      latest = verify();
+      store.release();
+      bed.timers.run();
+    }
+    assert.equal(copy.result.status, 0);
+    assert.equal(latest.done, false);
+    store.hold = false;
+    store.releaseAll();
+    assert.equal(bed.unit.block?.bounce.free, 1);
   });
 
   it('are enough for copies of disks whose commands need buffers themselves', () => {

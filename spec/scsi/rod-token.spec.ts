@@ -63,6 +63,10 @@ describe('POPULATE TOKEN', () => {
     assert.deepEqual([...data.subarray(4, 6)], [0x10, 0x01]);
     assert.deepEqual([...data.subarray(12, 16)], [0, 0, 0, 0xf1], 'GOOD, no sense, logical blocks');
     assert.equal(data.readBigUInt64BE(16), 24n);
+    assert.ok(
+      data.subarray(24, 32).every((byte) => byte === 0),
+      'no segments',
+    );
     assert.equal(data.readUInt32BE(32), 514);
   });
 

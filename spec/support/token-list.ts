@@ -99,7 +99,6 @@ export interface Information {
   readonly status: number;
   readonly completionStatus: number;
   readonly transferCount: number;
-  readonly segments: number;
   readonly sense: Buffer;
   /** Empty without one. */
   readonly token: Buffer;
@@ -114,7 +113,6 @@ export function readInformation(dataIn: Uint8Array): Information {
     status: data.readUInt8(5),
     completionStatus: data.readUInt8(12),
     transferCount: Number(data.readBigUInt64BE(16)),
-    segments: data.readUInt16BE(24),
     sense: data.subarray(32, 32 + data.readUInt8(14)),
     token: data.subarray(tokenAt + 6, tokenAt + 4 + descriptors),
   };

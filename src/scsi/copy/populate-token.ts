@@ -67,7 +67,6 @@ export function populateToken(task: Task): void {
   const token = unit.target.rodTokens.create(unit, list.ranges, list.timeoutS);
   record.token = token.bytes;
   record.blocks = blocksIn(list.ranges);
-  record.segments = list.ranges.length;
   record.end('completed', null);
   unit.finish(task);
 }

@@ -112,8 +112,8 @@ function describe(task: Task, record: CopyRecord): Uint8Array {
   view.setUint8(13, senseFieldBytes);
   view.setUint8(14, sense.length);
   view.setUint8(15, LOGICAL_BLOCKS);
+  // SEGMENTS PROCESSED stays 0: there are no segment descriptors.
   view.setBigUint64(16, BigInt(record.blocks));
-  view.setUint16(24, record.segments);
   data.set(sense, HEADER_BYTES);
   view.setUint32(tokensAt, tokenBytes);
   if (token !== null)

@@ -41,8 +41,13 @@ export class BouncePool {
   readonly #free: Int32Array;
   #freeCount: number;
   readonly #waiting = new Waiting();
-  /** Those that take no buffer but a spare one. */
+  /** Tasks that may not have all buffers together. */
   readonly #modest = new Waiting();
+  /** By index: one of those has it. */
+  readonly #isLent: Uint8Array;
+  #lent = 0;
+  /** Both kinds wait: they take turns. */
+  #modestNext = false;
   #granting = false;
 
   constructor(buffers: readonly BounceBuffer[]) {
@@ -56,6 +61,7 @@ export class BouncePool {
     this.#buffers = buffers;
     this.#free = Int32Array.from(buffers.keys());
     this.#freeCount = buffers.length;
+    this.#isLent = new Uint8Array(buffers.length);
   }
 
   /** Buffers nobody holds. */
@@ -76,11 +82,12 @@ export class BouncePool {
 
   /**
    * The same for a task that sends commands while it holds its buffer. They may need buffers themselves, or wait for commands
-   * that do: it never takes the last one. (A pool of one has no other, and no such commands.)
+   * that do: all such tasks together leave one. (A pool of one has no other, and no such commands.)
    */
   acquireSpare(task: Task, granted: Continuation): void {
-    if (this.#hasSpare && this.#modest.head === null) {
-      this.#grant(task);
+    const isFirst = this.#waiting.head === null && this.#modest.head === null;
+    if (this.#freeCount > 0 && isFirst && this.#mayLend) {
+      this.#lend(task);
       task.await(DONE, granted);
       return;
     }
@@ -88,9 +95,8 @@ export class BouncePool {
     this.#modest.push(task);
   }
 
-  get #hasSpare(): boolean {
-    if (this.#waiting.head !== null) return false;
-    return this.#freeCount > (this.#buffers.length > 1 ? 1 : 0);
+  get #mayLend(): boolean {
+    return this.#lent < Math.max(1, this.#buffers.length - 1);
   }
 
   /** The bytes of the buffer that `task` holds. */
@@ -108,28 +114,42 @@ export class BouncePool {
    * finished: a waiter may run to its end inside this call.
    */
   release(index: number): void {
+    this.#lent -= this.#isLent[index] as number;
+    this.#isLent[index] = 0;
     this.#free[this.#freeCount] = index;
     this.#freeCount += 1;
     assert(this.#freeCount <= this.#buffers.length, 'a bounce buffer is released once');
     if (this.#granting) return;
     this.#granting = true;
     try {
-      for (;;) {
-        const { head } = this.#waiting;
-        if (head !== null && this.#freeCount > 0) this.#grantFirst(head, this.#waiting);
-        else if (this.#modest.head !== null && this.#hasSpare) {
-          this.#grantFirst(this.#modest.head, this.#modest);
-        } else break;
-      }
+      while (this.#freeCount > 0 && this.#grantNext());
     } finally {
       this.#granting = false;
     }
   }
 
-  #grantFirst(task: Task, waiting: Waiting): void {
-    waiting.shift(task);
+  #grantNext(): boolean {
+    const { head } = this.#waiting;
+    const modest = this.#mayLend ? this.#modest.head : null;
+    if (modest !== null && (head === null || this.#modestNext)) {
+      this.#modestNext = false;
+      this.#modest.shift(modest);
+      this.#lend(modest);
+      modest.stored(DONE);
+      return true;
+    }
+    if (head === null) return false;
+    this.#modestNext = true;
+    this.#waiting.shift(head);
+    this.#grant(head);
+    head.stored(DONE);
+    return true;
+  }
+
+  #lend(task: Task): void {
     this.#grant(task);
-    task.stored(DONE);
+    this.#isLent[task.scratch] = 1;
+    this.#lent += 1;
   }
 
   #grant(task: Task): void {
