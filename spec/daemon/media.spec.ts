@@ -43,6 +43,14 @@ describe('media of a daemon', function () {
     const { fd } = openDiskFile({ lun: 9, path, blockBytes: 512, readOnly: false });
     return () => closeSync(fd);
   };
+  /** Resolves when the daemon works on a command. */
+  const begun = async (): Promise<void> => {
+    type Stats = { reactor: { units: { outstanding: number }[] } };
+    for (;;) {
+      const stats = (await daemon.call('stats')) as Stats;
+      if (stats.reactor.units[0]?.outstanding === 1) return;
+    }
+  };
   const capacity = async (a: TestInitiator): Promise<number> => {
     const { dataIn } = await a.run('25 00 00 00 00 00 00 00 00 00', { dataInBytes: 8 });
     return Buffer.from(dataIn).readUInt32BE(0) + 1;
@@ -188,9 +196,10 @@ describe('media of a daemon', function () {
   it('waits for a write that has begun', async () => {
     await start('0:disk,path=a.img,size=1M,removable');
     const a = await attach();
-    const rules = [{ operation: 'write', delayMs: 300, count: 1 }];
+    const rules = [{ operation: 'write', delayMs: 1000, count: 1 }];
     await daemon.call('inject.set', { lun: 0, rules });
     const write = a.write(7, 0x77);
+    await begun();
     await load({ path: image('b.img', MIB, 0x22) });
     assert.equal((await write).status, 0);
     assert.equal(readFileSync(daemon.path('a.img'))[7 * 512], 0x77);

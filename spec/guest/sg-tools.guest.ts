@@ -66,13 +66,20 @@ const RUNS: readonly Run[] = [
   { line: 'sg_timestamp DEV', says: /\d/ },
   { line: 'sg_logs -a DEV', says: /Write error counter/ },
   { line: 'sg_logs DEV', says: /Supported log pages/ },
-  // The daemon has no state directory: no SANITIZE.
-  { line: 'sg_sanitize --block --quick DEV', exit: INVALID_OPCODE },
+  { line: 'sg_senddiag -l DEV', says: /Supported diagnostic results/i },
+  { line: 'sg_senddiag -t DEV', says: /GOOD/ },
+  { line: 'sg_senddiag -s 5 DEV' },
+  { line: 'sg_logs -p 0x10 DEV', says: /foreground short/ },
+  { line: 'sg_logs -p 0xe DEV', says: /Accumulated start-stop cycles/ },
+  { line: 'sg_logs -p 0x19 DEV', says: /number of read commands/i },
+  { line: 'sg_logs -R DEV' },
+  { line: 'sg_sanitize --block --quick --wait DEV' },
+  { line: 'sg_sanitize --overwrite --zero --quick --wait DEV' },
   {
     line: 'sg_xcopy if=DEV of=DEV skip=8 seek=64 count=16 bs=512 id_usage=disable 2>&1',
   },
   { line: 'sg_copy_results --params DEV', says: /Maximum target descriptor count/i },
-  { line: 'sg_format DEV --format --quick', exit: INVALID_OPCODE },
+  { line: 'sg_format DEV --format --quick --wait', says: /FORMAT (UNIT )?(C|c)omplete/ },
   { line: 'sg_start --stop DEV; sg_start --start DEV' },
   { line: 'sg_ses DEV', exit: INVALID_OPCODE },
 ];
@@ -82,7 +89,7 @@ describe('sg3_utils and sdparm', () => {
   let guest: Guest;
 
   before(async () => {
-    storage = await startStorage([{ lun: 0, sizeMiB: 64 }]);
+    storage = await startStorage([{ lun: 0, sizeMiB: 64 }], true);
     guest = await Guest.boot({ options: storage.adapter() });
   });
   after(async () => {

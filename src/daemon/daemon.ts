@@ -216,6 +216,8 @@ export class Daemon {
       if (disk === undefined && !this.#unavailable.delete(lun)) this.#noLun('remove', lun);
       if (disk !== undefined) {
         await this.#ask({ kind: 'removeUnit', lun });
+        // A load that a guest asked for has ended by that, and gives its image back.
+        await this.media.settled(lun);
         this.#disks.delete(lun);
         disk.close();
       }

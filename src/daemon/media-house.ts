@@ -138,6 +138,11 @@ export class MediaHouse {
     void loading.finally(() => this.#loading.delete(lun));
   }
 
+  /** Resolves when no load that a START STOP UNIT asked for is under way. */
+  async settled(lun: number): Promise<void> {
+    await this.#loading.get(lun);
+  }
+
   async #reload(disk: AttachedDisk): Promise<void> {
     const hand = disk.pickUp(null, null, this.#options.disks.values());
     await this.#put(disk, hand, { force: false, asked: true });
@@ -150,7 +155,7 @@ export class MediaHouse {
   ): Promise<MediaChange> {
     return await this.#options.change(async () => {
       this.#find(lun, verb);
-      await this.#loading.get(lun);
+      await this.settled(lun);
       this.#busy.add(lun);
       try {
         const flushed = await work(this.#find(lun, verb));

@@ -22,25 +22,33 @@ export class DaemonStorage implements Storage {
   readonly #disks: readonly DiskSpec[];
   readonly #name: string;
   readonly #listen: readonly string[];
+  readonly #keeps: boolean;
   #child: ChildProcess | null = null;
   #control: ControlClient | null = null;
   #exit: Promise<number | null> = Promise.resolve(null);
   #errors = '';
 
-  private constructor(disks: readonly DiskSpec[], name: string, listen: readonly string[]) {
+  private constructor(
+    disks: readonly DiskSpec[],
+    name: string,
+    listen: readonly string[],
+    keeps: boolean,
+  ) {
     this.#disks = disks;
     this.#name = name;
     this.#listen = listen;
+    this.#keeps = keeps;
     this.#images = new Images(disks);
   }
 
-  /** `listen`: further ports, as `serve --listen` has them. */
+  /** `listen`: further ports, as `serve --listen` has them; `keeps`: it has a state directory. */
   static async start(
     disks: readonly DiskSpec[],
     name = 'guests',
     listen: readonly string[] = [],
+    keeps = false,
   ): Promise<DaemonStorage> {
-    const storage = new DaemonStorage(disks, name, listen);
+    const storage = new DaemonStorage(disks, name, listen, keeps);
     try {
       await storage.restart();
     } catch (error) {
@@ -86,6 +94,7 @@ export class DaemonStorage implements Storage {
   async restart(): Promise<void> {
     const words = ['serve', '--listen', `vhost-user:${this.socket}`, '--control', this.control];
     words.push('--name', this.#name);
+    if (this.#keeps) words.push('--state', join(this.directory, 'state'));
     for (const port of this.#listen) words.push('--listen', port);
     for (const disk of this.#disks) words.push('--lun', this.#specification(disk));
     const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });

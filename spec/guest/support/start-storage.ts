@@ -4,6 +4,8 @@ import { type DiskSpec, QemuStorage, type Storage } from './storage.ts';
 
 export const ON_QEMU = process.env['RINGSCSI_GUEST_STORAGE'] === 'qemu';
 
-export async function startStorage(disks: readonly DiskSpec[]): Promise<Storage> {
-  return ON_QEMU ? new QemuStorage(disks) : await DaemonStorage.start(disks);
+/** `keeps`: ours has a state directory. */
+export async function startStorage(disks: readonly DiskSpec[], keeps = false): Promise<Storage> {
+  if (ON_QEMU) return new QemuStorage(disks);
+  return await DaemonStorage.start(disks, 'guests', [], keeps);
 }
