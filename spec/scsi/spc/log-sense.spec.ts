@@ -57,10 +57,11 @@ describe('LOG SENSE', () => {
     }
     a.run('28 00 00 00 00 00 00 00 02 00', { in: 1024 });
     const counts = ['01', '03', '09', '02'].map((count) => count.padStart(16, '0'));
-    const expected = `99000044${'00012240'}${counts.join('')}${'00'.repeat(32)}`;
+    const rest = `00022208${'00'.repeat(8)}000323080000000300000001`;
+    const expected = `9900005c${'00012240'}${counts.join('')}${'00'.repeat(32)}${rest}`;
     assert.equal(hex(log(a, 0x59).dataIn), expected);
     assert.equal(a.run('4c 02 59 00 00 00 00 00 00 00').status, 0);
-    assert.equal(hex(log(a, 0x59).dataIn), `99000044${'00012240'}${'00'.repeat(64)}`);
+    assert.equal(hex(log(a, 0x59).dataIn), `9900005c${'00012240'}${'00'.repeat(64)}${rest}`);
     assert.match(hex(log(a, 0x42).dataIn), /^82000018000520080{12}1200/);
   });
 

@@ -129,9 +129,16 @@ const SELF_TEST_RESULTS: LogPage = {
 /** General Access Statistics and Performance (SPC-4 7.3.9.2). */
 const ACCESS_STATISTICS = 0x0001;
 const STATISTICS_BYTES = 64;
+/** Idle Time, and Time Interval: 1 * 10^-3 s. */
+const IDLE_TIME = 0x0002;
+const TIME_INTERVAL = 0x0003;
+const MILLISECOND = Uint8Array.of(0, 0, 0, 3, 0, 0, 0, 1);
 const STATISTICS = [READ_COMMANDS, WRITE_COMMANDS, BYTES_RECEIVED, BYTES_TRANSMITTED];
 
-/** Commands and blocks. How long commands took is not measured: those fields are zero, as many disks have them. */
+/**
+ * Commands and blocks. How long commands took, and how long there were none, is not measured: those fields are zero, as many disks
+ * have them, in units of a millisecond.
+ */
 const GENERAL_STATISTICS: LogPage = {
   code: 0x19,
   name: 'General statistics and performance',
@@ -146,7 +153,11 @@ const GENERAL_STATISTICS: LogPage = {
     const reset = (): void => {
       for (const index of STATISTICS) logs.setCount(index, 0);
     };
-    return [{ code: ACCESS_STATISTICS, format: UNBOUNDED_COUNTER, value, reset }];
+    return [
+      { code: ACCESS_STATISTICS, format: UNBOUNDED_COUNTER, value, reset },
+      { code: IDLE_TIME, format: UNBOUNDED_COUNTER, value: new Uint8Array(8) },
+      binary(TIME_INTERVAL, MILLISECOND),
+    ];
   },
 };
 
