@@ -3,21 +3,42 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ringscsi } from './command.ts';
+import { runCommand } from '../../src/cli/command.ts';
+import { type Outcome, ringscsi } from './command.ts';
+
+/** The command without a process of its own. */
+async function inProcess(...words: readonly string[]): Promise<Outcome> {
+  let out = '';
+  let err = '';
+  const code = await runCommand(words, {
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+  });
+  return { code, out, err };
+}
 
 const VERBS = ['serve', 'exec', 'lun', 'media', 'guest', 'stats', 'trace', 'inject'];
 
 describe('command: usage', function () {
   this.timeout(20_000);
   this.slow(500);
+  const home = process.cwd();
   let directory = '';
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'ringscsi-usage-'));
     writeFileSync(join(directory, 'bad.json'), '{"luns":[{"lun":0,"type":"disk","pth":"a"}]}');
     writeFileSync(join(directory, 'odd.img'), Buffer.alloc(2047));
     writeFileSync(join(directory, 'text'), 'this is no trace\n');
+    process.chdir(directory);
   });
-  after(() => rmSync(directory, { recursive: true }));
+  after(() => {
+    process.chdir(home);
+    rmSync(directory, { recursive: true });
+  });
 
   it('prints an overview that names every verb', async () => {
     const { code, out, err } = await ringscsi(directory, '--help');
@@ -27,7 +48,7 @@ describe('command: usage', function () {
   });
 
   it('prints the help of every verb', async () => {
-    const outcomes = await Promise.all(VERBS.map((verb) => ringscsi(directory, verb, '--help')));
+    const outcomes = await Promise.all(VERBS.map((verb) => inProcess(verb, '--help')));
     outcomes.forEach(({ code, out, err }, i) => {
       assert.equal(code, 0, VERBS[i]);
       assert.ok(out.startsWith(`ringscsi ${VERBS[i]} `), out);
@@ -92,7 +113,7 @@ describe('command: usage', function () {
   ];
   for (const [words, message] of wrong) {
     it(`exits with 2: ringscsi ${words.join(' ')}`, async () => {
-      const { code, out, err } = await ringscsi(directory, ...words);
+      const { code, out, err } = await inProcess(...words);
       assert.equal(code, 2, err);
       assert.equal(out, '', 'standard output is for results');
       assert.match(err, message);
