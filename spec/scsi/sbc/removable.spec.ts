@@ -1,6 +1,7 @@
 /** A disk whose medium can be removed: eject, load, prevention, and what is answered meanwhile (sam-rules 17, 18; SBC-3). */
 import { strict as assert } from 'node:assert';
 import { MEDIUM_WRITE } from '../../../src/scsi/contracts.ts';
+import { ORDERED } from '../../../src/scsi/sam.ts';
 import { MODE_PARAMETERS_CHANGED } from '../../../src/scsi/sense-codes.ts';
 import {
   PREEMPT_AND_ABORT,
@@ -275,6 +276,24 @@ describe('PREVENT ALLOW MEDIUM REMOVAL', () => {
       end(all);
       all.b.attentions();
       assert.equal(all.b.run(EJECT).status, 0);
+    }
+  });
+
+  it('ends before its nexus’s commands do, which lets others run', () => {
+    for (const end of [
+      ({ a }: ReturnType<typeof drive>) => a.manage(0x100),
+      ({ bed, a }: ReturnType<typeof drive>) => bed.target.nexusLost(a.nexus),
+    ]) {
+      const all = drive();
+      all.a.run(PREVENT);
+      all.store.hold = true;
+      all.b.start('35 00 00 00 00 00 00 00 00 00');
+      all.a.start(TUR, { attribute: ORDERED });
+      const eject = all.b.start(EJECT);
+      end(all);
+      all.store.hold = false;
+      all.store.releaseAll();
+      assert.equal(eject.result.status, 0);
     }
   });
 
