@@ -214,6 +214,21 @@ describe('removable disk: a medium that leaves and comes', () => {
     assert.equal(b.run(write10(4, 1), { out: pattern(7, 1) }).status, 0);
   });
 
+  it('a SYNCHRONIZE CACHE of the old one is not about the blocks of the new one', () => {
+    const { bed, b, store } = drive();
+    store.hold = true;
+    b.start('35 00 00 00 00 00 00 00 00 00');
+    const queued = [TUR, '35 00 00 00 00 00 00 00 00 00'].map((cdb) =>
+      b.start(cdb, { attribute: ORDERED }),
+    );
+    bed.unit.medium?.insert(bed.unit, 2, null);
+    store.releaseAll();
+    assert.deepEqual(
+      queued.map(({ result }) => result.sense),
+      ['6/28/00', '2/3a/00'],
+    );
+  });
+
   it('an eject that was queued for the old one leaves the new one in', () => {
     const { bed, a, b, store } = drive();
     store.hold = true;
