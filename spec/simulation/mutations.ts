@@ -250,7 +250,14 @@ export const MUTATIONS: readonly Mutation[] = [
 
 /** dist/spec/simulation/mutations.js → dist. */
 const DIST = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const PARTS = ['src/scsi', 'src/assert.js', 'src/record.js', 'spec/simulation', 'spec/support'];
+const PARTS = [
+  'src/scsi',
+  'src/luns',
+  'src/assert.js',
+  'src/record.js',
+  'spec/simulation',
+  'spec/support',
+];
 
 /** How often the text that a mutation changes is in its module. */
 export function occurrences({ file, original }: Mutation): number {
