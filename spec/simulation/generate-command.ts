@@ -42,6 +42,8 @@ const REMOVABLE_KINDS: readonly (readonly [number, Kind])[] = [
   ...KINDS,
   [5, 'start-stop'],
   [5, 'prevent'],
+  // What an eject does not wait for before it begins.
+  [5, 'sync'],
 ];
 
 export class CommandGenerator {
@@ -58,11 +60,13 @@ export class CommandGenerator {
 
   next(mode: ModeValues, stopped: boolean): Command {
     const random = this.#random;
-    const { capacity, loaded } = this.#media;
+    const { capacity, loaded, moving } = this.#media;
     // A stopped unit that nobody starts is dull.
     const idle = (stopped || !loaded) && random.chance(0.3);
     const kinds = this.#settings.removable ? REMOVABLE_KINDS : KINDS;
-    const wanted = idle ? 'start-stop' : random.weighted(kinds);
+    // MODE SELECT is what may still want a medium that is on its way out.
+    const late = moving && random.chance(0.2);
+    const wanted = late ? 'mode-select' : idle ? 'start-stop' : random.weighted(kinds);
     const kind = this.#allowed(wanted);
     const naca = random.chance(this.#settings.naca);
     const stray = random.chance(0.02);
@@ -204,6 +208,7 @@ export class CommandGenerator {
       { swp: false },
       { dSense: !mode.dSense },
       { wce: !mode.wce },
+      ...(this.#media.moving ? [{ wce: false }, { wce: false }] : []),
     ]);
     return { mode: { ...mode, ...change }, outCut: random.chance(0.05) ? 3 : 0 };
   }

@@ -34,6 +34,8 @@ export class MediaModel {
   forced = false;
   /** Nexuses that prevent its removal. */
   readonly holders = new Set<number>();
+  /** The store of the medium is not closed yet. */
+  inUse = true;
   /** How many media have come: a command remembers at its arrival which one was there. */
   arrivals = 0;
   #generation = 1;
@@ -73,6 +75,11 @@ export class MediaModel {
   /** There is one, and commands may begin that need it. */
   get loaded(): boolean {
     return this.place === 'drive' && !this.#leaving;
+  }
+
+  /** It is on its way out, and something may still work on it. */
+  get moving(): boolean {
+    return this.#leaving || (this.place === 'tray' && this.inUse);
   }
 
   get prevented(): boolean {
@@ -167,6 +174,7 @@ export class MediaModel {
   /** Nobody works on medium `index` any more; its cache is gone with the drive. */
   closed(index: number, live: Live): void {
     if (index !== this.#current) return;
+    this.inUse = false;
     for (const task of live) {
       must(task.requests === 0, `the medium is out while #${task.id} works on it`);
     }
@@ -182,6 +190,7 @@ export class MediaModel {
     this.#lost = false;
     this.arrivals += 1;
     this.#current = index;
+    this.inUse = true;
     this.place = 'drive';
   }
 

@@ -6,6 +6,7 @@ import { strict as assert } from 'node:assert';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { MEDIA_MUTATIONS } from './media-mutations.ts';
 import type * as run from './run.ts';
 
 export interface Mutation {
@@ -16,7 +17,7 @@ export interface Mutation {
   readonly planted: string;
 }
 
-export const MUTATIONS: readonly Mutation[] = [
+const CORE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'ORDERED does not wait for older commands',
     file: 'task-set.js',
@@ -247,6 +248,8 @@ export const MUTATIONS: readonly Mutation[] = [
     planted: 'return unit.attention.take(nexusIndex);\n}\n/** NOT READY',
   },
 ];
+
+export const MUTATIONS: readonly Mutation[] = [...CORE_MUTATIONS, ...MEDIA_MUTATIONS];
 
 /** dist/spec/simulation/mutations.js → dist. */
 const DIST = join(dirname(fileURLToPath(import.meta.url)), '..', '..');

@@ -277,7 +277,7 @@ export class Simulation {
     // Which commands have begun is not known while they wait for bounce buffers.
     const patience = this.#isScarce ? 0 : 3;
     return [
-      [operator.free ? 1.5 : 0, () => operator.act()],
+      [operator.free ? (this.model.media.moving ? 8 : 1.5) : 0, () => operator.act()],
       [operator.messages > 0 ? 8 : 0, () => operator.deliver()],
       [operator.waits ? patience : 0, () => operator.losePatience()],
     ];
