@@ -20,6 +20,9 @@ const TUR = '00 00 00 00 00 00';
 const EJECT = '1b 00 00 00 02 00';
 const LOAD = '1b 00 00 00 03 00';
 const PREVENT = '1e 00 00 00 01 00';
+const SYNCHRONIZE_CACHE = '35 00 00 00 00 00 00 00 00 00';
+/** Caching page with WCE = 0. */
+const CACHE_OFF = { cdb: '15 10 00 00 18 00', out: `00 00 00 00 08 12 ${'00 '.repeat(18)}` };
 const READ_CAPACITY = '25 00 00 00 00 00 00 00 00 00';
 const BLOCK = 512;
 const FIRST_BLOCKS = 2048;
@@ -298,6 +301,82 @@ describe('luns/drive: ejected by the operator', () => {
     assert.equal(result.error?.code, 'ERR_MEDIUM_PREVENTED');
     assert.deepEqual(a.attentions(), ['6/28/00']);
     assert.equal(a.run(TUR).sense, '');
+  });
+});
+
+describe('luns/drive: what is under way when the medium goes', () => {
+  it('a PREVENT during the flush before the operator gets it keeps it in', () => {
+    const { a, b, first, take } = bench();
+    first.hold = true;
+    const result = take();
+    assert.equal(b.run(PREVENT).status, 0);
+    first.hold = false;
+    first.releaseAll();
+    assert.equal(result.error?.code, 'ERR_MEDIUM_PREVENTED');
+    assert.equal(first.closed, false);
+    assert.deepEqual(a.attentions(), ['6/28/00']);
+  });
+
+  it('MODE SELECT that turns the cache off does not work on a medium that leaves', () => {
+    const { a, first, take } = bench();
+    first.hold = true;
+    const result = take();
+    const select = a.start(CACHE_OFF.cdb, { out: CACHE_OFF.out });
+    first.hold = false;
+    first.release();
+    assert.deepEqual(result, { error: null, flushed: true });
+    assert.equal(select.result.status, 0);
+  });
+
+  it('a medium that the operator brings waits until an eject has given the old one out', () => {
+    const { a, b, first, second, asked, drive, unit, insert } = bench();
+    first.hold = true;
+    const sync = b.start(SYNCHRONIZE_CACHE);
+    const eject = a.start(EJECT);
+    first.releaseAt(1);
+    const result = insert();
+    assert.deepEqual(result, {}, 'SYNCHRONIZE CACHE works on the old one');
+    first.hold = false;
+    first.releaseAll();
+    assert.equal(sync.result.status, 0);
+    assert.deepEqual(result, { error: null, flushed: true });
+    assert.deepEqual(asked, ['ejected 0 1']);
+    drive.answer(DONE);
+    assert.equal(eject.result.status, 0);
+    assert.equal(unit.medium?.place, 'drive');
+    assert.equal(second.closed, false, 'what came stays in');
+    assert.deepEqual(b.attentions(), ['6/28/00']);
+    assert.equal(b.run(read10(0, 1), { in: BLOCK }).status, 0);
+  });
+
+  it('the operator who takes it waits for the end of an eject as well', () => {
+    const { a, b, first, unit, take } = bench();
+    first.hold = true;
+    b.start(SYNCHRONIZE_CACHE);
+    a.start(EJECT);
+    first.releaseAt(1);
+    const result = take();
+    assert.deepEqual(result, {});
+    first.hold = false;
+    first.releaseAll();
+    assert.deepEqual(result, { error: null, flushed: true });
+    assert.equal(unit.medium?.place, 'away');
+  });
+
+  it('an answer that comes late is not taken for one to the next START STOP UNIT', () => {
+    const { a, first, drive, take, insert, asked } = bench();
+    take();
+    const load = a.start(LOAD);
+    insert();
+    assert.equal(load.result.status, 0);
+    a.attentions();
+    const eject = a.start(EJECT);
+    assert.deepEqual(asked, ['wanted 0', 'ejected 0 2']);
+    drive.answer(GONE);
+    assert.equal(eject.done, false, 'that was about the load');
+    drive.answer(DONE);
+    assert.equal(eject.result.status, 0);
+    assert.equal(first.closed, true);
   });
 });
 

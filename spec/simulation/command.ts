@@ -17,6 +17,7 @@ export type Kind =
   | 'read-capacity'
   | 'mode-select'
   | 'start-stop'
+  | 'prevent'
   | 'unknown-opcode'
   | 'unknown-service-action';
 
@@ -47,8 +48,10 @@ export interface Command {
   readonly fua: boolean;
   /** A reserved bit is set. */
   readonly stray: boolean;
-  /** WRITE SAME: the UNMAP bit; START STOP UNIT: START; REQUEST SENSE: DESC. */
+  /** WRITE SAME: the UNMAP bit; START STOP UNIT: START; PREVENT ALLOW MEDIUM REMOVAL: PREVENT; REQUEST SENSE: DESC. */
   readonly flag: boolean;
+  /** START STOP UNIT: LOEJ. */
+  readonly loej: boolean;
   readonly naca: boolean;
   /** The value written (or ORed in) per block. */
   readonly values: readonly number[];
@@ -138,7 +141,9 @@ function bytesWithoutControl(command: Command): Uint8Array {
     case 'mode-select':
       return Uint8Array.of(0x15, 0x10 | (command.stray ? 1 : 0), 0, 0, MODE_LIST_BYTES, 0);
     case 'start-stop':
-      return Uint8Array.of(0x1b, 0, 0, 0, command.flag ? 1 : 0, 0);
+      return Uint8Array.of(0x1b, 0, 0, 0, (command.loej ? 2 : 0) | (command.flag ? 1 : 0), 0);
+    case 'prevent':
+      return Uint8Array.of(0x1e, 0, 0, 0, command.flag ? 1 : 0, 0);
     default:
       return Uint8Array.from(PLAIN[command.kind] ?? []);
   }
@@ -223,8 +228,7 @@ function wholeDataOut(command: Command): Uint8Array {
 }
 
 /** Whether a command changes the medium. */
-export function isWriter(command: Command): boolean {
-  const { kind } = command;
+export function isWriter({ kind }: Pick<Command, 'kind'>): boolean {
   return (
     kind === 'write' ||
     kind === 'write-same' ||
@@ -242,7 +246,7 @@ export function rangesOf(command: Command): readonly Range[] {
 
 /** One line for a trace. */
 export function describeCommand(command: Command): string {
-  const { kind, range, values, naca, stray, flag, fua, mode, outCut } = command;
+  const { kind, range, values, naca, stray, flag, loej, fua, mode, outCut } = command;
   const where = rangesOf(command)
     .map(({ lba, blocks }) => ` ${lba}+${blocks}`)
     .join(',');
@@ -252,8 +256,27 @@ export function describeCommand(command: Command): string {
     naca ? ' NACA' : '',
     stray ? ' stray' : '',
     flag ? ' flag' : '',
+    loej ? ' LOEJ' : '',
     outCut > 0 ? ` cut ${outCut}` : '',
   ].join('');
   const settings = mode === null ? '' : ` ${JSON.stringify(mode)}`;
   return `${kind}${where === '' && range.blocks > 0 ? ` ${range.lba}+${range.blocks}` : where}${value}${bits}${settings}`;
 }
+
+/** A command that has nothing special about it. */
+export const PLAIN_COMMAND: Command = {
+  kind: 'tur',
+  length: 6,
+  range: { lba: 0, blocks: 0 },
+  fua: false,
+  stray: false,
+  flag: false,
+  loej: false,
+  naca: false,
+  values: [],
+  compared: [],
+  unmapped: [],
+  mode: null,
+  inBytes: 0,
+  outCut: 0,
+};

@@ -1,6 +1,13 @@
 /** Random commands: mostly reads and writes of few blocks, so that they meet, and a share of everything else. */
-import { BLOCK_BYTES, type Command, type Kind, type ModeValues, type Range } from './command.ts';
-import type { MediumModel } from './medium-model.ts';
+import {
+  BLOCK_BYTES,
+  type Command,
+  type Kind,
+  type ModeValues,
+  PLAIN_COMMAND,
+  type Range,
+} from './command.ts';
+import type { MediaModel } from './media-model.ts';
 import type { Random } from './random.ts';
 
 export interface Settings {
@@ -8,6 +15,8 @@ export interface Settings {
   readonly naca: number;
   /** MODE SELECT and START STOP UNIT may change things. */
   readonly changes: boolean;
+  /** The medium can be removed. */
+  readonly removable: boolean;
 }
 
 const KINDS: readonly (readonly [number, Kind])[] = [
@@ -29,42 +38,39 @@ const KINDS: readonly (readonly [number, Kind])[] = [
   [1, 'unknown-service-action'],
 ];
 
-const EMPTY: Command = {
-  kind: 'tur',
-  length: 6,
-  range: { lba: 0, blocks: 0 },
-  fua: false,
-  stray: false,
-  flag: false,
-  naca: false,
-  values: [],
-  compared: [],
-  unmapped: [],
-  mode: null,
-  inBytes: 0,
-  outCut: 0,
-};
+const REMOVABLE_KINDS: readonly (readonly [number, Kind])[] = [
+  ...KINDS,
+  [5, 'start-stop'],
+  [5, 'prevent'],
+  // What an eject does not wait for before it begins.
+  [5, 'sync'],
+];
 
 export class CommandGenerator {
   readonly #random: Random;
   readonly #settings: Settings;
-  readonly #medium: MediumModel;
+  readonly #media: MediaModel;
   #value = 0x100;
 
-  constructor(random: Random, settings: Settings, medium: MediumModel) {
+  constructor(random: Random, settings: Settings, media: MediaModel) {
     this.#random = random;
     this.#settings = settings;
-    this.#medium = medium;
+    this.#media = media;
   }
 
-  next(capacity: number, mode: ModeValues, stopped: boolean): Command {
+  next(mode: ModeValues, stopped: boolean): Command {
     const random = this.#random;
+    const { capacity, loaded, moving } = this.#media;
     // A stopped unit that nobody starts is dull.
-    const wanted = stopped && random.chance(0.3) ? 'start-stop' : random.weighted(KINDS);
+    const idle = (stopped || !loaded) && random.chance(0.3);
+    const kinds = this.#settings.removable ? REMOVABLE_KINDS : KINDS;
+    // MODE SELECT is what may still want a medium that is on its way out.
+    const late = moving && random.chance(0.2);
+    const wanted = late ? 'mode-select' : idle ? 'start-stop' : random.weighted(kinds);
     const kind = this.#allowed(wanted);
     const naca = random.chance(this.#settings.naca);
     const stray = random.chance(0.02);
-    return { ...EMPTY, kind, naca, stray, ...this.#details(kind, capacity, mode, stopped) };
+    return { ...PLAIN_COMMAND, kind, naca, stray, ...this.#details(kind, capacity, mode, stopped) };
   }
 
   #allowed(kind: Kind): Kind {
@@ -113,10 +119,18 @@ export class CommandGenerator {
       case 'mode-select':
         return { ...this.#modeSelect(mode), stray: false };
       case 'start-stop':
-        return { flag: stopped || random.chance(0.5), stray: false };
+        return { ...this.#startStop(stopped), stray: false };
+      case 'prevent':
+        return { flag: random.chance(0.4), stray: false };
       default:
         return this.#plain(kind);
     }
+  }
+
+  #startStop(stopped: boolean): Partial<Command> {
+    const random = this.#random;
+    if (!this.#settings.removable) return { flag: stopped || random.chance(0.5) };
+    return { flag: random.chance(this.#media.loaded ? 0.3 : 0.8), loej: random.chance(0.8) };
   }
 
   #plain(kind: Kind): Partial<Command> {
@@ -168,10 +182,11 @@ export class CommandGenerator {
 
   #compareAndWrite(range: Range): Partial<Command> {
     const random = this.#random;
+    const { blocks } = this.#media;
     const honest = random.chance(0.8);
     const compared = Array.from({ length: range.blocks }, (_, i) => {
       const lba = range.lba + i;
-      const possible = this.#medium.known(lba) ? [...this.#medium.possible(lba)] : [];
+      const possible = blocks.known(lba) ? [...blocks.possible(lba)] : [];
       return honest && possible.length > 0 ? random.pick(possible) : random.below(4);
     });
     return {
@@ -193,6 +208,7 @@ export class CommandGenerator {
       { swp: false },
       { dSense: !mode.dSense },
       { wce: !mode.wce },
+      ...(this.#media.moving ? [{ wce: false }, { wce: false }] : []),
     ]);
     return { mode: { ...mode, ...change }, outCut: random.chance(0.05) ? 3 : 0 };
   }

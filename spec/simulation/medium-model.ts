@@ -65,6 +65,15 @@ export class MediumModel {
     this.#possible[block] = new Set([value]);
   }
 
+  /** What was written last may be lost, which somebody was told: it holds what is on stable storage now. */
+  settle({ stable }: StoreContents): void {
+    for (const block of this.#possible.keys()) {
+      const value = uniform(stable, block * BLOCK_BYTES);
+      must(value >= 0, `block ${block} is torn`);
+      this.#possible[block] = new Set([value]);
+    }
+  }
+
   /** After a flush that was asked for at `at`: every write that was over before is on stable storage. */
   checkStable(block: number, contents: StoreContents, at: number): void {
     if ((this.#over[block] as number) >= at) return;

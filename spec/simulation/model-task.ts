@@ -1,6 +1,7 @@
 /** A command as the model sees it: what arrived, and what has been seen of it since. */
 import type { Outcome } from '../support/direct-port.ts';
 import { type Command, isWriter, type Range, rangesOf } from './command.ts';
+import { must } from './violation.ts';
 
 export interface ModelTask {
   readonly id: number;
@@ -11,6 +12,8 @@ export interface ModelTask {
   readonly arrivedAt: number;
   /** Bytes of data-out that came. */
   readonly outBytes: number;
+  /** How many media had come when it arrived. */
+  readonly arrivals: number;
   /** When the rules first let it run; -1 before that. */
   couldRunAt: number;
   /** It reached the store. */
@@ -35,6 +38,8 @@ export interface ModelTask {
   mayDiffer: boolean;
   /** The blocks that were, when it started, what it says: by their place in its range. */
   readonly same: Set<number>;
+  /** START STOP UNIT: it has sent the tray out. */
+  moved: boolean;
   /** A write whose data was promised to be stable when it started. */
   durable: boolean;
   /** Changes of the write cache before it started. */
@@ -49,6 +54,7 @@ export function modelTask(
     readonly attribute: number;
     readonly tag: number;
     readonly outBytes: number;
+    readonly arrivals: number;
   },
   now: number,
 ): ModelTask {
@@ -71,6 +77,7 @@ export function modelTask(
     mayMatch: true,
     mayDiffer: true,
     same: new Set(),
+    moved: false,
     durable: false,
     cacheChanges: 0,
   };
@@ -105,6 +112,16 @@ function writes(task: ModelTask, whole: boolean): boolean {
   return isWriter(task.command) || (whole && task.command.kind === 'start-stop');
 }
 
+/** Whether a command reads or writes blocks of the medium, or moves them all away. */
+export function looksAtBlocks({ kind }: Command): boolean {
+  return kind === 'read' || kind === 'start-stop' || isWriter({ kind });
+}
+
+/** START STOP UNIT that ejects or loads. */
+export function movesMedium({ kind, loej }: Command): boolean {
+  return kind === 'start-stop' && loej;
+}
+
 /** What became of a command, in the words of the rules: a status, or sense data. */
 export function endOf(outcome: Outcome): string {
   if (outcome.dropped) return 'silence';
@@ -116,4 +133,15 @@ export function endOf(outcome: Outcome): string {
 /** Whether sense data is about an earlier command (SPC-4 4.5: response codes 71h and 73h). */
 export function isDeferred(sense: Uint8Array): boolean {
   return ((sense[0] as number) & 0x7d) === 0x71;
+}
+
+/** The sense data that REQUEST SENSE returns, in the words of `endOf`. */
+export function parameterSense({ id, command }: ModelTask, { dataIn }: Outcome): string {
+  const fixed = ((dataIn[0] as number) & 0x7e) === 0x70;
+  must(fixed === !command.flag, `#${id} returns the other format`);
+  const at = fixed ? [2, 12, 13] : [1, 2, 3];
+  const [key, asc, ascq] = at.map((i) => dataIn[i] as number) as [number, number, number];
+  const digits = (value: number): string => value.toString(16).padStart(2, '0');
+  const code = `${(key & 0xf).toString(16)}/${digits(asc)}/${digits(ascq)}`;
+  return isDeferred(dataIn) ? `deferred ${code}` : code;
 }

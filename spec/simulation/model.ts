@@ -6,17 +6,18 @@ import { DONE, FULL, GONE, type StoreReply } from '../../src/scsi/contracts.ts';
 import type { Outcome } from '../support/direct-port.ts';
 import { AttentionModel } from './attention-model.ts';
 import { BLOCK_BYTES, isWriter, type ModeValues, rangesOf } from './command.ts';
-import { MediumModel, type StoreContents } from './medium-model.ts';
-import { conflict, endOf, isDeferred, type ModelTask } from './model-task.ts';
+import { MediaModel, type MediumOptions } from './media-model.ts';
+import type { MediumModel } from './medium-model.ts';
+import { conflict, endOf, type ModelTask, movesMedium, parameterSense } from './model-task.ts';
 import type { StoreRequest } from './simulated-store.ts';
 import { ACA, type Discipline, TaskSetModel } from './task-set-model.ts';
 import {
   blocksMoved,
+  checkResiduals,
   needsStore,
   refusalOf,
   reportsAttention,
   type UnitState,
-  wantedBytes,
 } from './unit-model.ts';
 import { must } from './violation.ts';
 
@@ -25,7 +26,8 @@ const DEFERRED_WRITE_ERROR = 'deferred 3/0c/00';
 
 export interface ModelOptions {
   readonly nexuses: number;
-  readonly capacity: number;
+  /** The first is in the drive; a fixed disk has no other. */
+  readonly media: readonly MediumOptions[];
   readonly largestCapacity: number;
   readonly discipline: Discipline;
   readonly mode: ModeValues;
@@ -35,7 +37,6 @@ export interface ModelOptions {
   readonly scarce: boolean;
   /** Statuses may be late: ACA holds them back, QERR waits for what it aborts. */
   readonly late: boolean;
-  readonly contents: StoreContents;
 }
 
 /** A task management function under way. */
@@ -49,7 +50,7 @@ export interface ModelFunction {
 export class Model {
   readonly tasks: TaskSetModel;
   readonly attention: AttentionModel;
-  readonly medium: MediumModel;
+  readonly media: MediaModel;
   readonly state: UnitState;
   readonly #options: ModelOptions;
   #now = 0;
@@ -63,9 +64,14 @@ export class Model {
       loose: options.late,
       kept: options.discipline.interlock !== 0,
     });
-    this.medium = new MediumModel(options.largestCapacity);
-    const { capacity, mode } = options;
-    this.state = { capacity, stopped: false, mode, saved: mode };
+    this.media = new MediaModel(options.media, options.largestCapacity);
+    const { mode } = options;
+    this.state = { media: this.media, stopped: false, mode, saved: mode };
+  }
+
+  /** What is on the medium in the drive. */
+  get medium(): MediumModel {
+    return this.media.blocks;
   }
 
   /** A number that grows with every event. */
@@ -92,12 +98,35 @@ export class Model {
     }
   }
 
-  /** A command reaches the store. */
-  accessed(task: ModelTask, request: StoreRequest): void {
+  /** A command reaches the store of medium `index`. */
+  accessed(task: ModelTask, request: StoreRequest, index: number): void {
     must(!task.ended, `#${task.id} reaches the store after its end`);
+    this.media.accessed(task, index);
     task.requests += 1;
     task.heldBack = false;
     this.#checkPlace(task, request);
+    this.#begins(task);
+  }
+
+  /** A START STOP UNIT asks for the medium that lies in the tray. */
+  wants(task: ModelTask): void {
+    must(movesMedium(task.command) && task.command.flag, `#${task.id} wants a medium`);
+    must(!this.media.loaded, `#${task.id} wants a medium and one is there`);
+    must(!task.started, `#${task.id} wants a medium twice`);
+    this.#begins(task);
+  }
+
+  /** What the operator answers to a START STOP UNIT just now. */
+  answering: StoreReply | null = null;
+
+  /** A load had no success: there was nothing, or it could not be brought in. */
+  #loadFailed({ id }: ModelTask, end: string): void {
+    const none = this.media.absence || '2/3a/00';
+    must(this.answering !== null, `#${id} ends with ${end} and the operator said nothing`);
+    must(end === (this.answering === GONE ? none : '4/53/00'), `#${id} ends with ${end}`);
+  }
+
+  #begins(task: ModelTask): void {
     if (task.started) return;
     must(task.couldRunAt >= 0, `#${task.id} runs before its turn`);
     for (const other of this.tasks.live) {
@@ -198,6 +227,11 @@ export class Model {
       }
       return;
     }
+    this.#lose(task.aborted === null ? task.nexus : -1);
+  }
+
+  /** What was written last may be lost: all are told who wrote it, but for the nexus that is `told` anyway. */
+  #lose(told: number): void {
     // Statuses that are late make it unknown who has been told what.
     if (this.#options.late) {
       for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) {
@@ -205,10 +239,56 @@ export class Model {
       }
     }
     for (const [nexus, { certain }] of this.#cached) {
-      const told = task.aborted === null && nexus === task.nexus;
-      if (!told) this.#post(nexus, DEFERRED_WRITE_ERROR, certain && !this.#options.late);
+      if (nexus === told) continue;
+      this.#post(nexus, DEFERRED_WRITE_ERROR, certain && !this.#options.late);
     }
     this.#cached.clear();
+  }
+
+  /** A START STOP UNIT sends the tray out. */
+  ejects(): void {
+    this.media.ejects(this.tasks.live, this.now());
+    this.#cached.clear();
+  }
+
+  /** The flush before the operator gets the medium has ended. */
+  operatorFlushed(reply: StoreReply): void {
+    this.media.flushEnded(reply === DONE);
+    if (reply !== DONE) this.#lose(-1);
+  }
+
+  /** The operator has the medium. */
+  taken(): void {
+    this.media.taken(this.now());
+    this.#cached.clear();
+  }
+
+  /** It could not be taken: the unit was not ready, and is again. */
+  stays(): void {
+    this.media.stays();
+    this.#mediumChanged(-1);
+  }
+
+  /** Medium `index` is in the drive; `asked`: a START STOP UNIT wanted it, whose nexus knows then. */
+  comes(index: number, generation: number, asked: boolean): void {
+    this.media.comes(index, generation);
+    const causer = asked ? this.tasks.live.find(isWaitingLoad) : undefined;
+    this.#mediumChanged(causer?.nexus ?? -1);
+  }
+
+  #mediumChanged(causer: number): void {
+    for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) {
+      if (nexus !== causer) this.#post(nexus, '6/28/00');
+    }
+  }
+
+  /** Commands that have begun and take too long are aborted, which whoever sent them is told. */
+  impatient(): void {
+    const selecting = this.#isSelecting();
+    for (const task of this.tasks.live) {
+      const waits = selecting && task.command.kind === 'mode-select' && task.couldRunAt >= 0;
+      if (task.started || task.refusal !== '' || waits) task.aborted ??= 'status';
+    }
   }
 
   /** A command has ended GOOD: what it wrote may be in the cache alone. */
@@ -289,7 +369,15 @@ export class Model {
       if (late && end === '5/21/00') return;
       must(!needsStore(task), `#${task.id} ends with ${end} and has not been at the store`);
     }
-    if (task.fault !== '') {
+    this.#workEnd(task, outcome, end);
+  }
+
+  /** It has done what it could. */
+  #workEnd(task: ModelTask, outcome: Outcome, end: string): void {
+    if (task.started && movesMedium(task.command) && task.fault === '' && end !== '00') {
+      if (isLoad(task)) this.#loadFailed(task, end);
+      else this.#heldFast(task, end);
+    } else if (task.fault !== '') {
       must(end === task.fault, `#${task.id} ends with ${end} after ${task.fault}`);
       must(outcome.information === task.faultInformation, `#${task.id} names the wrong LBA`);
     } else if (end === 'e/1d/00' && task.command.kind === 'compare-and-write') {
@@ -298,6 +386,13 @@ export class Model {
       must(end === '00', `#${task.id} ends with ${end}`);
       this.#good(task, outcome);
     }
+  }
+
+  /** An eject has flushed, and the medium stays. */
+  #heldFast(task: ModelTask, end: string): void {
+    must(end === '5/53/02' && !task.moved, `#${task.id} ends with ${end}`);
+    const { loaded, prevented } = this.media;
+    must(loaded && prevented, `#${task.id} ends with ${end} and nobody prevents it`);
   }
 
   #miscompared(task: ModelTask, outcome: Outcome): void {
@@ -311,8 +406,7 @@ export class Model {
   }
 
   #good(task: ModelTask, outcome: Outcome): void {
-    const wanted = wantedBytes(task);
-    if (wanted !== null) this.#checkResiduals(task, outcome, wanted);
+    checkResiduals(task, outcome);
     if (task.command.kind === 'compare-and-write') {
       must(task.mayMatch, `#${task.id} matches blocks that cannot be what it says`);
     }
@@ -329,22 +423,7 @@ export class Model {
   #checkDurable(task: ModelTask, block: number): void {
     // UNMAP is no flush, whatever the write cache does (SBC-3 4.7).
     if (task.command.kind === 'unmap' || task.command.flag) return;
-    this.medium.checkStable(block, this.#options.contents, this.now());
-  }
-
-  #checkResiduals(task: ModelTask, outcome: Outcome, wanted: readonly [number, number]): void {
-    const [into, out] = wanted;
-    must(
-      outcome.dataInWanted === into && outcome.dataOutWanted === out,
-      `#${task.id} wants ${outcome.dataInWanted} in, ${outcome.dataOutWanted} out, not ${into} and ${out}`,
-    );
-    must(
-      outcome.dataIn.length === Math.min(into, task.command.inBytes),
-      `#${task.id} moves ${outcome.dataIn.length} bytes in`,
-    );
-    const room = Math.min(out, task.outBytes);
-    const moved = isWriter(task.command) ? room - (room % gran(task)) : room;
-    must(outcome.dataOutMoved === moved, `#${task.id} moves ${outcome.dataOutMoved} bytes out`);
+    this.medium.checkStable(block, this.media.contents, this.now());
   }
 
   #effects(task: ModelTask, outcome: Outcome): void {
@@ -355,19 +434,29 @@ export class Model {
         this.medium.observe(range.lba + i, outcome.dataIn, i * BLOCK_BYTES, task.startedAt);
       }
     } else if (kind === 'sync') {
-      for (let block = 0; block < this.state.capacity; block += 1) {
-        this.medium.checkStable(block, this.#options.contents, task.arrivedAt);
+      for (let block = 0; block < this.media.capacity; block += 1) {
+        this.medium.checkStable(block, this.media.contents, task.arrivedAt);
       }
     } else if (kind === 'start-stop') {
-      this.state.stopped = !flag;
+      this.#startedOrStopped(task);
+    } else if (kind === 'prevent') {
+      if (flag) this.media.holders.add(task.nexus);
+      else this.media.holders.delete(task.nexus);
     } else if (kind === 'mode-select' && mode !== null) {
       this.#modeSelected(task.nexus, mode);
     } else if (kind === 'request-sense') {
       this.#sensed(task, outcome);
     } else if (kind === 'read-capacity') {
       const last = new DataView(outcome.dataIn.slice().buffer).getUint32(0);
-      must(last === this.state.capacity - 1, `#${task.id} says the last LBA is ${last}`);
+      must(last === this.media.capacity - 1, `#${task.id} says the last LBA is ${last}`);
     }
+  }
+
+  /** A drive is never stopped; what its medium does is seen when it happens. */
+  #startedOrStopped({ id, command, moved }: ModelTask): void {
+    if (!this.media.removable) this.state.stopped = !command.flag;
+    else if (command.loej && command.flag) must(this.media.loaded, `#${id} loads nothing`);
+    else if (command.loej) must(moved || !this.media.loaded, `#${id} ejects nothing`);
   }
 
   #modeSelected(nexus: number, mode: ModeValues): void {
@@ -381,20 +470,14 @@ export class Model {
   }
 
   /** REQUEST SENSE: the unit attention with the highest precedence, else why the unit is not ready, else nothing. */
-  #sensed(task: ModelTask, { dataIn }: Outcome): void {
-    const fixed = ((dataIn[0] as number) & 0x7e) === 0x70;
-    must(fixed === !task.command.flag, `#${task.id} returns the other format`);
-    const at = fixed ? [2, 12, 13] : [1, 2, 3];
-    const [key, asc, ascq] = at.map((i) => dataIn[i] as number) as [number, number, number];
-    const digits = (value: number): string => value.toString(16).padStart(2, '0');
-    const code = `${(key & 0xf).toString(16)}/${digits(asc)}/${digits(ascq)}`;
-    const sense = isDeferred(dataIn) ? `deferred ${code}` : code;
+  #sensed(task: ModelTask, outcome: Outcome): void {
+    const sense = parameterSense(task, outcome);
     if (sense.startsWith('6/') || sense === DEFERRED_WRITE_ERROR) {
       this.attention.reported(task.nexus, sense, true);
       return;
     }
     this.attention.ranWithout(task.nexus, task.couldRunAt);
-    const expected = this.state.stopped ? '2/04/02' : '0/00/00';
+    const expected = this.media.absence || (this.state.stopped ? '2/04/02' : '0/00/00');
     must(sense === expected, `#${task.id} returns ${sense} instead of ${expected}`);
   }
 
@@ -437,6 +520,7 @@ export class Model {
     this.state.mode = this.state.saved;
     this.#cacheChanges += 1;
     this.tasks.faulted.clear();
+    this.media.holders.clear();
     for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) {
       this.attention.reset(nexus, '6/29/03', this.now());
     }
@@ -447,6 +531,7 @@ export class Model {
   nexusLost(nexus: number): void {
     for (const task of this.tasks.liveOf(nexus)) task.aborted ??= 'silence';
     this.tasks.faulted.delete(nexus);
+    this.media.holders.delete(nexus);
     this.attention.lost(nexus, this.now());
     this.#evaluate();
   }
@@ -464,7 +549,7 @@ export class Model {
   }
 
   grew(capacity: number): void {
-    this.state.capacity = capacity;
+    this.media.grew(capacity);
     for (let nexus = 0; nexus < this.#options.nexuses; nexus += 1) this.#post(nexus, '6/2a/09');
   }
 
@@ -484,8 +569,12 @@ export class Model {
     this.attention.post(nexus, '6/2f/00', this.now(), false);
   }
 
+  #isSelecting(): boolean {
+    return this.tasks.live.some((t) => t.started && t.command.kind === 'mode-select');
+  }
+
   #checkProgress(): void {
-    const selecting = this.tasks.live.some((t) => t.started && t.command.kind === 'mode-select');
+    const selecting = this.#isSelecting();
     for (const task of this.tasks.live) {
       const waits = selecting && task.command.kind === 'mode-select';
       const idle = !task.started && !waits && this.tasks.mayRun(task, true);
@@ -494,8 +583,11 @@ export class Model {
   }
 }
 
-/** Bytes that a transfer moves all or nothing of. */
-function gran(task: ModelTask): number {
-  const { kind } = task.command;
-  return kind === 'write' || kind === 'or-write' ? BLOCK_BYTES : 1;
+function isLoad({ command }: ModelTask): boolean {
+  return movesMedium(command) && command.flag;
+}
+
+/** A START STOP UNIT that has asked the operator for a medium, and is to hear of it. */
+function isWaitingLoad(task: ModelTask): boolean {
+  return isLoad(task) && task.started && task.aborted === null;
 }

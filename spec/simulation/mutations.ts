@@ -6,6 +6,7 @@ import { strict as assert } from 'node:assert';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { MEDIA_MUTATIONS } from './media-mutations.ts';
 import type * as run from './run.ts';
 
 export interface Mutation {
@@ -16,7 +17,7 @@ export interface Mutation {
   readonly planted: string;
 }
 
-export const MUTATIONS: readonly Mutation[] = [
+const CORE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'ORDERED does not wait for older commands',
     file: 'task-set.js',
@@ -248,9 +249,18 @@ export const MUTATIONS: readonly Mutation[] = [
   },
 ];
 
+export const MUTATIONS: readonly Mutation[] = [...CORE_MUTATIONS, ...MEDIA_MUTATIONS];
+
 /** dist/spec/simulation/mutations.js → dist. */
 const DIST = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const PARTS = ['src/scsi', 'src/assert.js', 'src/record.js', 'spec/simulation', 'spec/support'];
+const PARTS = [
+  'src/scsi',
+  'src/luns',
+  'src/assert.js',
+  'src/record.js',
+  'spec/simulation',
+  'spec/support',
+];
 
 /** How often the text that a mutation changes is in its module. */
 export function occurrences({ file, original }: Mutation): number {

@@ -6,7 +6,8 @@ import { ACA, type Discipline, HEAD_OF_QUEUE, ORDERED, SIMPLE } from './task-set
 export interface Plan {
   readonly steps: number;
   readonly nexuses: number;
-  readonly capacity: number;
+  /** Blocks of each medium: the first is in the drive; a fixed disk has no other. */
+  readonly media: readonly number[];
   /** Commands the task set has room for. */
   readonly room: number;
   readonly bounceBuffers: number;
@@ -50,11 +51,13 @@ export function drawPlan(random: Random): Plan {
     dSense: random.chance(0.2),
     wce: random.chance(0.7),
   };
+  // With late statuses nobody knows which commands were sent for which medium.
+  const removable = !late && random.chance(0.55);
   const mixed = random.chance(0.7);
   return {
     steps: 60 + random.below(180),
     nexuses: 2 + random.below(3),
-    capacity: 32 + random.below(33),
+    media: Array.from({ length: removable ? 2 + random.below(2) : 1 }, () => 32 + random.below(33)),
     room: random.chance(0.2) ? 2 + random.below(10) : 4096,
     bounceBuffers: random.chance(0.2) ? 1 + random.below(2) : 64,
     discipline,

@@ -2,14 +2,14 @@
  * One simulation: the real core (Target, LogicalUnit, TaskSet and the command handlers) over a simulated store, driven by
  * the random numbers of a seed, watched by the reference model. No clock, no thread, no second process: a seed replays.
  */
+import type { StoreReply } from '../../src/scsi/contracts.ts';
 import { LogicalUnit } from '../../src/scsi/logical-unit.ts';
 import { diskModePages } from '../../src/scsi/mode-page.ts';
 import type { Nexus } from '../../src/scsi/nexus.ts';
 import { BlockDevice } from '../../src/scsi/sbc/block-device.ts';
 import { diskType } from '../../src/scsi/sbc/disk-type.ts';
-import { Target } from '../../src/scsi/target.ts';
 import type { Task } from '../../src/scsi/task.ts';
-import { DirectPort, type Outcome } from '../support/direct-port.ts';
+import type { Outcome } from '../support/direct-port.ts';
 import { bouncePool } from '../support/target.ts';
 import {
   BLOCK_BYTES,
@@ -18,53 +18,20 @@ import {
   dataOutOf,
   describeCommand,
   type ModeValues,
+  PLAIN_COMMAND,
 } from './command.ts';
 import { CommandGenerator } from './generate-command.ts';
 import { Model, type ModelFunction } from './model.ts';
 import { endOf, type ModelTask, modelTask } from './model-task.ts';
+import { Operator, SimulatedMedium } from './operator.ts';
 import { drawPlan, type Plan } from './plan.ts';
 import { Random } from './random.ts';
-import { SimulatedStore } from './simulated-store.ts';
+import type { StoreRequest } from './simulated-store.ts';
 import { ACA, SIMPLE } from './task-set-model.ts';
 import { must } from './violation.ts';
+import { WatchedPort, WatchedTarget } from './watched.ts';
 
 const LARGEST = 96;
-
-/** A port that tells who came back before its slot is used again. */
-class WatchedPort extends DirectPort {
-  returned: (task: Task, outcome: Outcome) => void = () => undefined;
-
-  override respond(task: Task): void {
-    super.respond(task);
-    this.#tell(task);
-  }
-  override drop(task: Task): void {
-    super.drop(task);
-    this.#tell(task);
-  }
-  override taskManagementDone(task: Task): void {
-    super.taskManagementDone(task);
-    this.#tell(task);
-  }
-  #tell(task: Task): void {
-    const pending = this.ended.pop();
-    if (pending?.outcome) this.returned(task, pending.outcome);
-  }
-}
-
-/** A target that tells what arrives before it does anything about it. */
-class WatchedTarget extends Target {
-  arriving: (task: Task) => void = () => undefined;
-
-  override receive(task: Task): void {
-    this.arriving(task);
-    super.receive(task);
-  }
-  override receiveManagement(task: Task): void {
-    this.arriving(task);
-    super.receiveManagement(task);
-  }
-}
 
 export class Simulation {
   readonly random: Random;
@@ -72,7 +39,10 @@ export class Simulation {
   readonly model: Model;
   readonly target = new WatchedTarget({ name: 'simulation' });
   readonly unit: LogicalUnit;
-  readonly store: SimulatedStore;
+  /** One for each medium. */
+  readonly stores: readonly SimulatedMedium[];
+  /** Null: the disk is fixed. */
+  readonly operator: Operator | null;
   readonly trace: string[] = [];
   readonly #nexuses: Nexus[] = [];
   readonly #ports: WatchedPort[] = [];
@@ -93,36 +63,32 @@ export class Simulation {
     this.plan = drawPlan(this.random);
     const { plan } = this;
     this.#bounce = bouncePool(plan.bounceBuffers);
-    this.store = new SimulatedStore(
-      plan.capacity * BLOCK_BYTES,
-      LARGEST * BLOCK_BYTES,
-      this.random,
-      {
-        accessed: (request) => {
-          if (this.#settingUp) return;
-          const { call, position, length } = request;
-          const where = `${position / BLOCK_BYTES}+${length / BLOCK_BYTES}`;
-          this.#note(`  store: #${this.#idOf(request.task)} ${call} ${where}`);
-          this.model.accessed(this.#taskOf(request.task), request);
-        },
-        ended: (request, reply) => {
-          if (this.#settingUp) return;
-          this.#note(`  store: #${this.#idOf(request.task)} ${request.call} ends, reply ${reply}`);
-          this.model.storeEnded(this.#taskOf(request.task), request, reply);
-        },
-      },
-    );
+    this.stores = plan.media.map((capacity, index) => this.#newStore(capacity, index));
     this.model = new Model({
       ...plan,
+      media: plan.media.map((capacity, index) => ({
+        capacity,
+        contents: this.stores[index] as SimulatedMedium,
+      })),
       largestCapacity: LARGEST,
-      scarce: plan.bounceBuffers < 64,
+      scarce: this.#isScarce,
       late: plan.discipline.qerr !== 0 || plan.naca > 0,
-      contents: this.store,
     });
     const changes = plan.discipline.qerr === 0 && plan.naca === 0;
-    const settings = { naca: plan.naca, changes };
-    this.#generator = new CommandGenerator(this.random, settings, this.model.medium);
+    const { removable } = this.model.media;
+    const settings = { naca: plan.naca, changes, removable };
+    this.#generator = new CommandGenerator(this.random, settings, this.model.media);
+    this.operator = removable
+      ? new Operator({
+          random: this.random,
+          model: this.model,
+          media: this.stores,
+          note: (line) => this.#note(line),
+          taskOf: (task) => this.#taskOf(task),
+        })
+      : null;
     this.unit = this.#newUnit();
+    this.operator?.watch(this.unit);
     this.unit.taskSet.capacity = plan.room;
     this.target.addUnit(this.unit);
     this.target.onInternalError = (error) => {
@@ -131,11 +97,46 @@ export class Simulation {
     this.target.arriving = (task) => this.#arrives(task);
   }
 
+  /** The medium in the drive, or the one that was in it last. */
+  get store(): SimulatedMedium {
+    return this.operator?.medium ?? (this.stores[0] as SimulatedMedium);
+  }
+
+  get #isScarce(): boolean {
+    return this.plan.bounceBuffers < 64;
+  }
+
+  #newStore(capacity: number, index: number): SimulatedMedium {
+    const [bytes, largest] = [capacity * BLOCK_BYTES, LARGEST * BLOCK_BYTES];
+    return new SimulatedMedium(bytes, largest, this.random, {
+      accessed: (request) => this.#accessed(request, index),
+      ended: (request, reply) => this.#ended(request, reply),
+    });
+  }
+
+  #accessed(request: StoreRequest, index: number): void {
+    if (this.#settingUp) return;
+    const { call, position, length, task } = request;
+    const where = `${position / BLOCK_BYTES}+${length / BLOCK_BYTES}`;
+    this.#note(`  store: ${this.#nameOf(task)} ${call} ${where}`);
+    if (isOperators(task)) this.model.media.flushes(index, this.model.tasks.live);
+    else this.model.accessed(this.#taskOf(task), request, index);
+  }
+
+  #ended(request: StoreRequest, reply: StoreReply): void {
+    if (this.#settingUp) return;
+    const { call, task } = request;
+    this.#note(`  store: ${this.#nameOf(task)} ${call} ends, reply ${reply}`);
+    if (isOperators(task)) this.model.operatorFlushed(reply);
+    else this.model.storeEnded(this.#taskOf(task), request, reply);
+  }
+
   #newUnit(): LogicalUnit {
+    const { operator } = this;
     return new LogicalUnit({
       target: this.target,
       lun: 0,
-      deviceType: diskType({ thin: true }),
+      deviceType: diskType({ thin: true, removable: operator !== null }),
       identity: {
         vendor: 'RINGSCSI',
         product: 'SIMULATION',
@@ -143,13 +144,15 @@ export class Simulation {
         serial: 'SIM',
         naa: new Uint8Array(16).fill(0x60),
       },
-      block: new BlockDevice(this.store, {
+      block: new BlockDevice(operator?.store ?? this.store, {
         blockBytes: BLOCK_BYTES,
         physicalBlockBytes: 4096,
         thin: true,
         bounce: this.#bounce,
       }),
       modePages: diskModePages({ parameters: { save: () => 0 } }),
+      removable: operator !== null,
+      mediumChanger: operator?.drive ?? null,
     });
   }
 
@@ -157,8 +160,8 @@ export class Simulation {
     this.trace.push(line);
   }
 
-  #idOf(task: Task): number | string {
-    return this.#commands.get(task)?.id ?? '?';
+  #nameOf(task: Task): string {
+    return isOperators(task) ? 'operator' : `#${this.#commands.get(task)?.id ?? '?'}`;
   }
 
   #taskOf(task: Task): ModelTask {
@@ -226,7 +229,7 @@ export class Simulation {
         this.model.attention.post(i, '6/29/01', this.model.now());
       }
     }
-    this.store.faults = this.plan.faults;
+    for (const store of this.stores) store.faults = this.plan.faults;
     this.#settingUp = false;
     this.#settle();
   }
@@ -261,9 +264,23 @@ export class Simulation {
       [this.plan.management, () => this.#manage()],
       [0.7, () => this.#toggleNexus()],
       [this.plan.grows ? 0.7 : 0, () => this.#grow()],
+      ...this.#operations(),
     ]);
     action();
     this.#settle();
+  }
+
+  /** What the operator may do, or be told. */
+  #operations(): (readonly [number, () => void])[] {
+    const { operator } = this;
+    if (operator === null) return [];
+    // Which commands have begun is not known while they wait for bounce buffers.
+    const patience = this.#isScarce ? 0 : 3;
+    return [
+      [operator.free ? (this.model.media.moving ? 8 : 1.5) : 0, () => operator.act()],
+      [operator.messages > 0 ? 8 : 0, () => operator.deliver()],
+      [operator.waits ? patience : 0, () => operator.losePatience()],
+    ];
   }
 
   #present(): number {
@@ -278,8 +295,8 @@ export class Simulation {
   #send(): void {
     const nexus = this.#present();
     if (nexus < 0) return;
-    const { capacity, mode, stopped } = this.model.state;
-    let command = this.#generator.next(capacity, mode, stopped);
+    const { mode, stopped } = this.model.state;
+    let command = this.#generator.next(mode, stopped);
     let attribute = this.random.weighted(this.plan.attributes);
     // While an ACA lasts its nexus looks after it.
     if (this.model.tasks.faulted.has(nexus) && this.random.chance(0.5)) {
@@ -298,7 +315,8 @@ export class Simulation {
   #start(nexus: number, command: Command, attribute: number, tag: number): ModelTask {
     const out = dataOutOf(command);
     this.#ids += 1;
-    const where = { nexus, attribute, tag, outBytes: out.length };
+    const { arrivals } = this.model.media;
+    const where = { nexus, attribute, tag, outBytes: out.length, arrivals };
     const task = modelTask(this.#ids, command, where, this.model.now());
     this.#note(
       `#${task.id} nexus ${nexus} ${ATTRIBUTES[attribute] ?? attribute} ${describeCommand(command)}`,
@@ -391,8 +409,8 @@ export class Simulation {
   }
 
   #grow(): void {
-    const { capacity } = this.model.state;
-    if (capacity >= LARGEST) return;
+    const { capacity, loaded } = this.model.media;
+    if (!loaded || capacity >= LARGEST) return;
     const larger = capacity + 1 + this.random.below(LARGEST - capacity);
     this.#note(`the medium grows to ${larger} blocks`);
     this.store.bytes = larger * BLOCK_BYTES;
@@ -403,23 +421,45 @@ export class Simulation {
   /** Lets everything end, looks for what was lost, and reads the whole medium. */
   #windUp(): void {
     this.#note('--- end');
-    this.store.faults = 0;
+    for (const store of this.stores) store.faults = 0;
     for (const nexus of this.#nexuses) if (!nexus.present) this.#return(nexus);
     this.#drain();
-    for (const at of this.#nexuses.keys()) this.#takeAttentions(at);
-    this.#readAll();
+    if (this.operator === null) this.#inspect();
+    else this.#inspectMedia(this.operator);
     const { taskSet } = this.unit;
     taskSet.verify();
     must(taskSet.count === 0, 'the task set is empty at the end');
     must(this.#bounce.free === this.plan.bounceBuffers, 'every bounce buffer comes back');
   }
 
+  #inspect(): void {
+    for (const at of this.#nexuses.keys()) this.#takeAttentions(at);
+    this.#readAll();
+  }
+
+  /** Every medium has on it what was written to it. */
+  #inspectMedia(operator: Operator): void {
+    operator.lock(false);
+    if (this.model.media.loaded) this.#inspect();
+    for (const index of this.stores.keys()) {
+      if (index === this.stores.indexOf(this.store) && this.model.media.loaded) continue;
+      operator.load(index, true);
+      this.#drain();
+      this.#inspect();
+    }
+  }
+
+  /** Something that is under way ends. */
+  #proceed(): void {
+    const { pending } = this.store;
+    if (pending.length > 0) this.#complete();
+    else this.operator?.deliver();
+    this.#settle();
+  }
+
   #drain(): void {
     for (let round = 0; round < 1000; round += 1) {
-      while (this.store.pending.length > 0) {
-        this.#complete();
-        this.#settle();
-      }
+      while (this.store.pending.length > 0 || (this.operator?.messages ?? 0) > 0) this.#proceed();
       const [faulted] = this.model.tasks.faulted;
       if (faulted === undefined) break;
       this.#note(`CLEAR ACA by nexus ${faulted}`);
@@ -436,11 +476,7 @@ export class Simulation {
   /** REQUEST SENSE until there is nothing: every unit attention that is due comes. */
   #takeAttentions(nexus: number): void {
     for (let i = 0; i < 12; i += 1) {
-      const command: Command = {
-        ...PLAIN,
-        kind: 'request-sense',
-        inBytes: 252,
-      };
+      const command: Command = { ...PLAIN_COMMAND, kind: 'request-sense', inBytes: 252 };
       this.#start(nexus, command, SIMPLE, 0x10000 + this.#ids);
       this.#settle();
     }
@@ -449,32 +485,26 @@ export class Simulation {
   }
 
   #readAll(): void {
-    this.store.immediate = 1;
-    this.#start(0, { ...PLAIN, kind: 'start-stop', flag: true }, SIMPLE, 0x10000 + this.#ids);
-    const { capacity } = this.model.state;
+    for (const store of this.stores) store.immediate = 1;
+    this.#start(
+      0,
+      { ...PLAIN_COMMAND, kind: 'start-stop', flag: true },
+      SIMPLE,
+      0x10000 + this.#ids,
+    );
+    const { capacity } = this.model.media;
     const range = { lba: 0, blocks: capacity };
     const inBytes = capacity * BLOCK_BYTES;
-    const command: Command = { ...PLAIN, kind: 'read', length: 10, range, inBytes };
+    const command: Command = { ...PLAIN_COMMAND, kind: 'read', length: 10, range, inBytes };
     this.#start(0, command, SIMPLE, 0x10000 + this.#ids);
     this.#settle();
   }
 }
 
-const PLAIN: Command = {
-  kind: 'tur',
-  length: 6,
-  range: { lba: 0, blocks: 0 },
-  fua: false,
-  stray: false,
-  flag: false,
-  naca: false,
-  values: [],
-  compared: [],
-  unmapped: [],
-  mode: null,
-  inBytes: 0,
-  outCut: 0,
-};
+/** The operator's own work, which nobody has sent. */
+function isOperators(task: Task): boolean {
+  return task.nexus?.index === -1;
+}
 
 const ATTRIBUTES: Readonly<Record<number, string>> = {
   0: 'SIMPLE',

@@ -1,9 +1,12 @@
 /** The logical unit outside its task set: what a command that runs has to answer (order of checks: SAM-5 5.3.3, SBC-3). */
+import type { Outcome } from '../support/direct-port.ts';
 import { BLOCK_BYTES, type Command, isWriter, type ModeValues } from './command.ts';
-import type { ModelTask } from './model-task.ts';
+import type { MediaModel } from './media-model.ts';
+import { type ModelTask, movesMedium } from './model-task.ts';
+import { must } from './violation.ts';
 
 export interface UnitState {
-  capacity: number;
+  readonly media: MediaModel;
   stopped: boolean;
   mode: ModeValues;
   /** What a reset makes of the mode pages. */
@@ -39,6 +42,16 @@ function needsMedium({ kind }: Command): boolean {
   return kind === 'read' || kind === 'sync' || kind === 'tur' || kind === 'read-capacity';
 }
 
+/** Why the medium cannot be used, or nothing. */
+function notReady(task: ModelTask, { media, stopped }: UnitState): string {
+  const { command } = task;
+  if (isWriter(command) || needsMedium(command)) {
+    if (media.absence !== '') return media.absence;
+    if (stopped) return '2/04/02';
+  }
+  return media.isStale(task) ? '2/3a/00' : '';
+}
+
 function inRange(command: Command, capacity: number): boolean {
   const ranges = command.kind === 'unmap' ? command.unmapped : [command.range];
   return ranges.every(({ lba, blocks }) => lba <= capacity && lba + blocks <= capacity);
@@ -58,11 +71,12 @@ function listError({ command }: ModelTask): string {
 
 function writerRefusal(task: ModelTask, state: UnitState): string {
   const { command } = task;
-  if (state.stopped) return '2/04/02';
+  const reason = notReady(task, state);
+  if (reason !== '') return reason;
   if (state.mode.swp) return '7/27/02';
   if (command.stray) return FIELD;
   if (command.kind === 'unmap' && listError(task) !== '') return listError(task);
-  if (!inRange(command, state.capacity)) return '5/21/00';
+  if (!inRange(command, state.media.capacity)) return '5/21/00';
   return lengthError(task);
 }
 
@@ -74,13 +88,16 @@ export function refusalOf(task: ModelTask, state: UnitState): string {
   if (isWriter(command)) return writerRefusal(task, state);
   if (command.stray) return FIELD;
   if (command.kind === 'mode-select') return listError(task);
-  if (needsMedium(command) && state.stopped) return '2/04/02';
-  if (command.kind === 'read' && !inRange(command, state.capacity)) return '5/21/00';
-  return '';
+  const reason = notReady(task, state);
+  if (reason !== '') return reason;
+  if (command.kind === 'read' && !inRange(command, state.media.capacity)) return '5/21/00';
+  // What is prevented is removal: into an empty drive a medium may come.
+  const held = state.media.loaded && state.media.prevented;
+  return movesMedium(command) && held ? '5/53/02' : '';
 }
 
 /** Bytes that a command which ends GOOD says it would move: in, out. */
-export function wantedBytes(task: ModelTask): readonly [number, number] | null {
+function wantedBytes(task: ModelTask): readonly [number, number] | null {
   const { kind, range, unmapped } = task.command;
   const bytes = range.blocks * BLOCK_BYTES;
   switch (kind) {
@@ -107,4 +124,28 @@ export function wantedBytes(task: ModelTask): readonly [number, number] | null {
     default:
       return [0, 0];
   }
+}
+
+/** Bytes that a transfer moves all or nothing of. */
+function gran(task: ModelTask): number {
+  const { kind } = task.command;
+  return kind === 'write' || kind === 'or-write' ? BLOCK_BYTES : 1;
+}
+
+/** A command that ended GOOD has moved what it says, and says what it wanted. */
+export function checkResiduals(task: ModelTask, outcome: Outcome): void {
+  const wanted = wantedBytes(task);
+  if (wanted === null) return;
+  const [into, out] = wanted;
+  must(
+    outcome.dataInWanted === into && outcome.dataOutWanted === out,
+    `#${task.id} wants ${outcome.dataInWanted} in, ${outcome.dataOutWanted} out, not ${into} and ${out}`,
+  );
+  must(
+    outcome.dataIn.length === Math.min(into, task.command.inBytes),
+    `#${task.id} moves ${outcome.dataIn.length} bytes in`,
+  );
+  const room = Math.min(out, task.outBytes);
+  const moved = isWriter(task.command) ? room - (room % gran(task)) : room;
+  must(outcome.dataOutMoved === moved, `#${task.id} moves ${outcome.dataOutMoved} bytes out`);
 }

@@ -59,11 +59,22 @@ export interface DriveOptions {
   readonly open: (options: DiskOptions) => DiskStore;
 }
 
+/** A START STOP UNIT wants something of the keeper; null: it has ended. */
+interface Question {
+  task: Task | null;
+  readonly loads: boolean;
+}
+
 export class Drive implements MediumChanger {
   readonly #given: DriveOptions;
   #disk: DiskOptions;
-  /** The START STOP UNIT that waits for the keeper, if one does: they come one at a time. */
-  #waiting: { readonly task: Task; readonly loads: boolean } | null = null;
+  /**
+   * What the keeper was asked for and has not answered yet, in order. START STOP UNITs wait one at a time, but a medium of the
+   * operator ends a load before its answer: that comes late, and is not for the next one.
+   */
+  readonly #asked: Question[] = [];
+  /** The operator's changes that wait until an eject, which has sent the tray out, has let go of the store. */
+  #waiting: (() => void)[] = [];
 
   /** A medium in memory that is out: nobody else has its bytes. */
   #kept: DiskStore | null = null;
@@ -86,27 +97,26 @@ export class Drive implements MediumChanger {
 
   ejected(task: Task, unit: LogicalUnit): StoreReply {
     this.#empty();
-    this.#waiting = { task, loads: false };
+    this.#asked.push({ task, loads: false });
     this.#given.keeper.ejected(unit.lun, mediumOf(unit).generation);
+    for (const change of this.#waiting.splice(0)) change();
     return PENDING;
   }
 
   load(task: Task, unit: LogicalUnit): StoreReply {
-    this.#waiting = { task, loads: true };
+    this.#asked.push({ task, loads: true });
     this.#given.keeper.wanted(unit.lun);
     return PENDING;
   }
 
-  /** The keeper has done what a START STOP UNIT asked for, or cannot. */
+  /** The keeper has done what a START STOP UNIT asked for, or cannot: one answer to each question, but for a medium that it asked for. */
   answer(reply: StoreReply): void {
-    const { task } = this.#waiting ?? {};
-    this.#waiting = null;
-    task?.stored(reply);
+    this.#asked.shift()?.task?.stored(reply);
   }
 
   /** The disk goes away: nobody answers any more. */
   abandon(): void {
-    this.answer(GONE);
+    for (const { task } of this.#asked.splice(0)) task?.stored(GONE);
   }
 
   /**
@@ -127,7 +137,9 @@ export class Drive implements MediumChanger {
       done(null, flushed);
     };
     if (medium.place !== 'drive') {
-      put(this.#openStore(spec), true);
+      // A medium in memory may be the one that is still on its way out.
+      const opened = spec.backing.kind === 'memory' ? null : this.#openStore(spec);
+      this.#whenEmpty(unit, () => put(opened ?? this.#openStore(spec), true));
       return;
     }
     this.#checkRemovable(unit, force, `Cannot load another medium into LUN ${lun}`);
@@ -158,12 +170,23 @@ export class Drive implements MediumChanger {
       throw new InventoryError('ERR_MEDIUM_MISSING', `${action}: there is none in it`);
     }
     if (medium.place === 'tray') {
-      medium.take();
-      done(null, true);
+      this.#whenEmpty(unit, () => {
+        medium.take();
+        done(null, true);
+      });
       return;
     }
     this.#checkRemovable(unit, force, action);
     this.#takeOut(unit, force, action, done);
+  }
+
+  /** Calls `empty` when the medium that is out is not used any more: an eject waits for what has begun beside it. */
+  #whenEmpty(unit: LogicalUnit, empty: () => void): void {
+    if (mediumOf(unit).place === 'tray' && this.#disk.backing.kind !== 'none') {
+      this.#waiting.push(empty);
+    } else {
+      empty();
+    }
   }
 
   #openStore({ backing, readOnly }: MediumSpec): DiskStore {
@@ -173,14 +196,24 @@ export class Drive implements MediumChanger {
 
   #put(unit: LogicalUnit, inner: DiskStore, spec: MediumSpec, asked: boolean): void {
     const { backing, readOnly, generation } = spec;
-    const load = this.#waiting?.loads === true ? this.#waiting.task : null;
+    const load = this.#waitingLoad();
+    if (asked) this.#asked.shift();
     this.#given.store.replace(inner).close();
     if (this.#kept !== inner) this.#kept?.close();
     this.#kept = null;
     this.#disk = { ...this.#disk, backing, readOnly };
     const knows = asked && load !== null && !load.aborting;
     mediumOf(unit).insert(unit, generation, knows ? load.nexus : null);
-    if (load !== null) this.answer(DONE);
+    load?.stored(DONE);
+  }
+
+  /** The load that waits for a medium, or null; it does no longer. */
+  #waitingLoad(): Task | null {
+    const question = this.#asked.find(({ task, loads }) => loads && task !== null);
+    if (question === undefined) return null;
+    const { task } = question;
+    question.task = null;
+    return task;
   }
 
   #empty(): void {
@@ -220,11 +253,6 @@ export class Drive implements MediumChanger {
     };
     unit.whenMediumIdle(null, () => {
       timers.cancel(patience);
-      // Somebody may have prevented it meanwhile.
-      if (!force && medium.prevented) {
-        stay(this.#prevented(unit, action), true);
-        return;
-      }
       const work = newPrivateTask();
       work.unit = unit;
       work.await(store.flush(work), (_, reply) => {
@@ -232,6 +260,11 @@ export class Drive implements MediumChanger {
         if (reply !== DONE && !force) {
           const why = 'what was written last could not be flushed; --force gives it out without';
           stay(new InventoryError('ERR_FLUSH', `${action}: ${why}`), false);
+          return;
+        }
+        // Somebody may have prevented it meanwhile.
+        if (!force && medium.prevented) {
+          stay(this.#prevented(unit, action), reply === DONE);
           return;
         }
         unit.cachedWrites.stable(unit.cachedWrites.count);

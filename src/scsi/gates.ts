@@ -76,11 +76,11 @@ export function mediumGate(unit: LogicalUnit, row: CommandRow): number {
 }
 
 /**
- * NOT READY sense when the command touches blocks and was sent for a medium that has gone, or 0: the unit attention says so to
+ * NOT READY sense when the command touches or names blocks and was sent for a medium that has gone, or 0: the unit attention says so to
  * the first command of each nexus, and what was queued behind that must not reach the new medium either.
  */
 export function changeGate(unit: LogicalUnit, row: CommandRow, task: Task): number {
-  if (unit.medium === null || row.extent === TOUCHES_NOTHING) return 0;
+  if (unit.medium === null || (row.extent === TOUCHES_NOTHING && row.lba === null)) return 0;
   return task.mediumGeneration === unit.medium.generation ? 0 : MEDIUM_NOT_PRESENT;
 }
 

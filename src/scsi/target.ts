@@ -163,10 +163,11 @@ export class Target {
     assert(nexus.present, 'a nexus is lost once');
     nexus.present = false;
     for (const unit of this.#units.values()) {
+      // First: what its commands held up runs when they are gone, and may be an eject.
+      unit.medium?.allow(nexus);
       unit.taskSet.abortNexus(nexus);
       unit.copies.lose(nexus, () => undefined);
       unit.reservations.release(nexus);
-      unit.medium?.allow(nexus);
       unit.attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);
     }
     this.#missing.taskSet.abortNexus(nexus);

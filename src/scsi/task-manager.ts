@@ -134,16 +134,17 @@ export function resetNexus(
     if (waiting === 0) answer(request, FUNCTION_COMPLETE);
   };
   const own = (task: Task): boolean => task.nexus === nexus;
+  // First: what its commands held up runs when they are gone, and may be an eject.
+  for (const { medium } of units) medium?.allow(nexus);
   for (const { taskSet } of [...units, ...others]) {
     taskSet.whenStopped(taskSet.abort(own, false, I_T_NEXUS_RESET), stopped);
   }
   for (const { attention } of units) attention.post(nexus.index, I_T_NEXUS_LOSS_OCCURRED);
-  for (const { taskSet, reservations, medium, copies } of units) {
+  for (const { taskSet, reservations, copies } of units) {
     waiting += 1;
     copies.lose(nexus, stopped);
     taskSet.clearAca(nexus);
     reservations.release(nexus);
-    medium?.allow(nexus);
   }
   stopped();
 }

@@ -1,6 +1,7 @@
 /** A disk whose medium can be removed: eject, load, prevention, and what is answered meanwhile (sam-rules 17, 18; SBC-3). */
 import { strict as assert } from 'node:assert';
 import { MEDIUM_WRITE } from '../../../src/scsi/contracts.ts';
+import { ORDERED } from '../../../src/scsi/sam.ts';
 import { MODE_PARAMETERS_CHANGED } from '../../../src/scsi/sense-codes.ts';
 import {
   PREEMPT_AND_ABORT,
@@ -213,6 +214,21 @@ describe('removable disk: a medium that leaves and comes', () => {
     assert.equal(b.run(write10(4, 1), { out: pattern(7, 1) }).status, 0);
   });
 
+  it('a SYNCHRONIZE CACHE of the old one is not about the blocks of the new one', () => {
+    const { bed, b, store } = drive();
+    store.hold = true;
+    b.start('35 00 00 00 00 00 00 00 00 00');
+    const queued = [TUR, '35 00 00 00 00 00 00 00 00 00'].map((cdb) =>
+      b.start(cdb, { attribute: ORDERED }),
+    );
+    bed.unit.medium?.insert(bed.unit, 2, null);
+    store.releaseAll();
+    assert.deepEqual(
+      queued.map(({ result }) => result.sense),
+      ['6/28/00', '2/3a/00'],
+    );
+  });
+
   it('an eject that was queued for the old one leaves the new one in', () => {
     const { bed, a, b, store } = drive();
     store.hold = true;
@@ -275,6 +291,24 @@ describe('PREVENT ALLOW MEDIUM REMOVAL', () => {
       end(all);
       all.b.attentions();
       assert.equal(all.b.run(EJECT).status, 0);
+    }
+  });
+
+  it('ends before its nexus’s commands do, which lets others run', () => {
+    for (const end of [
+      ({ a }: ReturnType<typeof drive>) => a.manage(0x100),
+      ({ bed, a }: ReturnType<typeof drive>) => bed.target.nexusLost(a.nexus),
+    ]) {
+      const all = drive();
+      all.a.run(PREVENT);
+      all.store.hold = true;
+      all.b.start('35 00 00 00 00 00 00 00 00 00');
+      all.a.start(TUR, { attribute: ORDERED });
+      const eject = all.b.start(EJECT);
+      end(all);
+      all.store.hold = false;
+      all.store.releaseAll();
+      assert.equal(eject.result.status, 0);
     }
   });
 

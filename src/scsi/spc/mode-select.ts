@@ -232,8 +232,10 @@ function proceed(task: Task, list: Uint8Array): void {
     return;
   }
   pages.proposed = draft;
-  const { block } = unitOf(task);
-  if (block !== null && pages.disablesWriteCache(draft)) {
+  const { block, medium } = unitOf(task);
+  // A medium that leaves is flushed by whoever takes it, and nothing else works on it.
+  const flushes = block !== null && medium?.loaded !== false;
+  if (flushes && pages.disablesWriteCache(draft)) {
     task.await(block.store.flush(task), flushed);
   } else {
     saveOrCommit(task);
