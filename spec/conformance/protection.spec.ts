@@ -9,7 +9,7 @@ const CHECK = 0x20;
 const KEEP = 0x60;
 
 function protectedDisk(bench: Bench, type: 1 | 2 | 3): Promise<number> {
-  return bench.disk(4 * 2 ** 20, undefined, type);
+  return bench.disk(4 * 2 ** 20, undefined, { protection: type });
 }
 
 interface Data {

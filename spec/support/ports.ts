@@ -35,10 +35,16 @@ export interface Rule {
   readonly count?: number;
 }
 
+/** What kind of disk. */
+export interface Traits {
+  /** Type of the protection information of its blocks. */
+  readonly protection?: ProtectionType;
+  readonly removable?: boolean;
+}
+
 interface Port<I extends ConformanceInitiator> {
   open(name: string, options: InitiatorOptions): Promise<I>;
-  /** With `protection` its blocks have information of that type. */
-  addDisk(lun: number, bytes: number, protection: ProtectionType): Promise<void>;
+  addDisk(lun: number, bytes: number, traits: Traits): Promise<void>;
   removeDisk(lun: number): Promise<void>;
   resizeDisk(lun: number, bytes: number): Promise<void>;
   inject(lun: number, rules: readonly Rule[]): Promise<void>;
@@ -57,7 +63,8 @@ class LoopbackPort implements Port<Initiator> {
       openLink: () => Promise.resolve(this.#target.open(name, options.queuePairs ?? 1)),
     });
   }
-  async addDisk(lun: number, bytes: number, protectionType: ProtectionType): Promise<void> {
+  async addDisk(lun: number, bytes: number, traits: Traits): Promise<void> {
+    const { protection: protectionType = 0, removable = false } = traits;
     const naa = new Uint8Array(16);
     naa.set([0x60, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
     naa[14] = lun >> 8;
@@ -76,6 +83,7 @@ class LoopbackPort implements Port<Initiator> {
       naa,
       savedPages: null,
       savable: false,
+      removable,
     });
   }
   removeDisk(lun: number): Promise<void> {
@@ -111,9 +119,8 @@ abstract class DaemonPort {
   constructor(daemon: DaemonProcess) {
     this.#daemon = daemon;
   }
-  async addDisk(lun: number, bytes: number, protection: ProtectionType): Promise<void> {
-    const more = protection === 0 ? {} : { protection };
-    await this.#daemon.call('lun.add', { lun, type: 'disk', memory: bytes, ...more });
+  async addDisk(lun: number, bytes: number, traits: Traits): Promise<void> {
+    await this.#daemon.call('lun.add', { lun, type: 'disk', memory: bytes, ...traits });
   }
   async removeDisk(lun: number): Promise<void> {
     await this.#daemon.call('lun.remove', { lun });
@@ -299,10 +306,10 @@ export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
   }
 
   /** A new disk that only this test knows; returns its LUN. */
-  async disk(bytes = DISK_BYTES, lun?: number, protection: ProtectionType = 0): Promise<number> {
+  async disk(bytes = DISK_BYTES, lun?: number, traits: Traits = {}): Promise<number> {
     lastLun += 1;
     const number = lun ?? lastLun;
-    await this.#port.addDisk(number, bytes, protection);
+    await this.#port.addDisk(number, bytes, traits);
     this.#disks.push(number);
     return number;
   }
