@@ -174,6 +174,16 @@ export class Operator {
     return this.#unit;
   }
 
+  /** When all is said the operator knows where the medium is, and which one it is. */
+  verify(): void {
+    const { place } = this.#options.model.media;
+    must(place === this.#place, `the operator takes the medium for ${this.#place}, it is ${place}`);
+    must(
+      place === 'away' || this.#index === this.#current,
+      'the operator takes it for another one',
+    );
+  }
+
   /** Messages under way. */
   get messages(): number {
     return this.#toDrive.length + this.#toOperator.length;

@@ -439,6 +439,7 @@ export class Simulation {
 
   /** Every medium has on it what was written to it. */
   #inspectMedia(operator: Operator): void {
+    operator.verify();
     operator.lock(false);
     if (this.model.media.loaded) this.#inspect();
     for (const index of this.stores.keys()) {
