@@ -422,6 +422,24 @@ describe('luns/drive: ejected and loaded by START STOP UNIT', () => {
     assert.deepEqual(a.attentions(), ['6/28/00']);
   });
 
+  it('a disk that goes away while an eject waits for what is beside it asks no keeper', () => {
+    const { a, b, first, target, drive, asked } = bench();
+    first.hold = true;
+    b.start(SYNCHRONIZE_CACHE);
+    const eject = a.start(EJECT);
+    first.releaseAt(1);
+    let gone = false;
+    drive.abandon();
+    target.removeUnit(0, () => {
+      gone = true;
+    });
+    first.hold = false;
+    first.releaseAll();
+    assert.equal(eject.done, true);
+    assert.equal(gone, true);
+    assert.deepEqual(asked, []);
+  });
+
   it('a disk that goes away does not wait for the keeper', () => {
     const { a, target, drive } = bench();
     const eject = a.start(EJECT);

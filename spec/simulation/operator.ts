@@ -2,52 +2,24 @@
  * The operator of a drive and whoever keeps the files of its media: takes media, swaps them, locks them in, answers what START
  * STOP UNIT asks for. The drive is the real one. Messages between the two take their time, as between two threads.
  */
-import { Drive, type DriveOptions } from '../../src/luns/drive.ts';
+import type { DriveOptions } from '../../src/luns/drive.ts';
 import { InventoryError } from '../../src/luns/inventory-error.ts';
-import { type DiskStore, StoreCounters } from '../../src/luns/store/disk-store.ts';
 import { FaultStore } from '../../src/luns/store/fault.ts';
-import {
-  DONE,
-  GONE,
-  MEDIUM_WRITE,
-  type StoreReply,
-  type Timers,
-} from '../../src/scsi/contracts.ts';
+import { DONE, GONE, MEDIUM_WRITE, type Timers } from '../../src/scsi/contracts.ts';
 import type { LogicalUnit } from '../../src/scsi/logical-unit.ts';
-import type { Medium } from '../../src/scsi/medium.ts';
-import type { Task } from '../../src/scsi/task.ts';
 import { BLOCK_BYTES } from './command.ts';
-import type { Model } from './model.ts';
-import type { ModelTask } from './model-task.ts';
 import type { Random } from './random.ts';
-import { SimulatedStore } from './simulated-store.ts';
-import { must, Violation } from './violation.ts';
+import {
+  type SimulatedMedium,
+  WatchedDrive,
+  type Watcher,
+  watchMedium,
+} from './simulated-drive.ts';
+import { must } from './violation.ts';
 
-/** A medium of its own contents. Its cache does not outlive its stay in the drive. */
-export class SimulatedMedium extends SimulatedStore implements DiskStore {
-  readonly counters = new StoreCounters();
-  closed: () => void = () => undefined;
-  turn(): void {}
-  grow(): void {}
-  syncNow(): StoreReply {
-    throw new Violation('nobody flushes a drive without a task');
-  }
-  readNow(): StoreReply {
-    throw new Violation('nobody reads without waiting');
-  }
-  close(): void {
-    this.closed();
-    this.memory = this.stable.slice();
-    this.flushFailed = false;
-  }
-}
-
-export interface OperatorOptions {
+export interface OperatorOptions extends Watcher {
   readonly random: Random;
-  readonly model: Model;
   readonly media: readonly SimulatedMedium[];
-  readonly note: (line: string) => void;
-  readonly taskOf: (task: Task) => ModelTask;
 }
 
 interface Load {
@@ -56,27 +28,6 @@ interface Load {
   readonly force: boolean;
   /** A START STOP UNIT asked for it. */
   readonly asked: boolean;
-}
-
-/** The drive, which tells what a START STOP UNIT asks of it. */
-class WatchedDrive extends Drive {
-  readonly #options: OperatorOptions;
-
-  constructor(given: DriveOptions, options: OperatorOptions) {
-    super(given);
-    this.#options = options;
-  }
-
-  override load(task: Task, unit: LogicalUnit): StoreReply {
-    this.#options.model.wants(this.#options.taskOf(task));
-    return super.load(task, unit);
-  }
-
-  override answer(reply: StoreReply): void {
-    this.#options.model.answering = reply;
-    super.answer(reply);
-    this.#options.model.answering = null;
-  }
 }
 
 type Message = () => void;
@@ -141,25 +92,7 @@ export class Operator {
     const { medium } = unit;
     must(medium !== null, 'the unit of a drive has a medium');
     this.#unit = unit;
-    const { model, note } = this.#options;
-    const tell = <K extends 'eject' | 'leave' | 'take' | 'stay' | 'insert'>(
-      name: K,
-      before: (...values: Parameters<Medium[K]>) => void,
-    ): void => {
-      const move = medium[name].bind(medium) as (...values: Parameters<Medium[K]>) => void;
-      Object.assign(medium, {
-        [name]: (...values: Parameters<Medium[K]>) => {
-          note(`  medium: ${name}`);
-          before(...values);
-          move(...values);
-        },
-      });
-    };
-    tell('eject', () => model.ejects());
-    tell('leave', () => model.media.leaves());
-    tell('take', () => model.taken());
-    tell('stay', () => model.stays());
-    tell('insert', (_unit, generation) => this.#inserted(generation));
+    watchMedium(medium, this.#options, (generation) => this.#inserted(generation));
   }
 
   #inserted(generation: number): void {
@@ -172,6 +105,16 @@ export class Operator {
   get #driven(): LogicalUnit {
     must(this.#unit !== null, 'the drive has a unit');
     return this.#unit;
+  }
+
+  /** When all is said the operator knows where the medium is, and which one it is. */
+  verify(): void {
+    const { place } = this.#options.model.media;
+    must(place === this.#place, `the operator takes the medium for ${this.#place}, it is ${place}`);
+    must(
+      place === 'away' || this.#index === this.#current,
+      'the operator takes it for another one',
+    );
   }
 
   /** Messages under way. */

@@ -23,9 +23,10 @@ import {
 import { CommandGenerator } from './generate-command.ts';
 import { Model, type ModelFunction } from './model.ts';
 import { endOf, type ModelTask, modelTask } from './model-task.ts';
-import { Operator, SimulatedMedium } from './operator.ts';
+import { Operator } from './operator.ts';
 import { drawPlan, type Plan } from './plan.ts';
 import { Random } from './random.ts';
+import { SimulatedMedium } from './simulated-drive.ts';
 import type { StoreRequest } from './simulated-store.ts';
 import { ACA, SIMPLE } from './task-set-model.ts';
 import { must } from './violation.ts';
@@ -439,6 +440,7 @@ export class Simulation {
 
   /** Every medium has on it what was written to it. */
   #inspectMedia(operator: Operator): void {
+    operator.verify();
     operator.lock(false);
     if (this.model.media.loaded) this.#inspect();
     for (const index of this.stores.keys()) {

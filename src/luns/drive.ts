@@ -75,6 +75,8 @@ export class Drive implements MediumChanger {
   readonly #asked: Question[] = [];
   /** The operator's changes that wait until an eject, which has sent the tray out, has let go of the store. */
   #waiting: (() => void)[] = [];
+  /** The disk goes away: the keeper would answer nobody. */
+  #abandoned = false;
 
   /** A medium in memory that is out: nobody else has its bytes. */
   #kept: DiskStore | null = null;
@@ -97,10 +99,12 @@ export class Drive implements MediumChanger {
 
   ejected(task: Task, unit: LogicalUnit): StoreReply {
     this.#empty();
-    this.#asked.push({ task, loads: false });
-    this.#given.keeper.ejected(unit.lun, mediumOf(unit).generation);
+    if (!this.#abandoned) {
+      this.#asked.push({ task, loads: false });
+      this.#given.keeper.ejected(unit.lun, mediumOf(unit).generation);
+    }
     for (const change of this.#waiting.splice(0)) change();
-    return PENDING;
+    return this.#abandoned ? DONE : PENDING;
   }
 
   load(task: Task, unit: LogicalUnit): StoreReply {
@@ -116,6 +120,7 @@ export class Drive implements MediumChanger {
 
   /** The disk goes away: nobody answers any more. */
   abandon(): void {
+    this.#abandoned = true;
     for (const { task } of this.#asked.splice(0)) task?.stored(GONE);
   }
 
