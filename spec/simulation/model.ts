@@ -5,6 +5,7 @@
 import { DONE, FULL, GONE, type StoreReply } from '../../src/scsi/contracts.ts';
 import type { Outcome } from '../support/direct-port.ts';
 import { AttentionModel } from './attention-model.ts';
+import { CachedModel } from './cached-model.ts';
 import { BLOCK_BYTES, isWriter, type ModeValues, rangesOf } from './command.ts';
 import { MediaModel, type MediumOptions } from './media-model.ts';
 import type { MediumModel } from './medium-model.ts';
@@ -215,16 +216,13 @@ export class Model {
     if (task.heldBack) this.#evaluate();
   }
 
-  /** When each nexus last wrote something that is not stable yet, as far as it has been told GOOD; absent: never. */
-  readonly #cached = new Map<number, { readonly at: number; readonly certain: boolean }>();
+  readonly #cached = new CachedModel();
 
   /** A flush makes stable what was over before it began; one that fails concerns every other nexus that had written. */
   #flushed(task: ModelTask, reply: StoreReply): void {
     if (reply === DONE) {
       if (task.command.kind !== 'sync') return;
-      for (const [nexus, { at }] of this.#cached) {
-        if (at < task.startedAt) this.#cached.delete(nexus);
-      }
+      this.#cached.stable(task.startedAt);
       return;
     }
     this.#lose(task.aborted === null ? task.nexus : -1);
@@ -238,17 +236,16 @@ export class Model {
         this.attention.post(nexus, DEFERRED_WRITE_ERROR, this.now(), false);
       }
     }
-    for (const [nexus, { certain }] of this.#cached) {
+    for (const [nexus, certain] of this.#cached.lost()) {
       if (nexus === told) continue;
       this.#post(nexus, DEFERRED_WRITE_ERROR, certain && !this.#options.late);
     }
-    this.#cached.clear();
   }
 
   /** A START STOP UNIT sends the tray out. */
   ejects(): void {
     this.media.ejects(this.tasks.live, this.now());
-    this.#cached.clear();
+    this.#cached.stable();
   }
 
   /** The flush before the operator gets the medium has ended. */
@@ -260,7 +257,7 @@ export class Model {
   /** The operator has the medium. */
   taken(): void {
     this.media.taken(this.now());
-    this.#cached.clear();
+    this.#cached.stable();
   }
 
   /** It could not be taken: the unit was not ready, and is again. */
@@ -289,15 +286,6 @@ export class Model {
       const waits = selecting && task.command.kind === 'mode-select' && task.couldRunAt >= 0;
       if (task.started || task.refusal !== '' || waits) task.aborted ??= 'status';
     }
-  }
-
-  /** A command has ended GOOD: what it wrote may be in the cache alone. */
-  #mayBeCached(task: ModelTask): void {
-    const { kind, fua } = task.command;
-    if (!isWriter(task.command) || kind === 'unmap' || task.storeDoneAt < 0 || fua) return;
-    const unchanged = task.cacheChanges === this.#cacheChanges;
-    if (unchanged && task.durable) return;
-    this.#cached.set(task.nexus, { at: task.storeDoneAt, certain: unchanged });
   }
 
   /** A command comes back. */
@@ -416,7 +404,7 @@ export class Model {
       const unchanged = task.command.fua || task.cacheChanges === this.#cacheChanges;
       if (last && task.durable && unchanged) this.#checkDurable(task, block);
     }
-    this.#mayBeCached(task);
+    this.#cached.good(task, task.cacheChanges === this.#cacheChanges);
     this.#effects(task, outcome);
   }
 

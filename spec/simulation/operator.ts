@@ -240,7 +240,7 @@ export class Operator {
     this.#options.note('  operator: the medium in the tray is wanted');
     if (this.#place !== 'tray' || !this.free) {
       this.#toDrive.push(() => this.drive.answer(GONE));
-    } else if (this.#options.random.chance(0.5)) {
+    } else if (this.#options.random.chance(0.3)) {
       this.#toDrive.push(() => this.drive.answer(MEDIUM_WRITE));
     } else {
       this.#loading = true;

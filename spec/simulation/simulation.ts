@@ -276,7 +276,7 @@ export class Simulation {
     const { operator } = this;
     if (operator === null) return [];
     // Which commands have begun is not known while they wait for bounce buffers.
-    const patience = this.#isScarce ? 0 : 3;
+    const patience = this.#isScarce ? 0 : 8;
     return [
       [operator.free ? (this.model.media.moving ? 8 : 1.5) : 0, () => operator.act()],
       [operator.messages > 0 ? 8 : 0, () => operator.deliver()],
