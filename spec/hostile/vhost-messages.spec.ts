@@ -62,7 +62,7 @@ const NAMES: ReadonlyMap<number, string> = new Map(
 );
 
 describe('hostile vhost-user front end: messages', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let bench: HostileBench;
   before(() => {
     bench = new HostileBench();
