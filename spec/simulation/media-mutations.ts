@@ -66,7 +66,7 @@ export const MEDIA_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an eject does not look at prevention',
     file: 'sbc/start-stop.js',
-    original: 'else if (moves && isHeldFast(task))',
+    original: 'else if (moves && medium?.prevented === true)',
     planted: 'else if (false)',
   },
   {

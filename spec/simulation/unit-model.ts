@@ -91,9 +91,7 @@ export function refusalOf(task: ModelTask, state: UnitState): string {
   const reason = notReady(task, state);
   if (reason !== '') return reason;
   if (command.kind === 'read' && !inRange(command, state.media.capacity)) return '5/21/00';
-  // What is prevented is removal: into an empty drive a medium may come.
-  const held = state.media.loaded && state.media.prevented;
-  return movesMedium(command) && held ? '5/53/02' : '';
+  return movesMedium(command) && state.media.prevented ? '5/53/02' : '';
 }
 
 /** Bytes that a command which ends GOOD says it would move: in, out. */

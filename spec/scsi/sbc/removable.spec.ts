@@ -176,13 +176,15 @@ describe('removable disk: a medium that leaves and comes', () => {
     assert.equal(eject.result.status, 0);
   });
 
-  it('loads into an empty drive although its removal is prevented', () => {
+  it('into an empty drive nothing is loaded while somebody prevents removal (PreventAllow.Eject)', () => {
     const { a, b } = drive();
     a.run(EJECT);
     assert.equal(b.run(PREVENT).status, 0);
+    assert.equal(sense(a, LOAD), PREVENTED);
+    assert.equal(sense(b, LOAD), PREVENTED);
+    assert.equal(b.run(ALLOW).status, 0);
     assert.equal(a.run(LOAD).status, 0);
     assert.equal(sense(a, TUR), '');
-    assert.equal(sense(a, EJECT), '5/53/02');
   });
 
   it('a generation for each medium that comes', () => {

@@ -82,7 +82,8 @@ export function startStopUnit(task: Task): void {
     refuseField(task, POWER_CONDITION_MODIFIER);
   } else if (moves && medium === null) {
     refuseField(task, LOEJ);
-  } else if (moves && isHeldFast(task)) {
+  } else if (moves && medium?.prevented === true) {
+    // Neither out nor in, into an empty drive either (iscsi-test-cu PreventAllow.Eject).
     refuse(task, MEDIUM_REMOVAL_PREVENTED);
   } else if (quiets(task, condition) && (moves || field(task.cdb, NO_FLUSH) === 0)) {
     task.await(block.store.flush(task), flushed);
@@ -95,10 +96,7 @@ function movesMedium(task: Task): boolean {
   return field(task.cdb, POWER_CONDITION) === START_VALID && field(task.cdb, LOEJ) === 1;
 }
 
-/**
- * What is prevented is removal (SBC-3 5.13): a medium in the drive moves neither out nor in, but into an empty drive one
- * may come.
- */
+/** Somebody prevents the removal of a medium that is still there. */
 function isHeldFast(task: Task): boolean {
   const { medium } = unitOf(task);
   return medium?.prevented === true && medium.loaded;
