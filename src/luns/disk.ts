@@ -164,7 +164,7 @@ export function resumeSanitize(unit: LogicalUnit, { plan, failed }: InterruptedO
 }
 
 /** Memory is gone with the daemon, and what is done to it, or written on it. */
-const NOTHING_TO_KEEP: OperationStore & InformationStore & LogStore = { save: () => DONE };
+const NOTHING_TO_KEEP: OperationStore & InformationStore = { save: () => DONE };
 
 /** Where something of a disk is kept that has to outlive a restart if the disk does. */
 function storeOf<S>(options: DiskOptions, kept: S): S | typeof NOTHING_TO_KEEP | null {

@@ -124,7 +124,7 @@ function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
     refuse(task, unit, operation.sense, operation.pointer);
     return true;
   }
-  if (selfTest.inForeground && selfTest.refuses(row)) {
+  if (selfTest.refuses(row)) {
     refuse(task, unit, selfTest.sense, selfTest.pointer);
     return true;
   }

@@ -37,7 +37,6 @@ export const DS = 0x80;
 export const SPF = 0x40;
 /** In the control byte of a parameter: the unit does not save it by itself. */
 export const TSD = 0x20;
-export const FORMAT_AND_LINKING = 0x03;
 
 export const isSaved = (page: LogPage, unit: LogicalUnit): boolean =>
   page.savable && unit.logStore !== null;

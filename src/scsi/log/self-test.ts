@@ -78,7 +78,7 @@ export class SelfTest {
   }
 
   /** One is under way whose command waits for it. */
-  get inForeground(): boolean {
+  get #inForeground(): boolean {
     return this.#run?.foreground === true;
   }
 
@@ -97,7 +97,7 @@ export class SelfTest {
 
   /** Whether a command cannot be served meanwhile: in foreground mode all but those that ask who is there. */
   refuses(row: CommandRow): boolean {
-    return this.inForeground && row.attention === 'report';
+    return this.#inForeground && row.attention === 'report';
   }
 
   /** Begins a test in background mode; what it finds is logged. */

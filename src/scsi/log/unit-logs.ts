@@ -31,7 +31,7 @@ const COUNTS: readonly ((counters: UnitCounters) => number)[] = [
 ];
 
 /** Year and week, four and two characters; not set: spaces. */
-export const DATE_BYTES = 6;
+const DATE_BYTES = 6;
 const SPACE = 0x20;
 const MS_PER_HOUR = 3_600_000;
 
