@@ -17,6 +17,7 @@ import { SelfTest } from './log/self-test.ts';
 import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
 import { UnitLogs } from './log/unit-logs.ts';
 import { Medium, type MediumState } from './medium.ts';
+import type { OpticalDrive } from './mmc/optical-drive.ts';
 import type { ModePages } from './mode-page.ts';
 import { PowerCondition } from './power-condition.ts';
 import { Reservations } from './reservations.ts';
@@ -57,6 +58,8 @@ export interface LogicalUnitOptions {
   readonly deviceType: DeviceType;
   readonly identity: UnitIdentity;
   readonly block?: BlockDevice;
+  /** The drive of an optical unit, which has a `block` of 2048 bytes over the same store. */
+  readonly optical?: OpticalDrive;
   readonly modePages?: ModePages;
   readonly reservationStore?: ReservationStore | null;
   readonly operationStore?: OperationStore | null;
@@ -137,6 +140,8 @@ export class LogicalUnit {
   readonly deviceType: DeviceType;
   readonly identity: UnitIdentity;
   readonly block: BlockDevice | null;
+  /** The drive of an optical unit; null: this is none. */
+  readonly optical: OpticalDrive | null;
   readonly modePages: ModePages | null;
   /** What can be taken out of it; null: the medium is fixed. */
   readonly medium: Medium | null;
@@ -209,6 +214,7 @@ export class LogicalUnit {
     this.deviceType = options.deviceType;
     this.identity = options.identity;
     this.block = options.block ?? null;
+    this.optical = options.optical ?? null;
     this.modePages = options.modePages ?? null;
     this.medium =
       options.removable === true

@@ -124,6 +124,13 @@ export class Segments {
     });
   }
 
+  /** Sets buffer bytes [at, at + bytes) to zero. */
+  zero(at: number, bytes: number): void {
+    this.#each(at, bytes, (view, offset, length) => {
+      view.fill(0, offset, offset + length);
+    });
+  }
+
   /** Copies buffer bytes [at, at + bytes) to `target` at `to`. Cold path (parameter lists). */
   get(at: number, target: Uint8Array, to: number, bytes: number): void {
     this.#each(at, bytes, (view, offset, length, done) => {

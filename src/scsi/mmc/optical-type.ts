@@ -1,0 +1,9 @@
+/** The device types of optical drives (SPC-4 6.4.2 type 05h). */
+import { type DeviceType, deviceType } from '../command-table.ts';
+import { spcCommands } from '../spc/commands.ts';
+import { opticalCommands } from './commands.ts';
+
+export const CD_DVD = 0x05;
+
+/** A drive that reads. */
+export const readDrive: DeviceType = deviceType(CD_DVD, [...spcCommands, ...opticalCommands]);

@@ -1,0 +1,194 @@
+/** READ(10) and READ(12): user data of sectors that have 2048 bytes of it (MMC-6 6.14, 6.15). */
+import { bits, u } from '../cdb.ts';
+import { command, READS_EXTENT } from '../command-table.ts';
+import { DONE, type StoreReply } from '../contracts.ts';
+import { refuse, unitOf } from '../parameter-data.ts';
+import { endWithBuffer, NO_BUFFER } from '../sbc/access.ts';
+import { MAX_TRANSFER_BYTES } from '../sbc/block-device.ts';
+import { BOUNCE_BYTES } from '../sbc/bounce.ts';
+import { checkTransferFault } from '../sbc/store-fault.ts';
+import {
+  ILLEGAL_MODE_FOR_THIS_TRACK,
+  INVALID_FIELD_IN_CDB,
+  L_EC_UNCORRECTABLE_ERROR,
+  LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE,
+} from '../sense-codes.ts';
+import type { Task } from '../task.ts';
+import { type SectorRun, STORED_BYTES } from './disc.ts';
+import { BLOCK_BYTES, discOf, opticalOf } from './optical-drive.ts';
+import { userDataAt } from './sector/user-data.ts';
+
+const DPO = bits(1, 4, 4);
+const FUA = bits(1, 3, 3);
+
+const POLICY = {
+  data: 'in',
+  medium: 'required',
+  attention: 'report',
+  reservation: 'reads',
+  extent: READS_EXTENT,
+  zeroBlocks: 'none',
+} as const;
+
+export const READ_10 = command(
+  0x28,
+  'READ(10)',
+  10,
+  // RELADR is obsolete.
+  { dpo: DPO, fua: FUA, lba: u(2, 4), blocks: u(7, 2) },
+  { ...POLICY, clause: 'MMC-6 6.14' },
+);
+export const READ_12 = command(
+  0xa8,
+  'READ(12)',
+  12,
+  { dpo: DPO, fua: FUA, lba: u(2, 4), blocks: u(6, 4), streaming: bits(10, 7, 7) },
+  { ...POLICY, clause: 'MMC-6 6.15' },
+);
+
+const MAX_BLOCKS = MAX_TRANSFER_BYTES / BLOCK_BYTES;
+
+/** Sectors that can be read in one go, or (sense) why the first cannot. */
+interface Round {
+  readonly run: SectorRun;
+  readonly lba: number;
+  readonly blocks: number;
+}
+
+/** Whether the sectors of a run are read by READ: the others have user data of another length. */
+function hasBlocks({ form }: SectorRun): boolean {
+  return form === 'mode1' || form === 'form1' || form === 'mixed';
+}
+
+/** What comes next of a request, or why it cannot be read. */
+function roundOf(task: Task): Round | number {
+  const disc = discOf(task);
+  const lba = task.lba + Math.floor(task.position / BLOCK_BYTES);
+  const run = disc.runAt(lba);
+  if (run === null) return LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
+  if (!hasBlocks(run)) return ILLEGAL_MODE_FOR_THIS_TRACK;
+  const left = Math.ceil((task.remaining - task.position) / BLOCK_BYTES);
+  const blocks = Math.min(left, run.first + run.blocks - lba);
+  const bad = disc.unreadable?.firstIn(lba, blocks) ?? -1;
+  if (bad === lba) return L_EC_UNCORRECTABLE_ERROR;
+  return { run, lba, blocks: bad < 0 ? blocks : bad - lba };
+}
+
+/**
+ * Reads run by run. `task.position` is how many bytes are read, `task.remaining` how many the initiator has room for,
+ * `task.scratch` the bounce buffer.
+ */
+export function read(task: Task): void {
+  task.scratch = NO_BUFFER;
+  if (task.blocks > MAX_BLOCKS) {
+    refuse(task, INVALID_FIELD_IN_CDB);
+    return;
+  }
+  task.lba |= 0;
+  task.dataInWanted = task.blocks * BLOCK_BYTES;
+  task.position = 0;
+  task.remaining = Math.min(task.dataInWanted, task.dataIn.bytes);
+  next(task);
+}
+
+function end(task: Task): void {
+  task.dataInMoved = task.position;
+  if (task.scratch === NO_BUFFER) unitOf(task).finish(task);
+  else endWithBuffer(task);
+}
+
+/** Ends the command at the sector that comes next. */
+function fail(task: Task, sense: number): void {
+  task.check(sense, (task.lba + Math.floor(task.position / BLOCK_BYTES)) >>> 0);
+  end(task);
+}
+
+function next(task: Task): void {
+  if (task.position >= task.remaining || task.aborting) {
+    end(task);
+    return;
+  }
+  const round = roundOf(task);
+  if (typeof round === 'number') {
+    fail(task, round);
+    return;
+  }
+  const { run, blocks } = round;
+  const rest = task.remaining - task.position;
+  if (run.stored === 'nothing') {
+    const bytes = Math.min(blocks * BLOCK_BYTES, rest);
+    task.dataIn.zero(task.position, bytes);
+    task.position += bytes;
+    next(task);
+  } else if (isPlain(run) && task.position === 0 && blocks * BLOCK_BYTES >= rest) {
+    readStraight(task, round);
+  } else if (task.scratch === NO_BUFFER) {
+    opticalOf(task).bounce.acquire(task, next);
+  } else {
+    readThrough(task, round);
+  }
+}
+
+/** The store has nothing between the user data of one sector and the next. */
+function isPlain({ stored, strideBytes }: SectorRun): boolean {
+  return stored === 'user' && strideBytes === BLOCK_BYTES;
+}
+
+/** The whole request lies in the store as it is asked for. */
+function readStraight(task: Task, { run, lba }: Round): void {
+  const { store } = opticalOf(task);
+  const at = run.position + (lba - run.first) * BLOCK_BYTES;
+  task.await(store.read(task, at, task.remaining, task.dataIn), straightRead);
+}
+
+function straightRead(task: Task, reply: StoreReply): void {
+  if (reply === DONE) {
+    task.position = task.remaining;
+  } else {
+    task.position = Math.min(task.storedBytes, task.remaining);
+    checkTransferFault(task, reply, task.lba * BLOCK_BYTES);
+  }
+  end(task);
+}
+
+/** Sectors of a round that the bounce buffer holds. */
+function bouncedOf({ run, blocks }: Round): number {
+  return Math.min(blocks, Math.floor(BOUNCE_BYTES / run.strideBytes));
+}
+
+function readThrough(task: Task, round: Round): void {
+  const { store, bounce } = opticalOf(task);
+  const { run, lba } = round;
+  const at = run.position + (lba - run.first) * run.strideBytes;
+  const bytes = (bouncedOf(round) - 1) * run.strideBytes + STORED_BYTES[run.stored];
+  task.await(store.read(task, at, bytes, bounce.segmentsOf(task)), readIntoBuffer);
+}
+
+function readIntoBuffer(task: Task, reply: StoreReply): void {
+  const round = roundOf(task);
+  if (typeof round === 'number') {
+    fail(task, round);
+    return;
+  }
+  const { run, lba } = round;
+  const sectors = bouncedOf(round);
+  const good = reply === DONE ? sectors : Math.floor(task.storedBytes / run.strideBytes);
+  const bytes = opticalOf(task).bounce.bytesOf(task);
+  for (let i = 0; i < Math.min(sectors, good); i += 1) {
+    const at = userDataAt(run, bytes, i * run.strideBytes);
+    if (at < 0) {
+      fail(task, ILLEGAL_MODE_FOR_THIS_TRACK);
+      return;
+    }
+    const length = Math.min(BLOCK_BYTES, task.remaining - task.position);
+    task.dataIn.put(task.position, bytes, at, length);
+    task.position += length;
+  }
+  if (reply === DONE) {
+    next(task);
+    return;
+  }
+  task.storedBytes = 0;
+  checkTransferFault(task, reply, (lba + good) * BLOCK_BYTES);
+  end(task);
+}
