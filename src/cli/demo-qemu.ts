@@ -103,15 +103,21 @@ async function listDisks({ guest, cast }: QemuStage): Promise<Shown> {
   return { text, facts: { lsscsi: lines } };
 }
 
+/** The name that the guest has for LUN 0: it looks at its disks side by side, so the names fall as they may. */
+async function firstDisk(guest: QemuStage['guest']): Promise<string> {
+  return `/dev/${await guest.run('ls /sys/class/scsi_device/*:0:0:0/device/block')}`;
+}
+
 async function writeFiles({ guest }: QemuStage): Promise<Shown> {
+  const disk = await firstDisk(guest);
   const sums = await guest.run(`
-    /usr/bin/mke2fs -q -t ext4 /dev/sda
-    mount /dev/sda /mnt
+    /usr/bin/mke2fs -q -t ext4 ${disk}
+    mount ${disk} /mnt
     for i in $(seq ${FILES}); do dd if=/dev/urandom of=/mnt/file$i bs=1M count=2 2>/dev/null; done
     cd /mnt; sha256sum file* > sums; cd /
     umount /mnt
     echo 3 > /proc/sys/vm/drop_caches
-    mount /dev/sda /mnt
+    mount ${disk} /mnt
     cd /mnt; sha256sum -c sums; cd /
     umount /mnt`);
   const good = sums.split('\n').filter((line) => line.endsWith(': OK')).length;
@@ -121,12 +127,13 @@ async function writeFiles({ guest }: QemuStage): Promise<Shown> {
 }
 
 async function compareImage({ guest, image }: QemuStage): Promise<Shown> {
-  const [seen = ''] = (await guest.run('sha256sum /dev/sda')).split(' ');
+  const disk = await firstDisk(guest);
+  const [seen = ''] = (await guest.run(`sha256sum ${disk}`)).split(' ');
   const hash = createHash('sha256');
   await pipeline(createReadStream(image), hash);
   const stored = hash.digest('hex');
   check(seen === stored, `the guest reads ${seen}, the image is ${stored}`);
-  const text = `sha256 of /dev/sda in the guest and of a.img here: ${seen.slice(0, 16)}…, both`;
+  const text = `sha256 of ${disk} in the guest and of a.img here: ${seen.slice(0, 16)}…, both`;
   return { text, facts: { sha256: seen } };
 }
 
