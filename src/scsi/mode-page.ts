@@ -15,15 +15,7 @@ import {
   TEST,
 } from './informational-exceptions.ts';
 import type { LogicalUnit } from './logical-unit.ts';
-import {
-  ENABLE_BYTE,
-  IDLE_A_ENABLE,
-  IDLE_A_TIMER,
-  POWER_PAGE,
-  POWER_PAGE_BYTES,
-  STANDBY_Z_ENABLE,
-  STANDBY_Z_TIMER,
-} from './power-condition.ts';
+import { POWER_PAGE, POWER_PAGE_BYTES, QUIET_CONDITIONS } from './power-condition.ts';
 import type { Task } from './task.ts';
 
 /** PAGE CONTROL of MODE SENSE. */
@@ -162,16 +154,21 @@ const INFORMATIONAL_EXCEPTIONS: ModePage = {
   reserved: impossibleIn,
 };
 
-/** Power Condition (SPC-4 7.5.13): timers of idle_a and standby_z, off at first. */
+function powerTimers(): Record<number, number> {
+  const mask: Record<number, number> = {};
+  for (const { enableByte, enable, timer } of QUIET_CONDITIONS) {
+    mask[enableByte] = (mask[enableByte] ?? 0) | enable;
+    Object.assign(mask, allOnes(timer, 4));
+  }
+  return mask;
+}
+
+/** Power Condition (SPC-4 7.5.13): a timer of each condition, off at first. */
 const POWER_CONDITIONS = page(
   'Power condition',
   POWER_PAGE_BYTES,
   { 0: POWER_PAGE },
-  {
-    [ENABLE_BYTE]: IDLE_A_ENABLE | STANDBY_Z_ENABLE,
-    ...allOnes(IDLE_A_TIMER, 4),
-    ...allOnes(STANDBY_Z_TIMER, 4),
-  },
+  powerTimers(),
 );
 
 export interface DiskModePagesOptions {

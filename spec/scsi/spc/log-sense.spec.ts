@@ -11,10 +11,10 @@ const log = (n: TestNexus, page: number, subpage = 0, pointer = 0) =>
 describe('LOG SENSE', () => {
   it('lists its pages, with subpages too', () => {
     const a = disk().nexus('a').clear();
-    assert.equal(hex(log(a, 0x40).dataIn), '00000008' + '0002030d0e10192f');
+    assert.equal(hex(log(a, 0x40).dataIn), '00000009' + '0002030d0e10191a2f');
     assert.equal(
       hex(log(a, 0x40, 0xff).dataIn),
-      '40ff0012' + '000000ff020003000d000e00100019002f00',
+      '40ff0014' + '000000ff020003000d000e00100019001a002f00',
     );
   });
 
