@@ -65,8 +65,19 @@ function allOnes(at: number, bytes: number): Record<number, number> {
   return Object.fromEntries(Array.from({ length: bytes }, (_, i) => [at + i, 0xff]));
 }
 
-/** Read-Write error recovery (SBC-3 6.5.8): the store replaces bad places by itself (AWRE), nothing is tunable. */
-const READ_WRITE_ERROR_RECOVERY = page('Read-Write error recovery', 12, { 0: 0x01, 2: 0x80 });
+const ERROR_RECOVERY = 0x01;
+const AWRE = 0x80;
+const PER = 0x04;
+/**
+ * Read-Write error recovery (SBC-3 6.5.8): the store replaces bad places by itself (AWRE), and no error is recovered that anybody
+ * could be told of; PER is about informational exceptions (MRIE 3h).
+ */
+const READ_WRITE_ERROR_RECOVERY = page(
+  'Read-Write error recovery',
+  12,
+  { 0: ERROR_RECOVERY, 2: AWRE },
+  { 2: PER },
+);
 
 const WCE = 0x04;
 /** Caching (SBC-3 6.5.5): WCE; reads always use the cache (RCD = 0). */
@@ -422,6 +433,7 @@ export class ModePages {
     const unit = this.#unit;
     if (unit === null) return;
     const values = this.#current;
+    unit.reportsRecoveredErrors = this.#bit(values, ERROR_RECOVERY, 2, PER);
     unit.writeCacheEnabled = this.#bit(values, CACHING, 2, WCE);
     unit.descriptorSense = this.#bit(values, CONTROL, 2, D_SENSE);
     unit.softwareWriteProtect = this.#bit(values, CONTROL, DEVICE_BYTE, SWP);

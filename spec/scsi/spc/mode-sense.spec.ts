@@ -46,7 +46,7 @@ describe('MODE SENSE', () => {
     assert.deepEqual(six.subarray(4), sense10(a, 0x3f).dataIn.subarray(8));
   });
 
-  it('marks as changeable WCE, TST, D_SENSE, QAM, NUAR, QERR, UA_INTLCK_CTRL, SWP, TAS, timers, DEXCPT, EWASC, TEST and MRIE, and nothing else', () => {
+  it('marks as changeable PER, WCE, TST, D_SENSE, QAM, NUAR, QERR, UA_INTLCK_CTRL, SWP, TAS, timers, DEXCPT, EWASC, TEST and MRIE, and nothing else', () => {
     const mask = sense10(a, 0x7f).dataIn.subarray(8);
     const ones: string[] = [];
     for (let at = 0; at < mask.length; ) {
@@ -57,6 +57,7 @@ describe('MODE SENSE', () => {
       at += length;
     }
     assert.deepEqual(ones, [
+      '1.2=4',
       '8.2=4',
       '10.2=36',
       '10.3=30',
