@@ -5,7 +5,8 @@ import { hostname } from 'node:os';
 import type { UnitIdentity } from '../scsi/logical-unit.ts';
 
 const VENDOR = 'RINGSCSI';
-const PRODUCT = 'Virtual disk';
+const DISK_PRODUCT = 'Virtual disk';
+const OPTICAL_PRODUCT = 'CD/DVD drive';
 const REVISION_CHARACTERS = 4;
 const DERIVED_SERIAL_DIGITS = 20;
 const NAA_BYTES = 8;
@@ -14,7 +15,7 @@ const NAA_LOCALLY_ASSIGNED = 0x30;
 export interface IdentitySource {
   /** What tells this daemon's disks from those of others: the id kept in the state directory, or `hostId()`. */
   readonly installation: string;
-  /** Canonical path of the image; absent for a disk in memory. */
+  /** Canonical path of the image; absent for a disk in memory, and for a drive, whose discs change. */
   readonly path?: string;
   readonly lun: number;
   /** Chosen by the owner: it alone decides then, so the same serial is the same disk wherever it is served. */
@@ -60,7 +61,16 @@ export function productRevision(): string {
   return version.slice(0, REVISION_CHARACTERS).replace(/\.$/, '');
 }
 
+function identity(product: string, serial: string, naa: Uint8Array): UnitIdentity {
+  return { vendor: VENDOR, product, revision: productRevision(), serial, naa };
+}
+
 /** What INQUIRY and the VPD pages say about a disk. */
 export function diskIdentity(serial: string, naa: Uint8Array): UnitIdentity {
-  return { vendor: VENDOR, product: PRODUCT, revision: productRevision(), serial, naa };
+  return identity(DISK_PRODUCT, serial, naa);
+}
+
+/** What they say about an optical drive. */
+export function opticalIdentity(serial: string, naa: Uint8Array): UnitIdentity {
+  return identity(OPTICAL_PRODUCT, serial, naa);
 }
