@@ -15,7 +15,7 @@ const NAA_LOCALLY_ASSIGNED = 0x30;
 export interface IdentitySource {
   /** What tells this daemon's disks from those of others: the id kept in the state directory, or `hostId()`. */
   readonly installation: string;
-  /** Canonical path of the image; absent for a disk in memory, and for a drive, whose discs change. */
+  /** Canonical path of the image; absent for a disk in memory. */
   readonly path?: string;
   readonly lun: number;
   /** Chosen by the owner: it alone decides then, so the same serial is the same disk wherever it is served. */
