@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert';
 import { closeSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runChecks } from '../../src/conformance/run.ts';
 import type { LunStatus } from '../../src/daemon/attached-disk.ts';
 import type { MediaChange, MediaStatus } from '../../src/daemon/media-house.ts';
 import { type Initiator, openInitiator } from '../../src/initiator/initiator.ts';
@@ -22,14 +23,14 @@ describe('CD drives of a daemon', function () {
   const directory = mkdtempSync(join(tmpdir(), 'ringscsi-cdrom-'));
   let daemon: DaemonProcess;
   let open: Initiator[] = [];
-  let a: TestInitiator;
+  let a: TestInitiator<Initiator>;
 
   const image = (name: string, sectors: number, fill: number): string => {
     const path = join(directory, name);
     writeFileSync(path, Buffer.alloc(sectors * SECTOR, fill));
     return path;
   };
-  const attach = async (lun: number, name = 'a'): Promise<TestInitiator> => {
+  const attach = async (lun: number, name = 'a'): Promise<TestInitiator<Initiator>> => {
     const initiator = await openInitiator({ connect: daemon.connect, name });
     open.push(initiator);
     const test = new TestInitiator(initiator, lun);
@@ -215,6 +216,14 @@ describe('CD drives of a daemon', function () {
         'Cannot resize LUN 0 to 1048576 bytes: it is an optical drive, media load puts a larger disc in',
     });
     await assert.rejects(daemon.call('lun.standby', { lun: 0 }), { message: /Cannot put LUN 0/ });
+  });
+
+  it('fails no check of ringscsi conformance, --destructive or not', async () => {
+    const results = await runChecks(a.initiator, 0, true);
+    assert.deepEqual(
+      results.filter(({ result }) => result === 'fail'),
+      [],
+    );
   });
 
   it('is added and removed while the daemon runs, and its image is free then', async () => {
