@@ -4,7 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { DONE, type StoreReply } from '../contracts.ts';
-import type { LogicalUnit, UnitCounters } from '../logical-unit.ts';
+import type { LogicalUnit } from '../logical-unit.ts';
 import { newPrivateTask } from '../private-task.ts';
 import type { Task } from '../task.ts';
 import { decodeResults, SelfTestResults } from './self-test-results.ts';
@@ -19,15 +19,22 @@ export const READ_COMMANDS = 4;
 export const WRITE_COMMANDS = 5;
 export const BYTES_RECEIVED = 6;
 export const BYTES_TRANSMITTED = 7;
-const COUNTS: readonly ((counters: UnitCounters) => number)[] = [
-  (counters) => counters.bytesWritten,
-  (counters) => counters.writeErrors,
-  (counters) => counters.bytesRead,
-  (counters) => counters.readErrors,
-  (counters) => counters.reads,
-  (counters) => counters.writes,
-  (counters) => counters.bytesWritten,
-  (counters) => counters.bytesRead,
+/** Milliseconds, and fractions of them. */
+export const READ_TIME = 8;
+export const WRITE_TIME = 9;
+export const IDLE_TIME = 10;
+const COUNTS: readonly ((unit: LogicalUnit) => number)[] = [
+  ({ counters }) => counters.bytesWritten,
+  ({ counters }) => counters.writeErrors,
+  ({ counters }) => counters.bytesRead,
+  ({ counters }) => counters.readErrors,
+  ({ counters }) => counters.reads,
+  ({ counters }) => counters.writes,
+  ({ counters }) => counters.bytesWritten,
+  ({ counters }) => counters.bytesRead,
+  ({ times }) => times.readMs,
+  ({ times }) => times.writeMs,
+  ({ times }) => times.idleMs,
 ];
 
 /** Year and week, four and two characters; not set: spaces. */
@@ -35,12 +42,15 @@ const DATE_BYTES = 6;
 const SPACE = 0x20;
 const MS_PER_HOUR = 3_600_000;
 
-/** Layout of what is kept: this byte, the counts and three numbers more (f64), the date, the results of self-tests. */
-const LAYOUT = 1;
+/**
+ * Layout of what is kept: this byte, the counts and three numbers more (f64), the date, the results of self-tests. Layout 1 had no
+ * times.
+ */
+const LAYOUT = 2;
+const COUNTS_OF_LAYOUT = [0, READ_TIME, COUNTS.length];
 const NUMBERS_AT = 1;
-const NUMBERS = COUNTS.length + 3;
-const DATE_AT = NUMBERS_AT + NUMBERS * 8;
-const RESULTS_AT = DATE_AT + DATE_BYTES;
+const FURTHER_NUMBERS = 3;
+const dateAt = (counts: number): number => NUMBERS_AT + (counts + FURTHER_NUMBERS) * 8;
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -62,14 +72,17 @@ export interface KeptLogs {
 
 /** What `UnitLogs.encode` made these bytes from, or null. */
 export function decodeLogs(bytes: Uint8Array): KeptLogs | null {
-  if (bytes[0] !== LAYOUT || bytes.length < RESULTS_AT) return null;
-  const results = decodeResults(bytes.subarray(RESULTS_AT));
+  const known = COUNTS_OF_LAYOUT[bytes[0] ?? 0] ?? 0;
+  const at = dateAt(known);
+  if (known === 0 || bytes.length < at + DATE_BYTES) return null;
+  const results = decodeResults(bytes.subarray(at + DATE_BYTES));
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const numbers = Array.from({ length: NUMBERS }, (_, i) => view.getFloat64(NUMBERS_AT + i * 8));
+  const length = known + FURTHER_NUMBERS;
+  const numbers = Array.from({ length }, (_, i) => view.getFloat64(NUMBERS_AT + i * 8));
   if (results === null || !numbers.every((value) => value >= 0 && value <= MOST)) return null;
-  const [startStopCycles = 0, loadUnloadCycles = 0, ageMs = 0] = numbers.slice(COUNTS.length);
-  const counts = numbers.slice(0, COUNTS.length);
-  const date = bytes.slice(DATE_AT, RESULTS_AT);
+  const [startStopCycles = 0, loadUnloadCycles = 0, ageMs = 0] = numbers.slice(known);
+  const counts = numbers.slice(0, known);
+  const date = bytes.slice(at, at + DATE_BYTES);
   return { counts, startStopCycles, loadUnloadCycles, ageMs, date, results };
 }
 
@@ -124,15 +137,16 @@ export class UnitLogs {
 
   encode(): Uint8Array {
     const results = this.selfTests.encode();
-    const bytes = new Uint8Array(RESULTS_AT + results.length);
+    const at = dateAt(COUNTS.length);
+    const bytes = new Uint8Array(at + DATE_BYTES + results.length);
     const view = new DataView(bytes.buffer);
     bytes[0] = LAYOUT;
     const ageMs = this.#earlierMs + performance.now() - this.#bornMs;
     const counts = COUNTS.map((_, index) => this.count(index));
     const numbers = [...counts, this.startStopCycles, this.loadUnloadCycles, ageMs];
     for (const [i, value] of numbers.entries()) view.setFloat64(NUMBERS_AT + i * 8, value);
-    bytes.set(this.#date, DATE_AT);
-    bytes.set(results, RESULTS_AT);
+    bytes.set(this.#date, at);
+    bytes.set(results, at + DATE_BYTES);
     return bytes;
   }
 
@@ -168,6 +182,6 @@ export class UnitLogs {
   }
 
   #counted(index: number): number {
-    return COUNTS[index]?.(this.#unit.counters) ?? 0;
+    return COUNTS[index]?.(this.#unit) ?? 0;
   }
 }
