@@ -13,6 +13,7 @@ import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
 import { CopyResults } from './copy/copy-results.ts';
 import type { RodToken } from './copy/rod-token.ts';
 import { InformationalExceptions } from './informational-exceptions.ts';
+import { ProcessingTimes } from './log/processing-times.ts';
 import { SelfTest } from './log/self-test.ts';
 import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
 import { UnitLogs } from './log/unit-logs.ts';
@@ -171,6 +172,7 @@ export class LogicalUnit {
 
   /** Commands that ended, and what they did. */
   readonly counters: UnitCounters = new UnitCounters();
+  readonly times: ProcessingTimes;
   /** What LOG SENSE tells, and where it is kept; null: there is no such place. */
   readonly logs: UnitLogs = new UnitLogs(this);
   readonly logStore: LogStore | null;
@@ -210,6 +212,7 @@ export class LogicalUnit {
 
   constructor(options: LogicalUnitOptions) {
     this.target = options.target;
+    this.times = new ProcessingTimes(options.target.clock);
     this.taskSet = new TaskSet(this);
     this.lun = options.lun;
     this.normalAca = options.lun >= 0;
