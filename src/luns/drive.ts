@@ -250,7 +250,7 @@ export class Drive implements MediumChanger {
   #takeOut(unit: LogicalUnit, force: boolean, action: string, done: Removed): void {
     const { timers, store } = this.#given;
     const medium = mediumOf(unit);
-    medium.leave();
+    medium.leave(unit);
     const patience = timers.after(GRACE_MS, () => unit.taskSet.abortWork());
     const stay = (error: InventoryError, flushed: boolean): void => {
       medium.stay(unit);
@@ -274,6 +274,8 @@ export class Drive implements MediumChanger {
         }
         unit.cachedWrites.stable(unit.cachedWrites.count);
         this.#empty();
+        // Who held an optical disc fast held this one; a persistent prevention is about the drive.
+        if (unit.optical !== null) medium.overrule();
         medium.take();
         done(null, reply === DONE);
       });
