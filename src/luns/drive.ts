@@ -37,6 +37,8 @@ export interface DriveStatus {
   readonly locked: boolean;
   /** Names of the initiators that do. */
   readonly preventedBy: readonly string[];
+  /** The operator has asked for the medium, which has not left since. */
+  readonly ejectRequested: boolean;
 }
 
 /** Who has the files of media and their locks. It is asked, and answers when it can: `Drive.insert`, `Drive.answer`. */
@@ -92,9 +94,9 @@ export class Drive implements MediumChanger {
   }
 
   status(unit: LogicalUnit): DriveStatus {
-    const { place, generation, locked, holders } = mediumOf(unit);
+    const { place, generation, locked, holders, requested: ejectRequested } = mediumOf(unit);
     const preventedBy = holders.map(({ name, port }) => name || port);
-    return { lun: unit.lun, place, generation, locked, preventedBy };
+    return { lun: unit.lun, place, generation, locked, preventedBy, ejectRequested };
   }
 
   ejected(task: Task, unit: LogicalUnit): StoreReply {
@@ -183,6 +185,26 @@ export class Drive implements MediumChanger {
     }
     this.#checkRemovable(unit, force, action);
     this.#takeOut(unit, force, action, done);
+  }
+
+  /**
+   * The operator asks for the medium: the initiators of an optical drive have an event, as when somebody presses the button of a drive that
+   * is locked. `silently`: those of a disk, which have no events, are not told. Throws InventoryError.
+   */
+  request(unit: LogicalUnit, silently: boolean): void {
+    const medium = mediumOf(unit);
+    const action = `Cannot ask for the medium of LUN ${unit.lun}`;
+    if (medium.place !== 'drive') {
+      throw new InventoryError('ERR_MEDIUM_MISSING', `${action}: there is none in the drive`);
+    }
+    if (unit.optical === null && !silently) {
+      throw new InventoryError(
+        'ERR_MEDIUM_UNASKED',
+        `${action}: a disk has no events, its initiators cannot be asked`,
+      );
+    }
+    medium.requested = true;
+    unit.optical?.events.ejectRequested();
   }
 
   /** Calls `empty` when the medium that is out is not used any more: an eject waits for what has begun beside it. */
