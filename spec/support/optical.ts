@@ -1,7 +1,6 @@
 /** Optical drives over HeldStores, and discs to put into them. */
-import { createOptical } from '../../src/luns/optical.ts';
+import { createOptical, type OpticalOptions } from '../../src/luns/optical.ts';
 import type { LogicalUnit } from '../../src/scsi/logical-unit.ts';
-import type { MediaChangeStyle } from '../../src/scsi/medium.ts';
 import type { DiscLayout, SectorForm, SectorRun, Track } from '../../src/scsi/mmc/disc.ts';
 import { FinishedDisc } from '../../src/scsi/mmc/finished-disc.ts';
 import { CD_ROM, type Profile } from '../../src/scsi/mmc/profile.ts';
@@ -70,7 +69,7 @@ export interface OpticalBed {
 export function optical(
   layout: DiscLayout,
   bytes: Uint8Array,
-  options: { readonly mediaChangeStyle?: MediaChangeStyle } = {},
+  options: Pick<OpticalOptions, 'mediaChangeStyle' | 'medium'> = {},
 ): OpticalBed {
   const bed = new Testbed();
   const store = new HeldStore({ bytes: bytes.length, readOnly: true });
