@@ -93,8 +93,10 @@ export class MediaHouse {
   /** Puts a medium into a drive, in the place of the one that is there. Throws LunError, DiskFileError, ReactorRefusedError. */
   load({ lun, path, readOnly, force }: LoadRequest): Promise<MediaChange> {
     return this.#changing(lun, 'load a medium into', async ({ disk, medium }) => {
+      const same = path === null || path === medium.path;
+      const protectedSo = path === null || readOnly === null || readOnly === medium.readOnly;
       // It is in.
-      if (path === null && medium.place === 'drive') return true;
+      if (same && protectedSo && medium.place === 'drive') return true;
       const hand = disk.pickUp(path, readOnly, this.#options.disks.values());
       return await this.#put(disk, hand, { force, asked: false });
     });

@@ -257,6 +257,9 @@ export class Drive implements MediumChanger {
         `${action}: a SANITIZE or FORMAT UNIT is under way or has failed, it must have worked first`,
       );
     }
+    if (mediumOf(unit).leaving) {
+      throw new InventoryError('ERR_LUN_BUSY', `${action}: a guest is ejecting it`);
+    }
     if (!force && mediumOf(unit).prevented) throw this.#prevented(unit, action);
   }
 

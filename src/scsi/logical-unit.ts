@@ -16,6 +16,7 @@ import { InformationalExceptions } from './informational-exceptions.ts';
 import { SelfTest } from './log/self-test.ts';
 import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
 import { UnitLogs } from './log/unit-logs.ts';
+import { MediaRequests } from './media-request.ts';
 import { type MediaChangeStyle, Medium, type MediumState } from './medium.ts';
 import type { OpticalDrive } from './mmc/optical-drive.ts';
 import type { ModePages } from './mode-page.ts';
@@ -147,6 +148,8 @@ export class LogicalUnit {
   readonly modePages: ModePages | null;
   /** What can be taken out of it; null: the medium is fixed. */
   readonly medium: Medium | null;
+  /** What guests without a SCSI driver of drives ask for. */
+  readonly mediaRequests: MediaRequests = new MediaRequests(this);
   readonly attention = new UnitAttention();
   readonly cachedWrites = new CachedWrites();
   readonly taskSet: TaskSet;

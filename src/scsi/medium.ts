@@ -74,6 +74,11 @@ export class Medium {
     return this.#place === 'drive' && !this.#leaving;
   }
 
+  /** It is being taken out. */
+  get leaving(): boolean {
+    return this.#leaving;
+  }
+
   /** Grows with every medium that comes into the drive, the same one again included: nobody knows what was done to it outside. */
   get generation(): number {
     return this.#generation;
