@@ -125,8 +125,10 @@ export class Target {
     unit.taskSet.whenIdle(() => {
       unit.selfTest.stop(() => {
         unit.copies.reset(() => {
-          if (unit.operation === null) gone();
-          else unit.operation.stop(gone);
+          unit.mediaRequests.stop(() => {
+            if (unit.operation === null) gone();
+            else unit.operation.stop(gone);
+          });
         });
       });
     });
