@@ -7,7 +7,7 @@ import type {
   ReservationStore,
 } from '../scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../scsi/logical-unit.ts';
-import type { MediumState } from '../scsi/medium.ts';
+import type { MediaChangeStyle, MediumState } from '../scsi/medium.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
 import { FinishedDisc } from '../scsi/mmc/finished-disc.ts';
 import { BLOCK_BYTES, OpticalDrive } from '../scsi/mmc/optical-drive.ts';
@@ -27,6 +27,8 @@ export interface OpticalOptions {
   readonly disc: Disc | null;
   /** How the drive is found; absent: with its first medium in it. */
   readonly medium?: MediumState;
+  /** How nexuses learn that a medium has gone; absent: `t10`. */
+  readonly mediaChangeStyle?: MediaChangeStyle;
 }
 
 export interface OpticalParts {
@@ -64,6 +66,9 @@ export function createOptical(
     removable: true,
     mediumChanger: parts.mediumChanger ?? null,
     ...(options.medium === undefined ? {} : { medium: options.medium }),
+    ...(options.mediaChangeStyle === undefined
+      ? {}
+      : { mediaChangeStyle: options.mediaChangeStyle }),
   });
 }
 
@@ -88,7 +93,7 @@ export function createDiscDrive(
   options: DiskOptions,
   parts: DiskParts,
 ): LogicalUnit {
-  const { lun, serial, naa, medium } = options;
+  const { lun, serial, naa, medium, mediaChangeStyle } = options;
   const { store, bounce, modePages, reservations, mediumChanger = null } = parts;
   const reservationStore = options.savable ? parts.reservationStore : null;
   const unit = createOptical(
@@ -98,6 +103,7 @@ export function createDiscDrive(
       identity: opticalIdentity(serial, naa),
       disc: discIn(options.backing),
       ...(medium === undefined ? {} : { medium }),
+      ...(mediaChangeStyle === undefined ? {} : { mediaChangeStyle }),
     },
     { store, bounce, modePages, reservationStore, mediumChanger },
   );

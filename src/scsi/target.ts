@@ -130,8 +130,10 @@ export class Target {
     unit.taskSet.whenIdle(() => {
       unit.selfTest.stop(() => {
         unit.copies.reset(() => {
-          if (unit.operation === null) gone();
-          else unit.operation.stop(gone);
+          unit.mediaRequests.stop(() => {
+            if (unit.operation === null) gone();
+            else unit.operation.stop(gone);
+          });
         });
       });
     });
@@ -188,6 +190,7 @@ export class Target {
       unit.attention.forget(nexus.index);
       unit.cachedWrites.forget(nexus.index);
       unit.buffers.forget(nexus.index);
+      unit.optical?.events.forget(nexus.index);
     }
   }
 
