@@ -40,7 +40,8 @@ const DPOFUA = 0x10;
 
 /** DEVICE-SPECIFIC PARAMETER byte of a logical unit. */
 export function deviceSpecificParameter(unit: LogicalUnit): number {
-  if (unit.block === null) return 0;
+  // Of optical drives it is reserved.
+  if (unit.block === null || unit.optical !== null) return 0;
   // Without a medium there is none that could be protected.
   const readOnly = unit.medium?.loaded !== false && unit.block.store.readOnly;
   const writeProtected = readOnly || unit.softwareWriteProtect;
