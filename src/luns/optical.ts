@@ -18,6 +18,8 @@ export interface OpticalOptions {
   readonly disc: Disc | null;
   /** How the drive is found; absent: with its first medium in it. */
   readonly medium?: MediumState;
+  /** It is a writer; absent: it only reads. */
+  readonly writes?: boolean;
 }
 
 export interface OpticalParts {
@@ -27,6 +29,8 @@ export interface OpticalParts {
   readonly reservationStore: ReservationStore | null;
   /** Who brings other discs; null or absent: there is one, and it stays there. */
   readonly mediumChanger?: MediumChanger | null;
+  /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
+  readonly now?: () => number;
 }
 
 /** The logical unit of an optical drive. The target does not know it yet (`Target.addUnit`). */
@@ -49,7 +53,13 @@ export function createOptical(
     deviceType: readDrive,
     identity: options.identity,
     block,
-    optical: new OpticalDrive({ store, bounce, disc: options.disc }),
+    optical: new OpticalDrive({
+      store,
+      bounce,
+      disc: options.disc,
+      writes: options.writes ?? false,
+      ...(parts.now === undefined ? {} : { now: parts.now }),
+    }),
     modePages: parts.modePages,
     reservationStore: parts.reservationStore,
     removable: true,

@@ -15,6 +15,11 @@ import {
 
 export const NO_ADDITIONAL_SENSE_INFORMATION = 0;
 
+export const AUDIO_PLAY_OPERATION_IN_PROGRESS = packSense(NO_SENSE, 0x00, 0x11);
+export const AUDIO_PLAY_OPERATION_PAUSED = packSense(NO_SENSE, 0x00, 0x12);
+export const AUDIO_PLAY_OPERATION_SUCCESSFULLY_COMPLETED = packSense(NO_SENSE, 0x00, 0x13);
+export const AUDIO_PLAY_OPERATION_STOPPED_DUE_TO_ERROR = packSense(NO_SENSE, 0x00, 0x14);
+
 export const LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED = packSense(
   NOT_READY,
   0x04,
@@ -50,6 +55,8 @@ export const INVALID_COMMAND_OPERATION_CODE = packSense(ILLEGAL_REQUEST, 0x20, 0
 /** On a CD: a sector of another kind than the command is for. */
 export const ILLEGAL_MODE_FOR_THIS_TRACK = packSense(ILLEGAL_REQUEST, 0x64, 0x00);
 export const L_EC_UNCORRECTABLE_ERROR = packSense(MEDIUM_ERROR, 0x11, 0x05);
+/** The command is for discs of another kind. */
+export const CANNOT_READ_MEDIUM_INCOMPATIBLE_FORMAT = packSense(ILLEGAL_REQUEST, 0x30, 0x02);
 export const LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE = packSense(ILLEGAL_REQUEST, 0x21, 0x00);
 export const INVALID_TOKEN_OPERATION_UNSUPPORTED_TOKEN_TYPE = packSense(
   ILLEGAL_REQUEST,

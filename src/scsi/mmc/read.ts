@@ -49,7 +49,7 @@ export const READ_12 = command(
 const MAX_BLOCKS = MAX_TRANSFER_BYTES / BLOCK_BYTES;
 
 /** Sectors that can be read in one go, or (sense) why the first cannot. */
-interface Round {
+export interface Round {
   readonly run: SectorRun;
   readonly lba: number;
   readonly blocks: number;
@@ -60,8 +60,8 @@ function hasBlocks({ form }: SectorRun): boolean {
   return form === 'mode1' || form === 'form1' || form === 'mixed';
 }
 
-/** What comes next of a request, or why it cannot be read. */
-function roundOf(task: Task): Round | number {
+/** What comes next of a request (`task.position` of `task.remaining` bytes of user data), or why it cannot be read. */
+export function roundOf(task: Task): Round | number {
   const disc = discOf(task);
   const lba = task.lba + Math.floor(task.position / BLOCK_BYTES);
   const run = disc.runAt(lba);
@@ -85,6 +85,8 @@ export function read(task: Task): void {
     return;
   }
   task.lba |= 0;
+  // Whoever reads does not listen any more.
+  opticalOf(task).audio.moveTo(task.lba);
   task.dataInWanted = task.blocks * BLOCK_BYTES;
   task.position = 0;
   task.remaining = Math.min(task.dataInWanted, task.dataIn.bytes);
@@ -152,7 +154,7 @@ function straightRead(task: Task, reply: StoreReply): void {
 }
 
 /** Sectors of a round that the bounce buffer holds. */
-function bouncedOf({ run, blocks }: Round): number {
+export function bouncedOf({ run, blocks }: Round): number {
   return Math.min(blocks, Math.floor(BOUNCE_BYTES / run.strideBytes));
 }
 
