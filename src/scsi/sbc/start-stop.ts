@@ -146,6 +146,7 @@ function settle(task: Task, condition: number): void {
   const block = blockDeviceOf(task);
   const unit = unitOf(task);
   const starts = field(task.cdb, START) === 1;
+  if (condition === START_VALID && !starts) unit.optical?.audio.stop();
   if (condition !== START_VALID) {
     settleCondition(unit, condition);
   } else if (unit.medium === null) {
