@@ -6,6 +6,7 @@ import { audioCommands } from './audio/commands.ts';
 import { informationCommands } from './information/commands.ts';
 import { READ_10, READ_12, read } from './read.ts';
 import { READ_CAPACITY, readCapacity } from './read-capacity.ts';
+import { VERIFY_10, VERIFY_12, verify } from './verify.ts';
 
 type Entry = readonly [CommandRow, Handler];
 
@@ -16,6 +17,8 @@ export const opticalCommands: readonly Entry[] = [
   [READ_CAPACITY, readCapacity],
   [READ_10, read],
   [READ_12, read],
+  [VERIFY_10, verify],
+  [VERIFY_12, verify],
   ...informationCommands,
   ...audioCommands,
 ];
