@@ -10,9 +10,10 @@ import { LogicalUnit, type UnitIdentity } from '../scsi/logical-unit.ts';
 import type { MediaChangeStyle, MediumState } from '../scsi/medium.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
 import { FinishedDisc } from '../scsi/mmc/finished-disc.ts';
+import { opticalModePages } from '../scsi/mmc/mode-pages.ts';
 import { BLOCK_BYTES, OpticalDrive } from '../scsi/mmc/optical-drive.ts';
 import { readDrive } from '../scsi/mmc/optical-type.ts';
-import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
+import type { ModePages } from '../scsi/mode-page.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
 import type { Target } from '../scsi/target.ts';
@@ -29,6 +30,8 @@ export interface OpticalOptions {
   readonly medium?: MediumState;
   /** How nexuses learn that a medium has gone; absent: `t10`. */
   readonly mediaChangeStyle?: MediaChangeStyle;
+  /** It is a writer; absent: it only reads. */
+  readonly writes?: boolean;
 }
 
 export interface OpticalParts {
@@ -38,6 +41,8 @@ export interface OpticalParts {
   readonly reservationStore: ReservationStore | null;
   /** Who brings other discs; null or absent: there is one, and it stays there. */
   readonly mediumChanger?: MediumChanger | null;
+  /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
+  readonly now?: () => number;
 }
 
 /** The logical unit of an optical drive. The target does not know it yet (`Target.addUnit`). */
@@ -60,7 +65,13 @@ export function createOptical(
     deviceType: readDrive,
     identity: options.identity,
     block,
-    optical: new OpticalDrive({ store, bounce, disc: options.disc }),
+    optical: new OpticalDrive({
+      store,
+      bounce,
+      disc: options.disc,
+      writes: options.writes ?? false,
+      ...(parts.now === undefined ? {} : { now: parts.now }),
+    }),
     modePages: parts.modePages,
     reservationStore: parts.reservationStore,
     removable: true,
@@ -84,7 +95,7 @@ export function opticalBytes({ disc }: OpticalDrive): number {
 
 /** The mode pages of an optical drive. It has no write cache. */
 export function openOpticalModePages(parameters: ParameterStore | null): ModePages {
-  return diskModePages({ writeCacheEnabled: false, parameters });
+  return opticalModePages({ writes: false, parameters });
 }
 
 /** The logical unit of an optical drive of the daemon. The target does not know it yet (`Target.addUnit`). */

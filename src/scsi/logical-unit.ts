@@ -289,6 +289,7 @@ export class LogicalUnit {
     this.taskSet.clearAllAca();
     this.reservations.release(null);
     this.medium?.allow(null);
+    this.optical?.reset();
     this.buffers.reset();
     this.power.reset();
     this.selfTest.abort(ABORTED_OTHERWISE);

@@ -6,7 +6,9 @@ import type { Medium } from '../medium.ts';
 import { unitOf } from '../parameter-data.ts';
 import type { BouncePool } from '../sbc/bounce.ts';
 import type { Task } from '../task.ts';
+import { AudioPlayer } from './audio/audio-player.ts';
 import type { Disc } from './disc.ts';
+import { Speeds } from './information/speeds.ts';
 import { MediaEvents } from './media/media-events.ts';
 import { NO_PROFILE } from './profile.ts';
 
@@ -19,6 +21,10 @@ export interface OpticalDriveOptions {
   readonly bounce: BouncePool;
   /** The disc it is found with; null: none. */
   readonly disc: Disc | null;
+  /** It is a writer; absent: it only reads. */
+  readonly writes?: boolean;
+  /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
+  readonly now?: () => number;
 }
 
 export class OpticalDrive {
@@ -26,6 +32,10 @@ export class OpticalDrive {
   readonly bounce: BouncePool;
   /** What GET EVENT STATUS NOTIFICATION tells. */
   readonly events = new MediaEvents();
+  /** It is a writer. */
+  readonly writes: boolean;
+  readonly speeds: Speeds;
+  readonly audio: AudioPlayer;
   #disc: Disc | null;
   #medium: Medium | null = null;
 
@@ -33,6 +43,9 @@ export class OpticalDrive {
     this.store = options.store;
     this.bounce = options.bounce;
     this.#disc = options.disc;
+    this.writes = options.writes ?? false;
+    this.speeds = new Speeds(this.writes);
+    this.audio = new AudioPlayer(options.now ?? (() => performance.now()));
   }
 
   /** What is in the drive; null: nothing. */
@@ -55,14 +68,31 @@ export class OpticalDrive {
   /** Another disc is in the drive, or (null) none. */
   change(disc: Disc | null): void {
     this.#disc = disc;
+    this.reset();
+    this.audio.moveTo(0);
   }
+
+  /** Nothing is played, and the speeds are the fastest: after a reset of the logical unit, and with another disc. */
+  reset(): void {
+    this.audio.stop();
+    this.speeds.choose(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  }
+}
+
+/** The drive of a unit that answers MMC commands, mode pages and features. */
+export function driveOf({ optical }: LogicalUnit): OpticalDrive {
+  assert(optical !== null, 'a unit with what optical drives have is one');
+  return optical;
+}
+
+/** The disc that can be used now; null: there is none in the drive, or it is on its way out. */
+export function discIn(unit: LogicalUnit): Disc | null {
+  return unit.medium?.loaded === false ? null : driveOf(unit).disc;
 }
 
 /** The drive a running task works on: MMC tables are only composed for units that have one. */
 export function opticalOf(task: Task): OpticalDrive {
-  const { optical } = unitOf(task);
-  assert(optical !== null, 'an optical command runs on an optical drive');
-  return optical;
+  return driveOf(unitOf(task));
 }
 
 /** The disc a running task works on: its row requires a medium, so there is one. */

@@ -3,6 +3,7 @@ import { bits, field, u } from '../cdb.ts';
 import { command, TOUCHES_NOTHING } from '../command-table.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { NO_LUN } from '../lun.ts';
+import { audioSense } from '../mmc/audio/audio-sense.ts';
 import { answer, nexusIndexOf, unitOf } from '../parameter-data.ts';
 import { encodeDescriptorSense, encodeFixedSense, MAX_SENSE_BYTES, NONE } from '../sense.ts';
 import {
@@ -40,6 +41,7 @@ function present(unit: LogicalUnit, nexusIndex: number): number {
   if (unit.block?.stopped === true) return LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED;
   return (
     unit.selfTest.sense ||
+    audioSense(unit) ||
     unit.power.sense ||
     unit.exceptions.sense ||
     NO_ADDITIONAL_SENSE_INFORMATION

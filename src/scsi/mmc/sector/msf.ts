@@ -60,3 +60,25 @@ export function bcdLbaAt(bytes: Uint8Array, at: number): number | null {
   const lba = frames - LEADING_PAUSE_FRAMES;
   return fromBcd(bytes[at] as number) < LEAD_IN_MINUTE ? lba : lba - ALL_FRAMES;
 }
+
+export interface Msf {
+  readonly minute: number;
+  readonly second: number;
+  readonly frame: number;
+}
+
+/** The last address that fits three bytes. */
+const LAST: Msf = { minute: 255, second: 59, frame: 74 };
+
+/** A number of frames as a time. */
+export function timeOf(frames: number): Msf {
+  const seconds = Math.floor(frames / FRAMES_PER_SECOND);
+  const minute = Math.floor(seconds / SECONDS_PER_MINUTE);
+  if (minute > LAST.minute) return LAST;
+  return { minute, second: seconds % SECONDS_PER_MINUTE, frame: frames % FRAMES_PER_SECOND };
+}
+
+/** The address of a block. Those of larger discs end at 255:59:74. */
+export function msfOf(lba: number): Msf {
+  return timeOf(absoluteFrames(lba));
+}
