@@ -170,7 +170,7 @@ describe('damaged descriptions of discs', () => {
       let refused = 0;
       for (let i = 0; i < MUTATIONS; i += 1) {
         const bad = damage(good, random);
-        const began = process.hrtime.bigint();
+        const began = process.cpuUsage();
         try {
           check(parse(bad));
         } catch (error) {
@@ -180,7 +180,8 @@ describe('damaged descriptions of discs', () => {
           }
           refused += 1;
         }
-        assert.ok(process.hrtime.bigint() - began < 500_000_000n, `${name} ${i} takes long`);
+        // Time of this process: others may be busy.
+        assert.ok(process.cpuUsage(began).user < 500_000, `${name} ${i} takes long`);
       }
       assert.ok(refused > 0 && refused < MUTATIONS, `${refused} refused`);
     });

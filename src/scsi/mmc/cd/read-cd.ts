@@ -34,7 +34,7 @@ import {
   type Round,
   roundIn,
 } from '../sector-rounds.ts';
-import { isNoSelection, selectedPart } from './main-channel.ts';
+import { EDC_ECC, isNoSelection, selectedPart } from './main-channel.ts';
 import { sectorsAt } from './position.ts';
 import { type FrameForm, readFrame, readSubChannels } from './sector-reader.ts';
 
@@ -377,11 +377,12 @@ function deliver(task: Task, round: Round, bytes: Uint8Array, sectors: number): 
   const disc = discOf(task);
   const expected = expectedOf(task);
   const c2 = C2_BYTES[field(task.cdb, C2)] ?? 0;
+  const coded = (selectionOf(task) & EDC_ECC) !== 0;
   const apart = needsSubRead(task, run);
   const subStride = apart ? run.subStrideBytes : run.strideBytes;
   const subsAt = apart ? BOUNCE_BYTES - bouncedOf(task, round) * subStride : subOffset(run);
   for (let i = 0; i < sectors && !isDone(task); i += 1) {
-    const form = readFrame(run, lba + i, bytes, i * run.strideBytes, frame);
+    const form = readFrame(run, lba + i, bytes, i * run.strideBytes, frame, coded);
     if (expected !== null && form !== expected) {
       failRead(task, ILLEGAL_MODE_FOR_THIS_TRACK, task.lba);
       return false;
