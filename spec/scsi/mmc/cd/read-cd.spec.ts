@@ -210,6 +210,8 @@ describe('READ CD sectors', () => {
       assert.deepEqual(readCd(a, 0, 4).dataIn, new Uint8Array(Buffer.concat(whole)), kept.stored);
       const user = readCd(a, 0, 2, { flags: 0x10 });
       assert.deepEqual([user.dataIn.length, user.dataInWanted], [2048 + 2328, 2048 + 2328]);
+      const exact = readCd(a, 0, 1, { flags: 0x10, in: 2048 });
+      assert.deepEqual([exact.dataIn.length, exact.dataInWanted], [2048, 2048]);
       const other = readCd(a, 0, 2, { type: 4 });
       assert.deepEqual([other.sense, other.information, other.dataIn.length], ['5/64/00', 1, 2352]);
     }
@@ -258,6 +260,12 @@ describe('READ CD sectors', () => {
       const r = readCd(a, lba, 3, { in: 2352 + 100 });
       assert.deepEqual([r.sense, r.dataIn.length, r.dataInWanted], ['', 2452, 3 * 2352]);
     }
+  });
+
+  it('what is not read because of an error would have been moved', () => {
+    const a = allKinds().bed.nexus('a').clear();
+    const r = readCd(a, 38, 4, { type: 1, flags: 0x10 });
+    assert.deepEqual([r.dataIn.length, r.dataInWanted], [2 * 2352, 2 * 2352 + 2 * 2048]);
   });
 
   it('no sectors are no error, and too many are refused', () => {

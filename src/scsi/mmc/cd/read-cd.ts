@@ -6,7 +6,7 @@ import { refuse } from '../../parameter-data.ts';
 import { NO_BUFFER, refuseField } from '../../sbc/access.ts';
 import { MAX_TRANSFER_BYTES } from '../../sbc/block-device.ts';
 import { BOUNCE_BYTES } from '../../sbc/bounce.ts';
-import { cdbPointer } from '../../sense.ts';
+import { cdbPointer, NONE } from '../../sense.ts';
 import {
   CANNOT_READ_MEDIUM_INCOMPATIBLE_FORMAT,
   ILLEGAL_MODE_FOR_THIS_TRACK,
@@ -166,8 +166,8 @@ function bytesOf(selection: number, form: SectorForm): number {
   return part === null ? 0 : part.end - part.from;
 }
 
-/** Most bytes that the command would move. */
-function wantedBytes(task: Task, disc: Disc): number {
+/** Most bytes that the sectors give that are left to read. */
+function bytesLeft(task: Task, disc: Disc): number {
   const selection = selectionOf(task);
   const beside = besideBytes(task);
   let wanted = 0;
@@ -187,7 +187,7 @@ function wantedBytes(task: Task, disc: Disc): number {
 
 /**
  * Reads run by run. `task.lba` and `task.blocks` are what is left to read, `task.position` how many bytes are read,
- * `task.remaining` how many the initiator has room for, `task.scratch` the bounce buffer.
+ * `task.remaining` how many the initiator has room for, `task.dataInWanted` how many there were, `task.scratch` the bounce buffer.
  */
 function read(task: Task, lba: number, blocks: number): void {
   const disc = discOf(task);
@@ -203,9 +203,26 @@ function read(task: Task, lba: number, blocks: number): void {
   task.lba = lba;
   task.blocks = blocks;
   task.position = 0;
-  task.dataInWanted = wantedBytes(task, disc);
-  task.remaining = Math.min(task.dataInWanted, task.dataIn.bytes);
+  task.dataInWanted = 0;
+  task.remaining = task.dataIn.bytes;
   next(task);
+}
+
+/** What was not read would have been moved, too. */
+function countRest(task: Task): void {
+  task.dataInWanted += bytesLeft(task, discOf(task));
+}
+
+/** Ends the command at the sector that comes next. */
+function fail(task: Task, sense: number): void {
+  countRest(task);
+  failRead(task, sense, task.lba);
+}
+
+/** Ends it with a fault of the store at sector `lba`. */
+function fault(task: Task, reply: StoreReply, lba: number): void {
+  countRest(task);
+  faultRead(task, reply, lba);
 }
 
 function roundOf(task: Task): Round | number {
@@ -222,12 +239,12 @@ function next(task: Task): void {
   while (!isDone(task) && !task.aborting) {
     const round = roundOf(task);
     if (typeof round === 'number') {
-      failRead(task, round, task.lba);
+      fail(task, round);
       return;
     }
     const { run } = round;
     if (!isExpected(task, run)) {
-      failRead(task, ILLEGAL_MODE_FOR_THIS_TRACK, task.lba);
+      fail(task, ILLEGAL_MODE_FOR_THIS_TRACK);
       return;
     }
     if (isPlain(task, round)) {
@@ -241,7 +258,7 @@ function next(task: Task): void {
     }
     if (!deliver(task, round, NOTHING, round.blocks)) return;
   }
-  if (task.blocks === 0 && task.position < task.remaining) task.dataInWanted = task.position;
+  countRest(task);
   endRead(task);
 }
 
@@ -264,8 +281,10 @@ function isPlain(task: Task, { run, blocks }: Round): boolean {
   return part !== null && part.end - part.from === FRAME_BYTES && task.remaining > 0;
 }
 
-function readStraight(task: Task, { run, lba }: Round): void {
+function readStraight(task: Task, { run, lba, blocks }: Round): void {
   const { store } = opticalOf(task);
+  task.dataInWanted = blocks * FRAME_BYTES;
+  task.remaining = Math.min(task.remaining, task.dataInWanted);
   task.await(store.read(task, positionOf(run, lba), task.remaining, task.dataIn), straightRead);
 }
 
@@ -312,13 +331,13 @@ function readBounced(task: Task, round: Round): void {
 function subRead(task: Task, reply: StoreReply): void {
   const round = roundOf(task);
   if (typeof round === 'number') {
-    failRead(task, round, task.lba);
+    fail(task, round);
     return;
   }
   const { run, lba } = round;
   const sectors = bouncedOf(task, round);
   if (reply !== DONE) {
-    faultRead(task, reply, lba + Math.floor(task.storedBytes / run.subStrideBytes));
+    fault(task, reply, lba + Math.floor(task.storedBytes / run.subStrideBytes));
     return;
   }
   const bytes = opticalOf(task).bounce.bytesOf(task);
@@ -342,7 +361,7 @@ function readMain(task: Task, round: Round): void {
 function mainRead(task: Task, reply: StoreReply): void {
   const round = roundOf(task);
   if (typeof round === 'number') {
-    failRead(task, round, task.lba);
+    fail(task, round);
     return;
   }
   const { run, lba } = round;
@@ -351,7 +370,7 @@ function mainRead(task: Task, reply: StoreReply): void {
   const good = Math.min(whole, sectors);
   if (!deliver(task, round, opticalOf(task).bounce.bytesOf(task), good)) return;
   if (reply === DONE) next(task);
-  else faultRead(task, reply, lba + good);
+  else fault(task, reply, lba + good);
 }
 
 const frame = new Uint8Array(FRAME_BYTES);
@@ -362,6 +381,7 @@ const noErrors = new Uint8Array(296);
 
 /** Moves bytes to the initiator, as many as it has room for. */
 function put(task: Task, bytes: Uint8Array, from: number, end: number): void {
+  task.dataInWanted += end - from;
   const length = Math.min(end - from, task.remaining - task.position);
   if (length <= 0) return;
   task.dataIn.put(task.position, bytes, from, length);
@@ -384,12 +404,13 @@ function deliver(task: Task, round: Round, bytes: Uint8Array, sectors: number): 
   for (let i = 0; i < sectors && !isDone(task); i += 1) {
     const form = readFrame(run, lba + i, bytes, i * run.strideBytes, frame, coded);
     if (expected !== null && form !== expected) {
-      failRead(task, ILLEGAL_MODE_FOR_THIS_TRACK, task.lba);
+      fail(task, ILLEGAL_MODE_FOR_THIS_TRACK);
       return false;
     }
     const part = selectedPart(selectionOf(task), form);
     if (part === null) {
-      task.check(INVALID_FIELD_IN_CDB, -1, cdbPointer(SELECTION.byte, 7));
+      countRest(task);
+      task.check(INVALID_FIELD_IN_CDB, NONE, cdbPointer(SELECTION.byte, 7));
       endRead(task);
       return false;
     }
