@@ -1,7 +1,7 @@
 /** Alcohol images: a description (.mds) and the sectors (.mdf). */
 import { type SectorForm, type StoredForm, SUB_CHANNEL_BYTES } from '../../scsi/mmc/disc.ts';
 import { BLOCK_BYTES } from '../../scsi/mmc/optical-drive.ts';
-import { lbaOfMsf } from '../../scsi/mmc/sector/msf.ts';
+import { lbaOf } from '../../scsi/mmc/sector/msf.ts';
 import type { DiscImage } from './disc-image.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
 import { dataDiscImage } from './iso.ts';
@@ -118,7 +118,7 @@ class MdsImage {
       sectorBytes: block.getUint16(16, true),
       start: block.getInt32(36, true),
       at: Number(block.getBigUint64(40, true)),
-      leadOut: lbaOfMsf(block.getUint8(9), block.getUint8(10), block.getUint8(11)),
+      leadOut: lbaOf(block.getUint8(9), block.getUint8(10), block.getUint8(11)),
       file: isTrack ? this.#fileAt(block, where) : { path: '', bytes: 0, base: 0 },
     };
   }

@@ -1,7 +1,7 @@
 /** Nero images: the sectors, and behind them chunks that describe them, with 32-bit (version 1) or 64-bit offsets (version 2). */
 import type { SectorForm, StoredForm } from '../../scsi/mmc/disc.ts';
 import { BLOCK_BYTES } from '../../scsi/mmc/optical-drive.ts';
-import { fromBcd, isBcd, LEADING_PAUSE_FRAMES, lbaOfMsf } from '../../scsi/mmc/sector/msf.ts';
+import { fromBcd, isBcd, LEADING_PAUSE_FRAMES, lbaOf } from '../../scsi/mmc/sector/msf.ts';
 import type { DiscImage } from './disc-image.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
 import { dataDiscImage } from './iso.ts';
@@ -105,7 +105,7 @@ function cuePointsOf({ id, data }: Chunk): CuePoint[] {
       lba:
         id === 'CUEX'
           ? data.getInt32(at + 4)
-          : lbaOfMsf(data.getUint8(at + 5), data.getUint8(at + 6), data.getUint8(at + 7)),
+          : lbaOf(data.getUint8(at + 5), data.getUint8(at + 6), data.getUint8(at + 7)),
     });
   }
   return points;

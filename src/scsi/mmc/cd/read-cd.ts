@@ -23,7 +23,7 @@ import {
 import { discOf, opticalOf } from '../optical-drive.ts';
 import { familyOf } from '../profile.ts';
 import { FRAME_BYTES } from '../sector/frame.ts';
-import { FRAMES_PER_SECOND, lbaOfMsf, SECONDS_PER_MINUTE } from '../sector/msf.ts';
+import { FRAMES_PER_SECOND, lbaOf, SECONDS_PER_MINUTE } from '../sector/msf.ts';
 import { CHANNEL_P, CHANNEL_Q, getChannel, R_TO_W } from '../sector/sub-channel.ts';
 import {
   endRead,
@@ -141,7 +141,7 @@ export function readCdMsf(task: Task): void {
     READ_CD_MSF.fields;
   if (refuseTime(task, startSecond, startFrame) || refuseTime(task, endSecond, endFrame)) return;
   const at = (minute: CdbField, second: CdbField, frame: CdbField): number =>
-    lbaOfMsf(field(task.cdb, minute), field(task.cdb, second), field(task.cdb, frame));
+    lbaOf(field(task.cdb, minute), field(task.cdb, second), field(task.cdb, frame));
   const first = at(startMinute, startSecond, startFrame);
   const blocks = at(endMinute, endSecond, endFrame) - first;
   if (blocks < 0 || blocks > MAX_BLOCKS) refuseField(task, endMinute);
