@@ -145,7 +145,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:cdrom,memory=1M',
-      'Cannot read LUN "0:cdrom,memory=1M": unknown key "memory". Known: path, serial',
+      'Cannot read LUN "0:cdrom,memory=1M": unknown key "memory". Known: path, serial, mediaChangeStyle, ejectTimeout',
     ],
     ['0:cdrom,path=', 'Cannot configure LUN 0: path is "", a text is needed'],
     ['0:burner', 'Cannot read LUN "0:burner": unknown device type "burner". Known: disk, cdrom'],

@@ -459,7 +459,8 @@ export class ModePages {
     unit.reportsRecoveredErrors = this.#bit(values, ERROR_RECOVERY, 2, PER);
     unit.writeCacheEnabled = this.#bit(values, CACHING, 2, WCE);
     const power = this.#start.get(POWER_PAGE);
-    if (power !== undefined) unit.power.configure(values.subarray(power, power + this.bytesOf(POWER_PAGE)));
+    if (power !== undefined)
+      unit.power.configure(values.subarray(power, power + this.bytesOf(POWER_PAGE)));
     const exceptions = this.#start.get(EXCEPTIONS_PAGE);
     if (exceptions !== undefined) {
       unit.exceptions.configure(values.slice(exceptions, exceptions + EXCEPTIONS_PAGE_BYTES));

@@ -55,7 +55,7 @@ export const INVALID_COMMAND_OPERATION_CODE = packSense(ILLEGAL_REQUEST, 0x20, 0
 /** On a CD: a sector of another kind than the command is for. */
 export const ILLEGAL_MODE_FOR_THIS_TRACK = packSense(ILLEGAL_REQUEST, 0x64, 0x00);
 export const L_EC_UNCORRECTABLE_ERROR = packSense(MEDIUM_ERROR, 0x11, 0x05);
-/** The disc is of a kind that the command is not for. */
+/** The command is for discs of another kind. */
 export const CANNOT_READ_MEDIUM_INCOMPATIBLE_FORMAT = packSense(ILLEGAL_REQUEST, 0x30, 0x02);
 export const LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE = packSense(ILLEGAL_REQUEST, 0x21, 0x00);
 export const INVALID_TOKEN_OPERATION_UNSUPPORTED_TOKEN_TYPE = packSense(

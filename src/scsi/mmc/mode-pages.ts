@@ -2,9 +2,7 @@
 import type { ParameterStore } from '../contracts.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { allOnes, type ModePage, ModePages, modePage } from '../mode-page.ts';
-import {
-  POWER_PAGE,
-} from '../power-condition.ts';
+import { POWER_PAGE } from '../power-condition.ts';
 import { discIn, driveOf } from './optical-drive.ts';
 
 /** Read/Write error recovery: kept, and never needed: what a file gives back needs no recovery. */

@@ -9,7 +9,7 @@ import { ENABLED, type Task } from '../../task.ts';
 import type { Disc } from '../disc.ts';
 import { AUDIO_FLAGS_BYTE, AUDIO_IMMED, AUDIO_PAGE, AUDIO_SOTC } from '../mode-pages.ts';
 import { discOf, opticalOf } from '../optical-drive.ts';
-import { lbaOfMsf } from '../sector/msf.ts';
+import { lbaOf } from '../sector/msf.ts';
 import { type AudioStatus, FAILED } from './audio-player.ts';
 import { audioAt, audioRange, indexEnd, indexStart } from './audio-range.ts';
 
@@ -112,7 +112,7 @@ export function playAudio(task: Task): void {
 /** The block of an MSF field; null: it is no time of day. */
 function blockOf(msf: number): number | null {
   const [minute, second, frame] = [msf >> 16, (msf >> 8) & 0xff, msf & 0xff];
-  return second < SECONDS && frame < FRAMES ? lbaOfMsf(minute, second, frame) : null;
+  return second < SECONDS && frame < FRAMES ? lbaOf(minute, second, frame) : null;
 }
 
 function refuseByte(task: Task, { byte }: CdbField): void {

@@ -44,8 +44,6 @@ export const REPORT_KEY = command(
     keyFormat: bits(10, 5, 0),
   },
   TELLS_OF_DRIVE,
-  // Byte 1 is reserved: zero there tells it from MAINTENANCE OUT, whose opcode it has.
-  0x00,
 );
 
 const RPC_STATE = 0x08;

@@ -156,8 +156,8 @@ function serialNumber({ identity: { serial } }: LogicalUnit): Uint8Array {
 /** Every feature, ascending by code. */
 const FEATURES: readonly Feature[] = [
   always(0x0000, 'Profile list', 0, profileList),
-  // SCSI family; INQ2, DBE.
-  always(0x0001, 'Core', 2, fixed('0000000103000000')),
+  // SCSI family; INQ2. No device busy events.
+  always(0x0001, 'Core', 2, fixed('0000000102000000')),
   // OCEvent; not ASYNC.
   always(0x0002, 'Morphing', 1, fixed('02000000')),
   // A tray; eject, lock.
