@@ -3,9 +3,10 @@
 import type { BlockStore, MediumChanger, ReservationStore } from '../scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../scsi/logical-unit.ts';
 import type { MediumState } from '../scsi/medium.ts';
+import { Burner, type BurnerOptions } from '../scsi/mmc/burn/burner.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
 import { BLOCK_BYTES, OpticalDrive } from '../scsi/mmc/optical-drive.ts';
-import { readDrive } from '../scsi/mmc/optical-type.ts';
+import { opticalType } from '../scsi/mmc/optical-type.ts';
 import type { ModePages } from '../scsi/mode-page.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
@@ -27,6 +28,8 @@ export interface OpticalParts {
   readonly reservationStore: ReservationStore | null;
   /** Who brings other discs; null or absent: there is one, and it stays there. */
   readonly mediumChanger?: MediumChanger | null;
+  /** It writes as well; null or absent: it only reads. */
+  readonly burner?: BurnerOptions | null;
 }
 
 /** The logical unit of an optical drive. The target does not know it yet (`Target.addUnit`). */
@@ -36,6 +39,7 @@ export function createOptical(
   parts: OpticalParts,
 ): LogicalUnit {
   const { store, bounce } = parts;
+  const burner = parts.burner ? new Burner(parts.burner) : null;
   const block = new BlockDevice(store, {
     blockBytes: BLOCK_BYTES,
     physicalBlockBytes: BLOCK_BYTES,
@@ -46,10 +50,10 @@ export function createOptical(
   return new LogicalUnit({
     target,
     lun: options.lun,
-    deviceType: readDrive,
+    deviceType: opticalType({ burner: burner !== null }),
     identity: options.identity,
     block,
-    optical: new OpticalDrive({ store, bounce, disc: options.disc }),
+    optical: new OpticalDrive({ store, bounce, disc: options.disc, burner }),
     modePages: parts.modePages,
     reservationStore: parts.reservationStore,
     removable: true,
