@@ -21,13 +21,20 @@ export class SparseBytes {
 
   set(position: number, bytes: Uint8Array): void {
     this.#each(position, bytes.length, (page, from, count, done) => {
-      let there = this.#pages.get(page);
-      if (there === undefined) {
-        there = new Uint8Array(PAGE_BYTES);
-        this.#pages.set(page, there);
-      }
-      there.set(bytes.subarray(done, done + count), from);
+      this.#page(page).set(bytes.subarray(done, done + count), from);
     });
+  }
+
+  setFrom(position: number, segments: Segments, length: number): void {
+    this.#each(position, length, (page, from, count, done) => {
+      segments.get(done, this.#page(page), from, count);
+    });
+  }
+
+  #page(page: number): Uint8Array {
+    const there = this.#pages.get(page) ?? new Uint8Array(PAGE_BYTES);
+    this.#pages.set(page, there);
+    return there;
   }
 
   zero(position: number, length: number): void {
@@ -99,10 +106,11 @@ export class SparseStore implements BlockStore {
   ): StoreReply {
     this.#check(position, length);
     if (this.failing) return fail(task);
-    const bytes = new Uint8Array(length);
-    from.get(0, bytes, 0, length);
-    this.memory.set(position, bytes);
-    this.#record({ kind: 'write', position, length, bytes, durable });
+    this.memory.setFrom(position, from, length);
+    if (this.records) {
+      const bytes = this.memory.get(position, length);
+      this.changes.push({ kind: 'write', position, length, bytes, durable });
+    }
     return DONE;
   }
 

@@ -196,7 +196,10 @@ function quick(
   const { format } = state;
   if (descriptor.blocks > most || descriptor.blocks % writeBlocks !== 0)
     return INVALID_FIELD_IN_PARAMETER_LIST;
-  if (!keeps) return { state: formatted(state, descriptor, 0, { growing: true }), wipes: true };
+  if (!keeps) {
+    const { blocks } = descriptor;
+    return { state: formatted(state, descriptor, blocks, { growing: true }), wipes: true };
+  }
   if (format === null) return COMMAND_SEQUENCE_ERROR;
   return { state: { ...state, format: { ...format, growing: true } }, wipes: false };
 }

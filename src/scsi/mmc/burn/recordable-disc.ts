@@ -16,7 +16,7 @@ import { BLOCK_BYTES } from '../optical-drive.ts';
 import type { Profile } from '../profile.ts';
 import { type DiscState, isOverwritable, type StoredTrack } from './disc-state.ts';
 import { type FormatFacts, factsOf, type MediumFacts } from './media.ts';
-import { nextTrack, openTracks, roomOf, sessionStart } from './transitions.ts';
+import { nextTrack, openTracks, sessionStart } from './transitions.ts';
 
 /** The first sector of a CD that is kept: the pregap of its first track. */
 const FIRST_SECTOR = -150;
@@ -156,8 +156,8 @@ export class RecordableDisc implements Disc {
   /** Blocks it has or would have, as READ FORMAT CAPACITIES tells them. */
   get capacityBlocks(): number {
     const { format } = this.#state;
-    if (format === null || format.growing) return this.facts.blocks;
-    return format.blocks;
+    if (format?.growing === false) return format.blocks;
+    return format === null ? this.#unformattedBlocks : this.facts.blocks;
   }
 
   /** Formats that FORMAT UNIT would take now. */
@@ -169,8 +169,12 @@ export class RecordableDisc implements Disc {
         if (action === 'grow') return format !== null;
         return action !== 'sequential' || isFresh;
       })
-      .flatMap(({ blocks, type, subTypes, parameter }: FormatFacts) =>
-        blocks.map((each) => ({ blocks: each, type, parameter, subTypes })),
+      .flatMap(({ blocks, type, parameter, action }: FormatFacts) =>
+        blocks.map((most) => ({
+          blocks: action === 'grow' ? most - (format?.blocks ?? 0) : most,
+          type,
+          parameter,
+        })),
       );
   }
 
@@ -221,6 +225,12 @@ export class RecordableDisc implements Disc {
     };
   }
 
+  /** What a medium that is of no use without a format would have with the one that is offered first. */
+  get #unformattedBlocks(): number {
+    const { overwrite, formats, blocks } = this.facts;
+    return overwrite === 'formatted' ? (formats[0]?.blocks[0] ?? blocks) : blocks;
+  }
+
   get #packetBlocks(): number {
     return this.facts.family === 'cd' ? 0 : this.facts.writeBlocks;
   }
@@ -230,7 +240,7 @@ export class RecordableDisc implements Disc {
     const { format } = this.#state;
     const one = { ...BLANK_TRACK, number: 1, session: 1, pregap: 0, start: 0 };
     const packetBlocks = format?.packetBlocks ?? this.#packetBlocks;
-    if (format === null) return { ...one, end: roomOf(this.#state), packetBlocks };
+    if (format === null) return { ...one, end: this.#unformattedBlocks, packetBlocks };
     const { blocks, growing } = format;
     return {
       ...one,
