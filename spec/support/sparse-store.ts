@@ -83,12 +83,19 @@ export class SparseStore implements BlockStore {
   /** All that was done to it, when `records`. */
   readonly changes: Change[] = [];
   readonly records: boolean;
+  #first: Uint8Array = new Uint8Array(0);
   /** Writes and flushes fail from now on. */
   failing = false;
 
   constructor(bytes: number, records = false) {
     this.bytes = bytes;
     this.records = records;
+  }
+
+  /** What lies in it at first, for good. */
+  begin(bytes: Uint8Array): void {
+    this.memory.set(0, bytes);
+    this.#first = bytes;
   }
 
   read(_task: Task, position: number, length: number, into: Segments): StoreReply {
@@ -144,11 +151,12 @@ export class SparseStore implements BlockStore {
   }
 
   /**
-   * What a power cut after the first `count` changes leaves: of what was not flushed by then each change as `survives` says, and
+   * What a power cut in the last of the first `count` changes leaves: of what was not flushed by then each change as `survives` says, and
    * the very last one torn in the middle.
    */
   cutAfter(count: number, survives: () => boolean): SparseBytes {
     const left = new SparseBytes();
+    left.set(0, this.#first);
     const done = this.changes.slice(0, count);
     const flushed = done.findLastIndex(({ kind }) => kind === 'flush');
     for (const [i, { kind, position, length, bytes, durable }] of done.entries()) {
