@@ -111,7 +111,7 @@ const BOUNDARY_BYTES = 12;
 
 export const SEND_DISC_STRUCTURE = command(
   0xbf,
-  'SEND DISC STRUCTURE',
+  'SEND DVD STRUCTURE',
   12,
   { mediaType: bits(1, 3, 0), format: FORMAT_CODE, structureLength: STRUCTURE_LENGTH },
   { ...OUT, writes: true, clause: 'MMC-6 6.34' },
