@@ -31,6 +31,11 @@ export class SparseBytes {
     });
   }
 
+  /** Everything that was ever written, page by page. */
+  *pages(): Generator<readonly [position: number, bytes: Uint8Array]> {
+    for (const [page, bytes] of this.#pages) yield [page * PAGE_BYTES, bytes];
+  }
+
   #page(page: number): Uint8Array {
     const there = this.#pages.get(page) ?? new Uint8Array(PAGE_BYTES);
     this.#pages.set(page, there);
