@@ -80,7 +80,7 @@ describe('images of what was burnt', () => {
     });
   });
 
-  it('BIN and CUE', () => {
+  it('BIN and CUE: tracks of other sector lengths are in files of their own', () => {
     inDirectory((path) => {
       burntFile(path('a'), 'cd-r', burnMixed);
       exportBurnt(path('a'), path('x.cue'), 'cue');
@@ -88,23 +88,25 @@ describe('images of what was burnt', () => {
         readFileSync(path('x.cue'), 'utf8'),
         [
           'CATALOG 1234567890123',
-          'FILE "x.bin" BINARY',
+          'FILE "x-01.bin" BINARY',
           '  TRACK 01 MODE1/2048',
           '    INDEX 01 00:00:00',
+          'FILE "x-02.bin" BINARY',
           '  TRACK 02 AUDIO',
           '    ISRC USABC2300001',
-          '    INDEX 00 00:02:00',
-          '    INDEX 01 00:04:00',
+          '    INDEX 00 00:00:00',
+          '    INDEX 01 00:02:00',
+          'FILE "x-03.bin" BINARY',
           '  TRACK 03 AUDIO',
           '    FLAGS DCP',
-          '    INDEX 01 00:06:00',
+          '    INDEX 01 00:00:00',
           '',
         ].join('\n'),
       );
-      const bin = readFileSync(path('x.bin'));
-      assert.equal(bin.length, 150 * 2048 + 450 * 2352);
-      assert.deepEqual(new Uint8Array(bin.subarray(0, 150 * 2048)), blocksOf(0, 150));
-      assert.deepEqual(new Uint8Array(bin.subarray(150 * 2048)), blocksOf(150, 450, 2352));
+      const bin = (name: string): Uint8Array => new Uint8Array(readFileSync(path(name)));
+      assert.deepEqual(bin('x-01.bin'), blocksOf(0, 150));
+      assert.deepEqual(bin('x-02.bin'), blocksOf(150, 300, 2352));
+      assert.deepEqual(bin('x-03.bin'), blocksOf(450, 150, 2352));
     });
   });
 
@@ -120,6 +122,33 @@ describe('images of what was burnt', () => {
         ),
         toc,
       );
+    });
+  });
+
+  it('tracks of one sector length are in one file', () => {
+    inDirectory((path) => {
+      burntFile(path('a'), 'cd-r', ({ a }) => {
+        selectWrite(a, '410000');
+        writeBlocks(a, 0, 20, 2352);
+        a.run(SYNC);
+        writeBlocks(a, 22 + 150, 30, 2352);
+        a.run(SYNC);
+        a.run(CLOSE_SESSION);
+      });
+      exportBurnt(path('a'), path('x.cue'), 'cue');
+      assert.equal(
+        readFileSync(path('x.cue'), 'utf8'),
+        [
+          'FILE "x.bin" BINARY',
+          '  TRACK 01 AUDIO',
+          '    INDEX 01 00:00:00',
+          '  TRACK 02 AUDIO',
+          '    INDEX 00 00:00:22',
+          '    INDEX 01 00:02:22',
+          '',
+        ].join('\n'),
+      );
+      assert.equal(readFileSync(path('x.bin')).length, (22 + 150 + 32) * 2352);
     });
   });
 

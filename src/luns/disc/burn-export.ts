@@ -8,10 +8,9 @@ import {
   readSync,
   statSync,
   unlinkSync,
-  writeFileSync,
   writeSync,
 } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { RecordableDisc } from '../../scsi/mmc/burn/recordable-disc.ts';
 import { type SectorRun, STORED_BYTES, type StoredForm } from '../../scsi/mmc/disc.ts';
 import { userDataAt } from '../../scsi/mmc/sector/user-data.ts';
@@ -40,7 +39,7 @@ function withDisc<T>(path: string, use: (burnt: Burnt) => T): T {
 }
 
 /** Makes a file, which must not exist, and takes it away again when `fill` throws. */
-function newFile(path: string, fill: (fd: number) => void): void {
+function newFile(path: string, fill: (fd: number) => unknown): void {
   let fd: number;
   try {
     fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, NEW_FILE_MODE);
@@ -180,7 +179,7 @@ function appendTrack(burnt: Burnt, file: TrackFile, out: number, swaps: boolean)
   });
 }
 
-function trackFiles(burnt: Burnt): TrackFile[] {
+function trackFiles(burnt: Burnt, bin: string): TrackFile[] {
   const files: TrackFile[] = [];
   let position = 0;
   for (const track of burnt.disc.tracks) {
@@ -188,7 +187,7 @@ function trackFiles(burnt: Burnt): TrackFile[] {
     const { pregap: first, end } = track;
     const { stored, run } = storedOf(burnt, track.start, end);
     const sectorBytes = STORED_BYTES[stored];
-    files.push({ track, stored, form: run.form, first, end, sectorBytes, position });
+    files.push({ track, stored, form: run.form, first, end, sectorBytes, bin, position });
     position += (end - first) * sectorBytes;
   }
   if (files.length === 0) {
@@ -201,23 +200,42 @@ function exportBin(burnt: Burnt, target: string, format: 'cue' | 'toc'): void {
   if (burnt.disc.facts.family !== 'cd') {
     throw new DiscImageError(`Cannot export "${burnt.path}" as ${format}: it is no CD, take iso`);
   }
-  const files = trackFiles(burnt);
-  const bin = `${target.replace(/\.(cue|toc)$/, '')}.bin`;
+  const base = target.replace(/\.(cue|toc)$/, '');
+  const all = trackFiles(burnt, `${basename(base)}.bin`);
+  const files = format === 'cue' ? ofOneSize(all, basename(base)) : all;
   const describe = format === 'cue' ? cueSheet : tocFile;
-  const text = describe(burnt.path, burnt.disc, files, basename(bin));
-  newFile(bin, (fd) => {
-    for (const file of files) appendTrack(burnt, file, fd, format === 'toc');
-  });
+  const text = describe(burnt.path, burnt.disc, files);
+  const made: string[] = [];
   try {
-    writeFileSync(target, text, { flag: 'wx' });
+    for (const bin of new Set(files.map((file) => file.bin))) {
+      const path = join(dirname(target), bin);
+      newFile(path, (fd) => {
+        for (const file of files) {
+          if (file.bin === bin) appendTrack(burnt, file, fd, format === 'toc');
+        }
+      });
+      made.push(path);
+    }
+    newFile(target, (fd) => writeSync(fd, text));
   } catch (error) {
-    unlinkSync(bin);
-    const why = error instanceof Error ? error.message : String(error);
-    throw new DiscImageError(`Cannot export to "${target}": ${why}`);
+    for (const path of made) unlinkSync(path);
+    throw error;
   }
 }
 
-/** Makes an image of a recordable disc; `cue` and `toc` have a `.bin` beside them. Throws DiscImageError; nothing is left then. */
+/**
+ * The INDEX lines of a CUE sheet count sectors, and programs do not agree of which length: where tracks differ in that each has
+ * a file of its own.
+ */
+function ofOneSize(files: TrackFile[], base: string): TrackFile[] {
+  if (new Set(files.map(({ sectorBytes }) => sectorBytes)).size === 1) return files;
+  return files.map((file) => {
+    const number = String(file.track.number).padStart(2, '0');
+    return { ...file, bin: `${base}-${number}.bin`, position: 0 };
+  });
+}
+
+/** Makes an image of a recordable disc; `cue` and `toc` have `.bin` files beside them. Throws DiscImageError; nothing is left then. */
 export function exportBurnt(path: string, target: string, format: ExportFormat): void {
   withDisc(path, (burnt) => {
     if (format === 'iso') exportIso(burnt, target);

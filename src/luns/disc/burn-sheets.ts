@@ -20,6 +20,8 @@ export interface TrackFile {
   readonly first: number;
   readonly end: number;
   readonly sectorBytes: number;
+  /** Name of the file. */
+  readonly bin: string;
   /** Byte of the file where they begin. */
   readonly position: number;
 }
@@ -89,20 +91,15 @@ function cueIndexes(file: TrackFile, before: number): string[] {
 }
 
 /** A CUE sheet. Throws DiscImageError when it has no word for a track. */
-export function cueSheet(
-  path: string,
-  disc: RecordableDisc,
-  files: readonly TrackFile[],
-  bin: string,
-): string {
+export function cueSheet(path: string, disc: RecordableDisc, files: readonly TrackFile[]): string {
   const names = namesOf(disc);
   const lines = [
     ...(disc.catalog === null ? [] : [`CATALOG ${disc.catalog}`]),
     ...cueNames(names, 0, ''),
-    `FILE ${quoted(bin)} BINARY`,
   ];
   let session = 1;
   let before = 0;
+  let bin = '';
   for (const file of files) {
     const { track } = file;
     const mode = cueMode(file);
@@ -114,6 +111,11 @@ export function cueSheet(
     if (track.session !== session)
       lines.push(`REM SESSION ${String(track.session).padStart(2, '0')}`);
     session = track.session;
+    if (file.bin !== bin) {
+      lines.push(`FILE ${quoted(file.bin)} BINARY`);
+      before = 0;
+    }
+    bin = file.bin;
     lines.push(
       `  TRACK ${String(track.number).padStart(2, '0')} ${mode}`,
       ...cueNames(names, track.number, '    '),
@@ -149,8 +151,8 @@ function tocFlags({ control, form }: Track): string[] {
   ];
 }
 
-function tocTrack(file: TrackFile, names: Names, bin: string): string[] {
-  const { track, position, first, end } = file;
+function tocTrack(file: TrackFile, names: Names): string[] {
+  const { track, position, first, end, bin } = file;
   const length = time(end - first);
   const where =
     track.form === 'audio'
@@ -175,12 +177,7 @@ function tocType(files: readonly TrackFile[]): string {
 }
 
 /** A TOC file of cdrdao. Throws DiscImageError: it has no word for sessions. */
-export function tocFile(
-  path: string,
-  disc: RecordableDisc,
-  files: readonly TrackFile[],
-  bin: string,
-): string {
+export function tocFile(path: string, disc: RecordableDisc, files: readonly TrackFile[]): string {
   const sessions = new Set(files.map(({ track }) => track.session)).size;
   if (sessions > 1) {
     throw new DiscImageError(
@@ -192,7 +189,7 @@ export function tocFile(
     tocType(files),
     ...(disc.catalog === null ? [] : [`CATALOG ${quoted(disc.catalog)}`]),
     ...tocNames(names, 0, ''),
-    ...files.flatMap((file) => tocTrack(file, names, bin)),
+    ...files.flatMap((file) => tocTrack(file, names)),
   ];
   return `${lines.join('\n')}\n`;
 }
