@@ -127,3 +127,28 @@ describe('operations that take time', () => {
     assert.equal(disc.status, 'complete');
   });
 });
+
+describe('commands that wait for their operation', () => {
+  it('hold up what writes, and not what only asks', () => {
+    const { bed, a, disc } = burner('cd-rw', { durations: SLOW });
+    selectWrite(a, '41c408');
+    const blank = a.start('a1 01 00 00 00 00 00 00 00 00 00 00');
+    const write = a.start('2a 00 00 00 00 00 00 00 01 00', { out: new Uint8Array(2048) });
+    assert.equal(a.run(TUR).sense, '');
+    assert.deepEqual([blank.done, write.done], [false, false]);
+    while (bed.timers.run());
+    assert.deepEqual([blank.result.sense, write.result.sense], ['', '']);
+    assert.equal(disc.tracks[0]?.nextWritable, 1);
+  });
+
+  it('go on when they are aborted, and the abort is answered when they have ended', () => {
+    const { bed, a, disc } = burner('cd-rw', { durations: SLOW });
+    writeBlocks(a, 0, 16);
+    a.run(SYNC);
+    const blank = a.start('a1 01 00 00 00 00 00 00 00 00 00 00', { tag: 7 });
+    const abort = a.manage(0x01, 7);
+    assert.deepEqual([blank.done, abort.done], [false, false]);
+    while (bed.timers.run());
+    assert.deepEqual([blank.result.dropped, abort.done, disc.status], [true, true, 'blank']);
+  });
+});

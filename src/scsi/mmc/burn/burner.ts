@@ -19,7 +19,7 @@ import {
   LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
   MEDIUM_REMOVAL_PREVENTED,
 } from '../../sense-codes.ts';
-import { ENABLED, type Task } from '../../task.ts';
+import type { Task } from '../../task.ts';
 import { afterInterruption, type DiscState, encodeDiscState } from './disc-state.ts';
 import { type RecordableDisc, sectorBytesOf } from './recordable-disc.ts';
 import type { Recording } from './recording.ts';
@@ -79,9 +79,8 @@ interface Operation {
   readonly disc: RecordableDisc;
   readonly by: Nexus;
   readonly unit: LogicalUnit;
-  /** The command that waits for it, and which one it was; null: it has been answered. */
+  /** The command that waits for it; null: it has been answered. */
   readonly task: Task | null;
-  readonly sequence: number;
   step: number;
   timer: object | null;
 }
@@ -153,7 +152,7 @@ export class Burner {
   refusal(task: Task, row: CommandRow): number {
     const touches = row.medium === 'required';
     const isStartStop = row.opcode === START_STOP_UNIT;
-    if (this.#operation !== null) {
+    if (this.sense !== 0) {
       return row.attention === 'report' && (touches || isStartStop) ? this.sense : 0;
     }
     if (this.#owner === null || this.#owner === task.nexus) return 0;
@@ -162,9 +161,9 @@ export class Burner {
     return row.writes === true || CHANGING.has(row.opcode) ? COMMAND_SEQUENCE_ERROR : 0;
   }
 
-  /** What is under way, as REQUEST SENSE tells it, or 0. */
+  /** What is under way when its command has been answered, as REQUEST SENSE tells it, or 0. What a command waits for others wait for, too. */
   get sense(): number {
-    return this.#operation?.transition.sense ?? 0;
+    return this.#operation?.task === null ? this.#operation.transition.sense : 0;
   }
 
   /** How much of it is done. */
@@ -213,14 +212,12 @@ export class Burner {
       by: nexusOf(task),
       unit,
       task: immediately ? null : task,
-      sequence: task.sequence,
       step: 0,
       timer: null,
     };
     this.#operation = operation;
     this.#worker.unit = unit;
     if (immediately) unit.finish(task);
-    else unit.taskSet.rest(task);
     this.#tick(operation);
   }
 
@@ -305,10 +302,7 @@ export class Burner {
     } else if (task === null) {
       unit.attention.post(by.index, failure | DEFERRED);
     }
-    // It may have been aborted since: the operation was not.
-    const waits = task?.resting === true && task.state === ENABLED;
-    if (task !== null && waits && task.sequence === operation.sequence) {
-      task.resting = false;
+    if (task !== null) {
       if (failure !== 0) task.check(failure);
       unit.finish(task);
     }
