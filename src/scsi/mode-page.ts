@@ -40,6 +40,8 @@ export interface ModePage {
   readonly changeable: Uint8Array;
   /** Offset of the first byte with a reserved value among the page's changeable fields, or -1. */
   readonly reserved?: (page: Uint8Array) => number;
+  /** Bytes of a longer form that hosts send, too, whose last bytes mean nothing. */
+  readonly longBytes?: number;
 }
 
 /** A MODE SELECT that waits for another one, with its copied parameter list. */
@@ -275,6 +277,14 @@ export class ModePages {
   /** Bytes of a page, header included. */
   bytesOf(code: number): number {
     return PAGE_HEADER_BYTES + (this.#defaults[this.#startOf(code) + 1] as number);
+  }
+
+  /** Bytes of the page as a host may send it that gives `pageLength` (PAGE LENGTH), or 0: there is no such form. */
+  sentBytes(code: number, pageLength: number): number {
+    const bytes = PAGE_HEADER_BYTES + pageLength;
+    if (bytes === this.bytesOf(code)) return bytes;
+    const page = this.#pages.find(({ defaults }) => defaults[0] === code);
+    return bytes === page?.longBytes ? bytes : 0;
   }
 
   /** A page as MODE SENSE returns it, for one PAGE CONTROL. */

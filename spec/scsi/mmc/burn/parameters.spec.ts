@@ -36,6 +36,15 @@ describe('write parameters mode page', () => {
     }
   });
 
+  it('takes the form of 56 bytes, too', () => {
+    const { a } = burner('cd-r');
+    const list = (length: string, bytes: number): string =>
+      `0000000000000000${`05${length}410408`.padEnd(bytes * 2, '0')}`;
+    const send = (bytes: number, length: string): string =>
+      a.run([0x55, 0x10, 0, 0, 0, 0, 0, 0, bytes + 8, 0], { out: list(length, bytes) }).sense;
+    assert.deepEqual([send(56, '36'), send(52, '36'), send(54, '34')], ['', '5/1a/00', '5/26/00']);
+  });
+
   it('refuses at once what the drive does not do, with 5/26/00', () => {
     const { a } = burner('cd-r');
     const refused = {

@@ -63,6 +63,27 @@ describe('raw recording', () => {
     checkSession(burnRaw('430003', 2448, scrambled));
   });
 
+  it('a WRITE whose data could not be kept comes again', () => {
+    const bed = burner('cd-r');
+    selectWrite(bed.a, '430003');
+    const session = new RawSession(END);
+    const send = (lba: number): string => {
+      const out = new Uint8Array(20 * 2448);
+      for (let i = 0; i < 20; i += 1) out.set(session.sector(lba + i, 2448), i * 2448);
+      const at = (lba >>> 0).toString(16).padStart(8, '0');
+      return bed.a.run(`2a00${at}00001400`, { out }).sense;
+    };
+    for (let lba = -150; lba < END - 10; lba += 20) {
+      if (lba === -10 || lba === 110) {
+        bed.store.failing = true;
+        assert.equal(send(lba), '3/0c/00');
+        bed.store.failing = false;
+      }
+      assert.equal(send(lba), '');
+    }
+    checkSession(bed);
+  });
+
   it('a Q frame that is damaged says nothing', () => {
     const reader = new SubChannelReader();
     reader.take(0, bytesOf('410101000000000002002833'));

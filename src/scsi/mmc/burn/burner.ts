@@ -7,7 +7,7 @@
  */
 import { assert } from '../../../assert.ts';
 import type { CommandRow } from '../../command-table.ts';
-import { type DiscJournal, DONE, type StoreReply } from '../../contracts.ts';
+import { type DiscJournal, DONE, GONE, type StoreReply } from '../../contracts.ts';
 import type { LogicalUnit } from '../../logical-unit.ts';
 import type { Nexus } from '../../nexus.ts';
 import { nexusOf, unitOf } from '../../parameter-data.ts';
@@ -23,6 +23,7 @@ import type { Task } from '../../task.ts';
 import { afterInterruption, type DiscState, encodeDiscState } from './disc-state.ts';
 import { type RecordableDisc, sectorBytesOf } from './recordable-disc.ts';
 import type { Recording } from './recording.ts';
+import { faultOf } from './state-fault.ts';
 import type { WritePlan } from './write-plan.ts';
 
 /** How long operations seem to take, in milliseconds: media of files need no time. */
@@ -173,8 +174,13 @@ export class Burner {
     return progressPointer(Math.min(WHOLE - 1, Math.floor((step * WHOLE) / STEPS)));
   }
 
-  /** Keeps a state of the disc. */
+  /** Keeps a state of the disc. One that is not legal would be refused when it is read back: it is a bug, and never kept. */
   keep(task: Task, state: DiscState): StoreReply {
+    const fault = faultOf(state);
+    if (fault !== null) {
+      unitOf(task).target.onInternalError(new Error(`Cannot keep the disc: ${fault}`), task);
+      return GONE;
+    }
     this.#unkept = 0;
     return this.#journal.save(task, encodeDiscState(state));
   }

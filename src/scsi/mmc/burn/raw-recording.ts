@@ -32,6 +32,8 @@ export class RawRecording implements Recording {
   readonly #room: number;
   #runs: readonly StoredRun[] = [];
   #next: number | null = null;
+  /** Block behind the last that is among the runs. */
+  #known: number;
   #form: SectorForm = 'audio';
 
   constructor(state: DiscState, leadIn: number, { block, test }: WriteParameters) {
@@ -40,6 +42,7 @@ export class RawRecording implements Recording {
     this.#leadIn = leadIn;
     this.#first = sessionStart(state) - PREGAP;
     this.#room = factsOf(state.kind).blocks;
+    this.#known = this.#first;
   }
 
   get begun(): boolean {
@@ -89,6 +92,8 @@ export class RawRecording implements Recording {
     this.#reader.take(lba, this.#subBytes === 96 ? qOf(sub) : sub.subarray(0, Q_BYTES));
     const leadOut = this.#reader.leadOut ?? this.#room;
     if (lba < this.#first || lba >= leadOut) return;
+    // A WRITE that failed or was aborted comes again.
+    const isNew = lba >= this.#known;
     const main = sector.subarray(0, RAW_BYTES);
     if ((this.#reader.control & CONTROL_DATA) === 0) {
       this.#form = 'audio';
@@ -96,6 +101,8 @@ export class RawRecording implements Recording {
       if (isScrambled(main, lba)) descramble(main);
       this.#form = main[MODE_BYTE] === 2 ? 'mixed' : 'mode1';
     }
+    if (!isNew) return;
+    this.#known = lba + 1;
     this.#runs = withRun(this.#runs, {
       first: lba,
       blocks: 1,

@@ -11,6 +11,8 @@ import {
 
 export const WRITE_PARAMETERS_PAGE = 0x05;
 const PAGE_BYTES = 52;
+/** With four vendor specific bytes, as some hosts send it. */
+const LONG_PAGE_BYTES = 56;
 
 /** WRITE TYPE. */
 export const PACKET = 0x00;
@@ -179,4 +181,5 @@ export const WRITE_PARAMETERS: ModePage = {
   defaults: defaults(),
   changeable: changeable(),
   reserved: refusedByte,
+  longBytes: LONG_PAGE_BYTES,
 };
