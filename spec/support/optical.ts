@@ -1,5 +1,6 @@
 /** Optical drives over HeldStores, and discs to put into them. */
 import { createOptical, type OpticalOptions } from '../../src/luns/optical.ts';
+import { DONE } from '../../src/scsi/contracts.ts';
 import type { LogicalUnit } from '../../src/scsi/logical-unit.ts';
 import type { Disc, DiscLayout, SectorForm, SectorRun, Track } from '../../src/scsi/mmc/disc.ts';
 import { FinishedDisc } from '../../src/scsi/mmc/finished-disc.ts';
@@ -103,7 +104,6 @@ export function optical(
       lun: 0,
       identity: { vendor: 'RINGSCSI', product: 'SPEC DRIVE', revision: '0001', serial: 'OD1', naa },
       disc,
-      writes,
       ...options,
     },
     {
@@ -111,6 +111,7 @@ export function optical(
       bounce: bouncePool(2),
       modePages: opticalModePages({ writes }),
       reservationStore: null,
+      burner: writes ? { journal: { save: () => DONE } } : null,
       ...(now === undefined ? {} : { now }),
     },
   );

@@ -8,11 +8,12 @@ import type {
 } from '../scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../scsi/logical-unit.ts';
 import type { MediaChangeStyle, MediumState } from '../scsi/medium.ts';
+import { Burner, type BurnerOptions } from '../scsi/mmc/burn/burner.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
 import { FinishedDisc } from '../scsi/mmc/finished-disc.ts';
 import { opticalModePages } from '../scsi/mmc/mode-pages.ts';
 import { BLOCK_BYTES, OpticalDrive } from '../scsi/mmc/optical-drive.ts';
-import { readDrive } from '../scsi/mmc/optical-type.ts';
+import { opticalType } from '../scsi/mmc/optical-type.ts';
 import type { ModePages } from '../scsi/mode-page.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
@@ -30,8 +31,6 @@ export interface OpticalOptions {
   readonly medium?: MediumState;
   /** How nexuses learn that a medium has gone; absent: `t10`. */
   readonly mediaChangeStyle?: MediaChangeStyle;
-  /** It is a writer; absent: it only reads. */
-  readonly writes?: boolean;
 }
 
 export interface OpticalParts {
@@ -43,6 +42,8 @@ export interface OpticalParts {
   readonly mediumChanger?: MediumChanger | null;
   /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
   readonly now?: () => number;
+  /** It writes as well; null or absent: it only reads. */
+  readonly burner?: BurnerOptions | null;
 }
 
 /** The logical unit of an optical drive. The target does not know it yet (`Target.addUnit`). */
@@ -52,6 +53,7 @@ export function createOptical(
   parts: OpticalParts,
 ): LogicalUnit {
   const { store, bounce } = parts;
+  const burner = parts.burner ? new Burner(parts.burner) : null;
   const block = new BlockDevice(store, {
     blockBytes: BLOCK_BYTES,
     physicalBlockBytes: BLOCK_BYTES,
@@ -62,14 +64,14 @@ export function createOptical(
   return new LogicalUnit({
     target,
     lun: options.lun,
-    deviceType: readDrive,
+    deviceType: opticalType({ burner: burner !== null }),
     identity: options.identity,
     block,
     optical: new OpticalDrive({
       store,
       bounce,
       disc: options.disc,
-      writes: options.writes ?? false,
+      burner,
       ...(parts.now === undefined ? {} : { now: parts.now }),
     }),
     modePages: parts.modePages,

@@ -1,7 +1,13 @@
 /** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
 
 import { CachedWrites } from './cached-writes.ts';
-import { type DeviceType, READS_EXTENT, TOUCHES_NOTHING, WRITES_EXTENT } from './command-table.ts';
+import {
+  type DeviceType,
+  READS_EXTENT,
+  TOUCHES_NOTHING,
+  WRITES_EXTENT,
+  WRITES_UNIT,
+} from './command-table.ts';
 import type {
   InformationStore,
   LogStore,
@@ -129,7 +135,10 @@ export class UnitCounters {
     if (row.extent === READS_EXTENT && row.data === 'in') {
       (sums[1] as number) += 1;
       (sums[3] as number) += task.dataInMoved;
-    } else if (row.extent === WRITES_EXTENT && row.data !== 'none') {
+    } else if (
+      row.data !== 'none' &&
+      (row.extent === WRITES_EXTENT || (row.extent === WRITES_UNIT && row.lba !== null))
+    ) {
       (sums[2] as number) += 1;
       (sums[4] as number) += task.dataOutMoved;
     }
@@ -277,7 +286,12 @@ export class LogicalUnit {
 
   /** Calls `idle` when nothing that has begun works on the medium any more, but for the command `except`. */
   whenMediumIdle(except: Task | null, idle: () => void): void {
-    this.taskSet.whenWorkEnds(except, () => this.power.whenQuiet(() => this.selfTest.stop(idle)));
+    const burnt = (): void => {
+      const burner = this.optical?.burner ?? null;
+      if (burner === null) idle();
+      else burner.whenIdle(idle);
+    };
+    this.taskSet.whenWorkEnds(except, () => this.power.whenQuiet(() => this.selfTest.stop(burnt)));
   }
 
   /**
@@ -291,6 +305,7 @@ export class LogicalUnit {
     this.medium?.allow(null);
     this.optical?.reset();
     this.buffers.reset();
+    this.optical?.burner?.release();
     this.power.reset();
     this.selfTest.abort(ABORTED_OTHERWISE);
     if (this.block !== null) this.block.stopped = false;

@@ -34,6 +34,8 @@ export interface ModePage {
   readonly reserved?: (page: Uint8Array) => number;
   /** A page that tells how things are, of any length: the whole page as it is now. Nothing of it is changeable or saved. */
   readonly live?: (unit: LogicalUnit) => Uint8Array;
+  /** Bytes of a longer form that hosts send, too, whose last bytes mean nothing. */
+  readonly longBytes?: number;
 }
 
 /** A MODE SELECT that waits for another one, with its copied parameter list. */
@@ -301,6 +303,13 @@ export class ModePages {
 
   #pageOf(code: number): ModePage | undefined {
     return this.#pages.find(({ defaults }) => defaults[0] === code);
+  }
+
+  /** Bytes of the page as a host may send it that gives `pageLength` (PAGE LENGTH), or 0: there is no such form. */
+  sentBytes(code: number, pageLength: number): number {
+    const bytes = PAGE_HEADER_BYTES + pageLength;
+    if (bytes === this.bytesOf(code)) return bytes;
+    return bytes === this.#pageOf(code)?.longBytes ? bytes : 0;
   }
 
   /** A page as MODE SENSE returns it, for one PAGE CONTROL. */

@@ -172,6 +172,7 @@ export class Target {
     for (const unit of this.#units.values()) {
       // First: what its commands held up runs when they are gone, and may be an eject.
       unit.medium?.allow(nexus);
+      unit.optical?.burner?.nexusLost(nexus);
       unit.taskSet.abortNexus(nexus);
       unit.copies.lose(nexus, () => undefined);
       unit.reservations.release(nexus);

@@ -3,10 +3,12 @@ import { assert } from '../../assert.ts';
 import type { BlockStore } from '../contracts.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import type { Medium } from '../medium.ts';
+import type { Nexus } from '../nexus.ts';
 import { unitOf } from '../parameter-data.ts';
 import type { BouncePool } from '../sbc/bounce.ts';
 import type { Task } from '../task.ts';
 import { AudioPlayer } from './audio/audio-player.ts';
+import type { Burner } from './burn/burner.ts';
 import type { Disc } from './disc.ts';
 import { Speeds } from './information/speeds.ts';
 import { MediaEvents } from './media/media-events.ts';
@@ -21,8 +23,8 @@ export interface OpticalDriveOptions {
   readonly bounce: BouncePool;
   /** The disc it is found with; null: none. */
   readonly disc: Disc | null;
-  /** It is a writer; absent: it only reads. */
-  readonly writes?: boolean;
+  /** What makes it a burner; absent: it only reads. */
+  readonly burner?: Burner | null;
   /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
   readonly now?: () => number;
 }
@@ -32,8 +34,7 @@ export class OpticalDrive {
   readonly bounce: BouncePool;
   /** What GET EVENT STATUS NOTIFICATION tells. */
   readonly events = new MediaEvents();
-  /** It is a writer. */
-  readonly writes: boolean;
+  readonly burner: Burner | null;
   readonly speeds: Speeds;
   readonly audio: AudioPlayer;
   #disc: Disc | null;
@@ -43,9 +44,14 @@ export class OpticalDrive {
     this.store = options.store;
     this.bounce = options.bounce;
     this.#disc = options.disc;
-    this.writes = options.writes ?? false;
+    this.burner = options.burner ?? null;
     this.speeds = new Speeds(this.writes);
     this.audio = new AudioPlayer(options.now ?? (() => performance.now()));
+  }
+
+  /** It is a writer. */
+  get writes(): boolean {
+    return this.burner !== null;
   }
 
   /** What is in the drive; null: nothing. */
@@ -70,6 +76,15 @@ export class OpticalDrive {
     this.#disc = disc;
     this.reset();
     this.audio.moveTo(0);
+    this.burner?.discChanged();
+  }
+
+  /**
+   * A guest has changed what the disc is: a session was closed, or it was blanked or formatted. Everybody has the event, and every other
+   * nexus, which may know what was there, 6/28/00.
+   */
+  contentsChanged(by: Nexus): void {
+    this.events.newMedia(by);
   }
 
   /** Nothing is played, and the speeds are the fastest: after a reset of the logical unit, and with another disc. */
