@@ -78,12 +78,16 @@ describe('command: usage', function () {
       /Cannot configure LUN 0: unknown key "pth", did you mean "path"\?/,
     ],
     [
-      ['serve', '--control', 'c', '--lun', '0:burner'],
-      /unknown device type "burner"\. Known: disk, cdrom/,
+      ['serve', '--control', 'c', '--lun', '0:writer'],
+      /unknown device type "writer"\. Known: disk, cdrom, burner/,
     ],
     [
       ['serve', '--control', 'c', '--lun', '0:cdrom,size=1G'],
       /unknown key "size"\. Known: path, serial/,
+    ],
+    [
+      ['serve', '--control', 'c', '--lun', '0:burner,media=cd-r'],
+      /media goes with path=FILE, where the blank medium is kept/,
     ],
     [['exec', '--cdb', '00'], /--connect is missing/],
     [['exec', '--connect', 'srp:x'], /--cdb is missing/],

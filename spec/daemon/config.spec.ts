@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  BURNER_KEYS,
   CDROM_KEYS,
   CONFIG_KEYS,
   type DaemonConfig,
@@ -21,6 +22,7 @@ import {
   readLun,
 } from '../../src/daemon/config.ts';
 import { editDistance, nearest } from '../../src/daemon/known-keys.ts';
+import { MEDIUM_KINDS } from '../../src/scsi/mmc/burn/media.ts';
 import { PLACES } from '../../src/unplug/selection.ts';
 
 const PLAIN: DiskConfig = {
@@ -123,6 +125,11 @@ describe('configuration: LUN specifications', () => {
     ['0:cdrom', { ...CDROM, path: null }],
     ['0:cdrom,path=a.iso', { ...CDROM, path: '/vm/a.iso' }],
     ['0:cdrom,serial=OD1', { ...CDROM, path: null, serial: 'OD1' }],
+    ['0:burner', { ...CDROM, type: 'burner', readOnly: false, path: null }],
+    [
+      '0:burner,media=dvd+rw,path=a.disc',
+      { ...CDROM, type: 'burner', readOnly: false, path: '/vm/a.disc', media: 'dvd+rw' },
+    ],
     ['1:disk,memory=256M', { lun: 1, path: null, memoryBytes: 268435456 }],
   ];
   for (const [spec, expected] of good) {
@@ -141,17 +148,28 @@ describe('configuration: LUN specifications', () => {
     ['16384:disk', 'Cannot read LUN "16384:disk": LUN is "16384", 0 to 16383 is possible'],
     [
       '0:dsik',
-      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk, cdrom',
+      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk, cdrom, burner',
     ],
     [
       '0:cdrom,memory=1M',
       'Cannot read LUN "0:cdrom,memory=1M": unknown key "memory". Known: path, serial, mediaChangeStyle, ejectTimeout',
     ],
     ['0:cdrom,path=', 'Cannot configure LUN 0: path is "", a text is needed'],
-    ['0:burner', 'Cannot read LUN "0:burner": unknown device type "burner". Known: disk, cdrom'],
+    [
+      '0:burner,media=cd-r',
+      'Cannot configure LUN 0: media goes with path=FILE, where the blank medium is kept',
+    ],
+    [
+      '0:burner,media=cdr,path=a',
+      'Cannot configure LUN 0: unknown medium "cdr", did you mean "cd-r"? Known: cd-r, cd-rw, dvd-r, dvd-rw, dvd-r-dl, dvd+r, dvd+r-dl, dvd+rw, dvd-ram, bd-r, bd-re',
+    ],
+    [
+      '0:burner,ro',
+      'Cannot read LUN "0:burner,ro": unknown key "ro". Known: media, path, serial, mediaChangeStyle, ejectTimeout',
+    ],
     [
       '0:passthrough,device=/dev/sg0',
-      'Cannot read LUN "0:passthrough,device=/dev/sg0": unknown device type "passthrough". Known: disk, cdrom',
+      'Cannot read LUN "0:passthrough,device=/dev/sg0": unknown device type "passthrough". Known: disk, cdrom, burner',
     ],
     [
       '0:disk,pth=a',
@@ -376,6 +394,9 @@ describe('configuration: the file', () => {
     assert.deepEqual(Object.keys(schema.properties).sort(), [...CONFIG_KEYS].sort());
     assert.deepEqual(Object.keys(schema.$defs.disk.properties).sort(), [...DISK_KEYS].sort());
     assert.deepEqual(Object.keys(schema.$defs.cdrom.properties).sort(), [...CDROM_KEYS].sort());
+    const { burner } = schema.$defs;
+    assert.deepEqual(Object.keys(burner.properties).sort(), [...BURNER_KEYS].sort());
+    assert.deepEqual([...burner.properties.media.enum], MEDIUM_KINDS);
     assert.deepEqual(
       Object.keys(schema.$defs.emulated.properties).sort(),
       [...EMULATED_KEYS].sort(),

@@ -16,7 +16,7 @@ import { type Arguments, FAILED, type Output, UsageError, type Verb } from './ve
 
 const HELP = `ringscsi serve [--config FILE] [--state DIR] [--control SOCK] [--lun SPEC]... [--listen PORT]...
 
-Serves disks and CD drives to guests until SIGTERM or SIGINT; a second signal ends it at once.
+Serves disks, CD drives and burners to guests until SIGTERM or SIGINT; a second signal ends it at once.
 Prints one line on standard output when it is ready; the log goes to standard error.
 
   --lun SPEC       N:disk,path=FILE[,size=1G][,key=FILE][,ro][,block=512|4096][,serial=TEXT]
@@ -26,6 +26,8 @@ Prints one line on standard output when it is ready; the log goes to standard er
                    N:disk,memory=256M
                    N:cdrom[,path=IMAGE][,serial=TEXT]
                      [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
+                   N:burner[,media=KIND][,path=FILE][,serial=TEXT]
+                     [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    a comma in a value is doubled; size creates the image when it is missing;
                    key: the image is encrypted, a new one gets a new key in this file;
                    protection: each block has 8 more bytes in the image, T10 protection information;
@@ -33,7 +35,10 @@ Prints one line on standard output when it is ready; the log goes to standard er
                    ejectTimeout: how long media eject waits for guests that prevent it (for ever);
                    standby: a QEMU owns the image at first, see ringscsi takeover;
                    cdrom: a CD/DVD drive; the disc in it is an image that is only read and that other
-                   drives may have, too; see ringscsi media
+                   drives may have, too; see ringscsi media;
+                   burner: a CD/DVD/BD writer; the disc in it is the file of a recordable one, which media=KIND
+                   (cd-r, cd-rw, dvd-r, dvd-rw, dvd-r-dl, dvd+r, dvd+r-dl, dvd+rw, dvd-ram, bd-r, bd-re) makes
+                   when it is missing, or an image, which is only read
   --listen PORT    srp:SOCK: guests attach at this unix socket by the SRP ring (docs/srp-ring.md)
                    vhost-user:SOCK: QEMU attaches here, its guests use their own virtio-scsi driver
                    iscsi:HOST:PORT: iSCSI initiators connect here; names and CHAP secrets

@@ -4,7 +4,8 @@ import { fstatSync, statSync, unlinkSync } from 'node:fs';
 import { assert } from '../assert.ts';
 import { blockDeviceBytes, close, dataSync, duplicate, errorName } from '../libc.ts';
 import type { Backing, BackingFile } from '../luns/backing.ts';
-import { type OpenedDisc, openDisc } from '../luns/disc/open-disc.ts';
+import type { OpenedDisc } from '../luns/disc/open-disc.ts';
+import { type OpenedRecordable, openOpticalMedium } from '../luns/disc/open-recordable.ts';
 import type { MediumSpec } from '../luns/drive.ts';
 import { unlockImage } from '../luns/image-lock.ts';
 import { bytesOfBlock, imageBytesOf, userBytesOf } from '../luns/image-size.ts';
@@ -41,7 +42,7 @@ export interface LunStatus {
    * an earlier run, but it cannot be opened; `why` says so.
    */
   readonly state: 'attached' | 'standby' | 'unavailable';
-  readonly backing: 'file' | 'block' | 'memory' | 'disc' | null;
+  readonly backing: 'file' | 'block' | 'memory' | 'disc' | 'recordable' | null;
   readonly path: string | null;
   readonly bytes: number;
   readonly blockBytes: number;
@@ -132,11 +133,11 @@ function refuseConflict(
 }
 
 /** What is open behind a disk, or in a drive. */
-type Opened = OpenedFile | OpenedDisc;
+type Opened = OpenedFile | OpenedDisc | OpenedRecordable;
 
 function filesOf(opened: Opened | null): readonly OpenedFile[] {
   if (opened === null) return [];
-  return opened.kind === 'disc' ? opened.files : [opened];
+  return 'files' in opened ? opened.files : [opened];
 }
 
 /** What the drive of a removable disk has when it is attached for the first time. */
@@ -209,9 +210,9 @@ export class AttachedDisk {
           `Cannot attach LUN ${config.lun}`,
         );
       }
-    } else if (config.type === 'cdrom') {
-      if (path !== null)
-        this.#file = this.#openDisc(path, others, `Cannot attach LUN ${config.lun}`);
+    } else if (config.type !== 'disk') {
+      const action = `Cannot attach LUN ${config.lun}`;
+      if (path !== null) this.#file = this.#openDisc(path, others, action, true);
     } else if (path !== null) {
       refuseConflict(`Cannot attach LUN ${config.lun}`, path, config.readOnly, others);
       this.#file = openDiskFile(openOptions(config, path, resizedBytes, standby));
@@ -234,23 +235,28 @@ export class AttachedDisk {
     action: string,
   ): Opened {
     const { lun, type } = this.config;
-    if (type === 'cdrom') return this.#openDisc(path, others, action);
+    if (type !== 'disk') return this.#openDisc(path, others, action);
     refuseConflict(action, path, readOnly, others);
     return openDiskFile({ lun, path, blockBytes: bytesOfBlock(this.config), readOnly, action });
   }
 
-  #openDisc(path: string, others: Iterable<AttachedDisk>, action: string): OpenedDisc {
+  #openDisc(path: string, others: Iterable<AttachedDisk>, action: string, creates = false): Opened {
+    const { lun, type, media } = this.config;
     const known = [...others];
-    return openDisc({
-      lun: this.config.lun,
+    return openOpticalMedium({
+      lun,
       path,
       action,
-      check: (file) => refuseConflict(action, file, true, known),
+      writes: type === 'burner',
+      creates,
+      ...(media === undefined || path !== this.config.path ? {} : { media }),
+      check: (file, readOnly) => refuseConflict(action, file, readOnly, known),
     });
   }
 
-  /** It cannot be written. */
+  /** It cannot be written: a burner writes what is recordable. */
   get readOnly(): boolean {
+    if (this.config.type === 'burner') return this.#file?.kind === 'disc';
     return this.medium?.readOnly ?? this.config.readOnly;
   }
 
@@ -281,8 +287,13 @@ export class AttachedDisk {
     if (image === null && memoryBytes === null) {
       throw new LunError(`${action}: none was in it before, name an image`);
     }
-    const protect = this.config.readOnly || (readOnly ?? (path === null && last.readOnly));
-    const file = image === null ? null : this.#openMedium(image, protect, others, action);
+    const isBurner = this.config.type === 'burner';
+    if (isBurner && readOnly === true) {
+      throw new LunError(`${action}: a burner writes, load it into a cdrom to have it protected`);
+    }
+    const asked = this.config.readOnly || (readOnly ?? (path === null && last.readOnly));
+    const file = image === null ? null : this.#openMedium(image, asked, others, action);
+    const protect = isBurner ? file?.kind === 'disc' : asked;
     const medium: SavedMedium = {
       path: file?.path ?? null,
       readOnly: protect,
@@ -328,7 +339,7 @@ export class AttachedDisk {
   #openKey(): number {
     const { lun, keyPath: path, readOnly } = this.config;
     const file = this.#file;
-    if (path === null || file === null || file.kind === 'disc') return -1;
+    if (path === null || file === null || 'files' in file) return -1;
     try {
       return openKeyFile({ lun, path, imageIsNew: file.created, readOnly });
     } catch (error) {
@@ -371,7 +382,8 @@ export class AttachedDisk {
       savedLogs: saved.logs,
       savable,
       removable: this.config.removable,
-      optical: this.config.type === 'cdrom',
+      optical: this.config.type !== 'disk',
+      burner: this.config.type === 'burner',
       ...(this.medium === null ? {} : { medium: this.medium }),
       ...(this.config.mediaChangeStyle === undefined
         ? {}
@@ -386,7 +398,7 @@ export class AttachedDisk {
    */
   activate(): void {
     const file = this.#file;
-    if (file === null || file.kind === 'disc' || !this.standby) return;
+    if (file === null || 'files' in file || !this.standby) return;
     const { lun } = this.config;
     const action = `Cannot activate LUN ${lun}`;
     const open = fstatSync(file.fd);
@@ -423,7 +435,7 @@ export class AttachedDisk {
   grow(bytes: number): void {
     const { lun, blockBytes } = this.config;
     const action = `Cannot resize LUN ${lun} to ${bytes} bytes`;
-    if (this.config.type === 'cdrom') {
+    if (this.config.type !== 'disk') {
       throw new LunError(`${action}: it is an optical drive, media load puts a larger disc in`);
     }
     if (!this.loaded) throw new LunError(`${action}: there is no medium in it`);
@@ -527,6 +539,10 @@ export class AttachedDisk {
         return { fd: this.#copyFor(each.fd), bytes: each.bytes };
       };
       return { kind: 'disc', files: file.files.map(copied), layout: file.layout };
+    }
+    if (file?.kind === 'recordable') {
+      const [{ fd, bytes: size }] = file.files;
+      return { kind: 'recordable', fd: this.#copyFor(fd), bytes: size, burnt: file.burnt };
     }
     if (file === null) return bytes === 0 ? { kind: 'none' } : { kind: 'memory', bytes };
     const { kind, path } = file;

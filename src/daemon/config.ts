@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MAX_LUN } from '../scsi/lun.ts';
 import type { ManagementAddress } from '../scsi/management-address.ts';
+import { MEDIUM_KINDS, type MediumKind } from '../scsi/mmc/burn/media.ts';
 import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import { PLACES, type Place } from '../unplug/selection.ts';
 import {
@@ -22,10 +23,12 @@ export type BlockBytes = 512 | 2048 | 4096;
 
 export interface DiskConfig extends MediaConfig {
   readonly lun: number;
-  /** `cdrom`: an optical drive that reads discs. Its other properties are those of such discs (`CDROM`). */
+  /** `cdrom`: an optical drive that reads discs; `burner`: one that writes them, too. Their other properties are those of such discs (`OPTICAL`). */
   readonly type: DeviceTypeName;
   /** Image file or block device, absolute; null for a memory disk, and for a drive that begins without a medium. */
   readonly path: string | null;
+  /** What the recordable disc of a burner has to be, and is made as when it is missing; absent: whatever it is. */
+  readonly media?: MediumKind;
   /** Bytes of a memory disk; null for the others. */
   readonly memoryBytes: number | null;
   /** Key file of an encrypted image, absolute; null: it is not encrypted. */
@@ -112,6 +115,8 @@ export const DISK_KEYS = [
 ] as const;
 /** The same for an optical drive. */
 export const CDROM_KEYS = ['lun', 'type', 'path', 'serial', ...MEDIA_KEYS] as const;
+/** Of one that writes. */
+export const BURNER_KEYS = ['lun', 'type', 'media', 'path', 'serial', ...MEDIA_KEYS] as const;
 export const CONFIG_KEYS = [
   '$schema',
   'state',
@@ -124,8 +129,8 @@ export const CONFIG_KEYS = [
   'iscsi',
 ] as const;
 export const EMULATED_KEYS = ['guest', 'device', 'at', 'qmp', 'lun'] as const;
-const DEVICE_TYPES = ['disk', 'cdrom'] as const;
-const KEYS = { disk: DISK_KEYS, cdrom: CDROM_KEYS } as const;
+const DEVICE_TYPES = ['disk', 'cdrom', 'burner'] as const;
+const KEYS = { disk: DISK_KEYS, cdrom: CDROM_KEYS, burner: BURNER_KEYS } as const;
 const LISTEN_KINDS = ['srp', 'vhost-user', 'iscsi'] as const;
 const CACHE_MODES = ['writeback', 'writethrough'] as const;
 
@@ -300,12 +305,11 @@ function checkTogether(action: string, disk: DiskConfig): void {
   }
 }
 
-/** What every optical drive is: discs come and go, and are not written. */
-const CDROM = {
+/** What every optical drive is: discs come and go, and what is written of them is no block of the image. */
+const OPTICAL = {
   keyPath: null,
   memoryBytes: null,
   sizeBytes: null,
-  readOnly: true,
   blockBytes: 2048,
   physicalBlockBytes: 2048,
   protectionType: 0,
@@ -315,20 +319,25 @@ const CDROM = {
   standby: false,
 } as const satisfies Partial<DiskConfig>;
 
-function readCdrom(
+function readOptical(
   action: string,
-  lun: number,
+  { lun, type }: { readonly lun: number; readonly type: 'cdrom' | 'burner' },
   raw: Readonly<Record<string, unknown>>,
   directory: string,
 ): DiskConfig {
-  const { path, serial } = raw;
+  const { path, serial, media } = raw;
+  if (media !== undefined && path === undefined) {
+    throw new ConfigError(`${action}: media goes with path=FILE, where the blank medium is kept`);
+  }
   return {
     lun,
-    type: 'cdrom',
+    type,
+    readOnly: type === 'cdrom',
+    ...(media === undefined ? {} : { media: parseWord(action, 'medium', media, MEDIUM_KINDS) }),
     path: path === undefined ? null : resolve(directory, parseText(action, 'path', path)),
     serial: serial === undefined ? null : parseSerial(action, serial),
     ...readMedia(action, raw, true),
-    ...CDROM,
+    ...OPTICAL,
   };
 }
 
@@ -341,7 +350,7 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
   const action = `Cannot configure LUN ${lun}`;
   const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
   checkKeys(action, raw, KEYS[type]);
-  if (type === 'cdrom') return readCdrom(action, lun, raw, directory);
+  if (type !== 'disk') return readOptical(action, { lun, type }, raw, directory);
   const { ro, serial, cache, thin, removable, standby } = raw;
   const isRemovable = removable === undefined ? false : parseFlag(action, 'removable', removable);
   const disk: DiskConfig = {
@@ -367,7 +376,8 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
   if (disk.path !== null) raw['path'] = disk.path;
   if (disk.serial !== null) raw['serial'] = disk.serial;
   Object.assign(raw, mediaObject(disk));
-  if (disk.type === 'cdrom') return raw;
+  if (disk.media !== undefined) raw['media'] = disk.media;
+  if (disk.type !== 'disk') return raw;
   raw['ro'] = disk.readOnly;
   raw['block'] = disk.blockBytes;
   raw['physical'] = disk.physicalBlockBytes;
@@ -387,7 +397,7 @@ function splitCommas(text: string): string[] {
   return (text.match(/(?:[^,]|,,)+/g) ?? []).map((part) => part.replaceAll(',,', ','));
 }
 
-/** Reads `N:disk,path=FILE,size=1G,ro,…` or `N:cdrom,path=FILE`. Relative paths start at `directory`. Throws ConfigError. */
+/** Reads `N:disk,path=FILE,size=1G,ro,…`, `N:cdrom,path=FILE` or `N:burner,media=cd-r,path=FILE`. Relative paths start at `directory`. Throws ConfigError. */
 export function parseLunSpec(spec: string, directory: string): DiskConfig {
   const action = `Cannot read LUN "${spec}"`;
   const [head = '', ...options] = splitCommas(spec);

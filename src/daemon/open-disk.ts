@@ -23,9 +23,6 @@ export interface DiskOpening {
   readonly log: Log;
 }
 
-/** Stands for the path of what is behind an optical drive: that stays the same drive whatever disc is in it. */
-const OPTICAL = 'cdrom';
-
 /** Size of a LUN that was resized in an earlier run, as long as its configuration has not changed. */
 function rememberedBytes(entry: InventoryEntry | undefined, disk: DiskConfig): number | null {
   if (entry === undefined || entry.disk.path !== disk.path) return null;
@@ -37,9 +34,10 @@ function rememberedBytes(entry: InventoryEntry | undefined, disk: DiskConfig): n
 
 /** The identity of the last run, when the same thing is behind the LUN and no serial number is configured. */
 function identityOf({ config, remembered, installation }: DiskOpening): DiskIdentity {
-  const path = config.type === 'cdrom' ? OPTICAL : config.path;
+  // An optical drive stays the same whatever disc is in it: its type stands for the path.
+  const path = config.type === 'disk' ? config.path : config.type;
   if (config.serial === null && remembered?.disk.serial === null) {
-    const same = config.type === 'cdrom' || remembered.disk.path === config.path;
+    const same = config.type !== 'disk' || remembered.disk.path === config.path;
     if (same && remembered.disk.type === config.type) return remembered;
   }
   const serial = serialOf({

@@ -2,6 +2,7 @@
 import { fstatSync } from 'node:fs';
 import { blockDeviceBytes } from '../libc.ts';
 import type { DiscLayout } from '../scsi/mmc/disc.ts';
+import type { BurnStore } from './disc/burn-store.ts';
 import { AtomicJournal, journalBeside } from './store/atomic-journal.ts';
 import { DeviceStore } from './store/block.ts';
 import { type DiskStore, StoreCounters } from './store/disk-store.ts';
@@ -26,6 +27,12 @@ export interface DiscBacking {
   readonly layout: DiscLayout;
 }
 
+/** A recordable disc, and what its file said of it when it was opened. Only in optical drives. */
+export interface RecordableBacking extends BackingFile {
+  readonly kind: 'recordable';
+  readonly burnt: BurnStore;
+}
+
 export type Backing =
   | (BackingFile & {
       readonly kind: 'file' | 'block';
@@ -36,6 +43,7 @@ export type Backing =
     })
   | { readonly kind: 'memory'; readonly bytes: number }
   | DiscBacking
+  | RecordableBacking
   /** A drive without a medium. */
   | { readonly kind: 'none' };
 
@@ -52,6 +60,10 @@ export function openStore(options: StoreOptions, queue: IoQueue | null): DiskSto
   if (backing.kind === 'none') return new EmptyStore();
   if (backing.kind === 'memory') return MemoryStore.create(backing.bytes, readOnly);
   if (backing.kind === 'disc') return openDiscStore(backing, queue);
+  if (backing.kind === 'recordable') {
+    const { fd, bytes } = backing;
+    return new FileStore({ fd, bytes, readOnly, queue, journal: null });
+  }
   const { fd, bytes, journalled = null, keyFd = null } = backing;
   const journal = journalled === null ? null : new AtomicJournal(fd, journalBeside(journalled));
   const fileOptions = { fd, bytes, readOnly, queue, journal };
@@ -80,6 +92,7 @@ export function backingBytes(backing: Backing): number {
       return backing.files.reduce((sum, { bytes }) => sum + bytes, 0);
     case 'block':
       return blockDeviceBytes(backing.fd);
+    case 'recordable':
     case 'file':
       return fstatSync(backing.fd).size;
   }

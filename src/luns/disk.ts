@@ -2,6 +2,7 @@
 import { assert } from '../assert.ts';
 import { mapAnonymous } from '../libc.ts';
 import {
+  type DiscJournal,
   DONE,
   type InformationStore,
   type LogStore,
@@ -61,6 +62,8 @@ export interface DiskOptions {
   readonly removable?: boolean;
   /** It is an optical drive: its media are discs, and removable. */
   readonly optical?: boolean;
+  /** It writes recordable discs. Only with `optical`. */
+  readonly burner?: boolean;
   /** How its drive is found; absent: with its first medium in it. Only with `removable`. */
   readonly medium?: MediumState;
   /** How nexuses learn that a medium has gone; absent: `t10`. Only with `removable`. */
@@ -93,7 +96,7 @@ export function openModePages(
   const kept = options.savable ? parameters : null;
   const pages =
     options.optical === true
-      ? openOpticalModePages(kept)
+      ? openOpticalModePages(kept, options.burner === true)
       : diskModePages({
           writeCacheEnabled: options.writeCache,
           protection: (options.protectionType ?? 0) > 0,
@@ -160,6 +163,8 @@ export interface DiskParts {
   readonly logStore: LogStore | null;
   /** The drive of a removable disk; null or absent: its medium stays there. */
   readonly mediumChanger?: MediumChanger | null;
+  /** Of a burner. */
+  readonly journal?: DiscJournal | null;
 }
 
 /** The logical unit of a disk. The target does not know it yet (`Target.addUnit`). */

@@ -14,6 +14,7 @@ import { newPrivateTask } from '../scsi/private-task.ts';
 import { loseCachedWrites } from '../scsi/sbc/store-fault.ts';
 import type { Task } from '../scsi/task.ts';
 import type { Backing } from './backing.ts';
+import type { BurnerJournal } from './disc/burner-journal.ts';
 import type { DiskOptions } from './disk.ts';
 import { InventoryError } from './inventory-error.ts';
 import { discIn } from './optical.ts';
@@ -61,6 +62,8 @@ export interface DriveOptions {
   readonly timers: Timers;
   /** Opens the store of a medium. Throws SystemError. */
   readonly open: (options: DiskOptions) => DiskStore;
+  /** Of a burner. */
+  readonly journal?: BurnerJournal | null;
 }
 
 /** A START STOP UNIT wants something of the keeper; null: it has ended. */
@@ -228,6 +231,7 @@ export class Drive implements MediumChanger {
     const load = this.#waitingLoad();
     if (asked) this.#asked.shift();
     this.#given.store.replace(inner).close();
+    this.#given.journal?.change(backing);
     unit.optical?.change(discIn(backing));
     if (this.#kept !== inner) this.#kept?.close();
     this.#kept = null;
@@ -248,6 +252,7 @@ export class Drive implements MediumChanger {
 
   #empty(unit: LogicalUnit): void {
     const out = this.#given.store.replace(new EmptyStore());
+    this.#given.journal?.change({ kind: 'none' });
     unit.optical?.change(null);
     if (this.#disk.backing.kind === 'memory') this.#kept = out;
     else out.close();

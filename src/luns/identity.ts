@@ -7,6 +7,7 @@ import type { UnitIdentity } from '../scsi/logical-unit.ts';
 const VENDOR = 'RINGSCSI';
 const DISK_PRODUCT = 'Virtual disk';
 const OPTICAL_PRODUCT = 'CD/DVD drive';
+const BURNER_PRODUCT = 'CD/DVD/BD writer';
 const REVISION_CHARACTERS = 4;
 const DERIVED_SERIAL_DIGITS = 20;
 const NAA_BYTES = 8;
@@ -71,6 +72,6 @@ export function diskIdentity(serial: string, naa: Uint8Array): UnitIdentity {
 }
 
 /** What they say about an optical drive. */
-export function opticalIdentity(serial: string, naa: Uint8Array): UnitIdentity {
-  return identity(OPTICAL_PRODUCT, serial, naa);
+export function opticalIdentity(serial: string, naa: Uint8Array, writes = false): UnitIdentity {
+  return identity(writes ? BURNER_PRODUCT : OPTICAL_PRODUCT, serial, naa);
 }

@@ -17,6 +17,8 @@ import { CAPACITY_DATA_HAS_CHANGED } from '../scsi/sense-codes.ts';
 import { IdentifyingInformation } from '../scsi/spc/identifying-information.ts';
 import type { Target } from '../scsi/target.ts';
 import { backingBytes, openStore } from './backing.ts';
+import { type SlotMemory, slotMemory } from './disc/burn-store.ts';
+import { BurnerJournal } from './disc/burner-journal.ts';
 import {
   createDisk,
   type DiskOptions,
@@ -80,6 +82,8 @@ interface Disk {
   readonly options: DiskOptions;
   /** Where its media come and go; null: the medium is fixed, or there is nobody who has others. */
   readonly drive: Drive | null;
+  /** Of a burner. */
+  readonly journal: BurnerJournal | null;
 }
 
 /** What a disk is made of now. */
@@ -90,12 +94,13 @@ function optionsOf({ drive, options }: Disk): DiskOptions {
 /** Whether what is behind a new unit can be that. Throws InventoryError. */
 function checkBacking(action: string, options: DiskOptions): void {
   const { backing, optical = false, removable = false } = options;
-  assert(optical ? removable : backing.kind !== 'disc', 'discs are in drives');
+  const isDisc = backing.kind === 'disc' || backing.kind === 'recordable';
+  assert(optical ? removable : !isDisc, 'discs are in drives');
   if (backing.kind === 'none') {
     assert(removable, 'only a drive is without a medium');
     return;
   }
-  if (backing.kind === 'disc') return;
+  if (backing.kind === 'disc' || backing.kind === 'recordable') return;
   assert(!optical, 'an optical drive has discs');
   if (backing.bytes <= 0 || backing.bytes % bytesOfBlock(options) !== 0) {
     throw new InventoryError(
@@ -122,6 +127,8 @@ export class Inventory {
   readonly #interrupted = new Map<number, InterruptedOperation>();
   /** Bounce buffers of disks that are gone. */
   readonly #spare: BouncePool[] = [];
+  /** Memory of the journals of burners that are gone. */
+  readonly #spareSlots: SlotMemory[] = [];
 
   constructor(options: InventoryOptions) {
     this.#target = options.target;
@@ -189,7 +196,8 @@ export class Inventory {
       blockBytes: bytesOfBlock(options),
     });
     const bounce = this.#spare.pop() ?? mapBouncePool();
-    const drive = this.#newDrive(options, store);
+    const journal = this.#newJournal(options, store);
+    const drive = this.#newDrive(options, store, journal);
     const create = options.optical === true ? createDiscDrive : createDisk;
     const unit = create(this.#target, options, {
       store,
@@ -201,10 +209,11 @@ export class Inventory {
       informationStore: this.#information,
       logStore: this.#logs,
       mediumChanger: drive,
+      journal,
     });
     unit.information.load(information);
     if (logs !== null) unit.logs.resume(logs);
-    this.#disks.set(options.lun, { unit, store, bounce, options, drive });
+    this.#disks.set(options.lun, { unit, store, bounce, options, drive, journal });
     this.#stores.push(store);
     this.#target.addUnit(unit);
     if (sanitize === null) return unit;
@@ -229,6 +238,7 @@ export class Inventory {
       disk.drive?.close();
       this.#stores = this.#stores.filter((store) => store !== disk.store);
       this.#spare.push(disk.bounce);
+      if (disk.journal !== null) this.#spareSlots.push(disk.journal.memory);
       gone(flushed);
     });
   }
@@ -397,11 +407,16 @@ export class Inventory {
     }
   }
 
-  #newDrive(disk: DiskOptions, store: FaultStore): Drive | null {
+  #newJournal({ burner = false, backing }: DiskOptions, store: FaultStore): BurnerJournal | null {
+    if (!burner) return null;
+    return new BurnerJournal(store, this.#spareSlots.pop() ?? slotMemory(), backing);
+  }
+
+  #newDrive(disk: DiskOptions, store: FaultStore, journal: BurnerJournal | null): Drive | null {
     const keeper = this.#media;
     if (disk.removable !== true || keeper === null) return null;
     const open = (options: DiskOptions): DiskStore => openStore(options, this.#queue);
-    return new Drive({ disk, store, keeper, timers: this.#timers, open });
+    return new Drive({ disk, store, keeper, timers: this.#timers, open, journal });
   }
 
   #findDrive(lun: number, verb: string): { readonly unit: LogicalUnit; readonly drive: Drive } {

@@ -9,6 +9,8 @@ import type {
 import { LogicalUnit, type UnitIdentity } from '../scsi/logical-unit.ts';
 import type { MediaChangeStyle, MediumState } from '../scsi/medium.ts';
 import { Burner, type BurnerOptions } from '../scsi/mmc/burn/burner.ts';
+import { RecordableDisc } from '../scsi/mmc/burn/recordable-disc.ts';
+import { WRITE_PARAMETERS } from '../scsi/mmc/burn/write-parameters.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
 import { FinishedDisc } from '../scsi/mmc/finished-disc.ts';
 import { opticalModePages } from '../scsi/mmc/mode-pages.ts';
@@ -19,6 +21,7 @@ import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
 import type { Target } from '../scsi/target.ts';
 import type { Backing } from './backing.ts';
+import { SECTORS_AT } from './disc/burn-store.ts';
 import type { DiskOptions, DiskParts } from './disk.ts';
 import { opticalIdentity } from './identity.ts';
 
@@ -87,6 +90,7 @@ export function createOptical(
 
 /** The disc that a backing is; null: it is none. */
 export function discIn(backing: Backing): Disc | null {
+  if (backing.kind === 'recordable') return new RecordableDisc(backing.burnt.state, SECTORS_AT);
   return backing.kind === 'disc' ? new FinishedDisc(backing.layout) : null;
 }
 
@@ -95,9 +99,12 @@ export function opticalBytes({ disc }: OpticalDrive): number {
   return (disc?.blocks ?? 0) * BLOCK_BYTES;
 }
 
-/** The mode pages of an optical drive. It has no write cache. */
-export function openOpticalModePages(parameters: ParameterStore | null): ModePages {
-  return opticalModePages({ writes: false, parameters });
+/** The mode pages of an optical drive. One that only reads has no write cache. */
+export function openOpticalModePages(
+  parameters: ParameterStore | null,
+  writes: boolean,
+): ModePages {
+  return opticalModePages({ writes, more: writes ? [WRITE_PARAMETERS] : [], parameters });
 }
 
 /** The logical unit of an optical drive of the daemon. The target does not know it yet (`Target.addUnit`). */
@@ -107,18 +114,25 @@ export function createDiscDrive(
   parts: DiskParts,
 ): LogicalUnit {
   const { lun, serial, naa, medium, mediaChangeStyle } = options;
-  const { store, bounce, modePages, reservations, mediumChanger = null } = parts;
+  const { store, bounce, modePages, reservations, mediumChanger = null, journal = null } = parts;
   const reservationStore = options.savable ? parts.reservationStore : null;
   const unit = createOptical(
     target,
     {
       lun,
-      identity: opticalIdentity(serial, naa),
+      identity: opticalIdentity(serial, naa, journal !== null),
       disc: discIn(options.backing),
       ...(medium === undefined ? {} : { medium }),
       ...(mediaChangeStyle === undefined ? {} : { mediaChangeStyle }),
     },
-    { store, bounce, modePages, reservationStore, mediumChanger },
+    {
+      store,
+      bounce,
+      modePages,
+      reservationStore,
+      mediumChanger,
+      burner: journal === null ? null : { journal },
+    },
   );
   if (reservations !== null) unit.reservations.restore(reservations);
   return unit;

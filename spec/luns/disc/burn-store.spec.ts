@@ -90,7 +90,7 @@ describe('files of recordable discs', () => {
   it('are refused with what is wrong and what helps', () => {
     assert.equal(
       refusal((file) => writeFileSync(file, 'CD001 something else')),
-      'it is the file of no recordable disc, make one with media create',
+      'it is the file of no recordable disc, make one with ringscsi media new',
     );
     assert.match(
       refusal((file) => patch(file, 20, 'x')),

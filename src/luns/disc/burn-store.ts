@@ -15,6 +15,7 @@ import {
   ftruncateSync,
   openSync,
   readSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -137,7 +138,7 @@ export function readBurnStore(path: string, read: ReadBytes, bytes: number): Bur
   const header = read(0, HEADER_BYTES);
   const text = new TextDecoder();
   if (text.decode(header.subarray(0, KIND_AT)) !== MAGIC) {
-    return refuse('it is the file of no recordable disc, make one with media create');
+    return refuse('it is the file of no recordable disc, make one with ringscsi media new');
   }
   const sum = sumOf(header.subarray(0, HEADER_SUM_AT));
   if (header.length < HEADER_BYTES || !timingSafeEqual(header.subarray(HEADER_SUM_AT), sum)) {
@@ -166,6 +167,36 @@ function why(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Reads bytes of an open file. */
+function reading(fd: number): ReadBytes {
+  return (position, length) => {
+    const bytes = new Uint8Array(length);
+    return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
+  };
+}
+
+/** Whether the file at a path, if there is one that can be read, begins as those of recordable discs. */
+export function isBurnStore(path: string): boolean {
+  let fd: number;
+  try {
+    // To open a pipe would wait for its other end.
+    if (!statSync(path).isFile()) return false;
+    fd = openSync(path, constants.O_RDONLY);
+  } catch {
+    return false;
+  }
+  try {
+    return new TextDecoder().decode(reading(fd)(0, MAGIC.length)) === MAGIC;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Reads and checks an open file of a medium. Throws DiscImageError. */
+export function burnStoreOf(path: string, fd: number): BurnStore {
+  return readBurnStore(path, reading(fd), fstatSync(fd).size);
+}
+
 /** Runs `use` with the descriptor of a file that is closed afterwards. Throws DiscImageError. */
 export function withBurnStore<T>(path: string, use: (fd: number, burnt: BurnStore) => T): T {
   let fd: number;
@@ -175,11 +206,7 @@ export function withBurnStore<T>(path: string, use: (fd: number, burnt: BurnStor
     throw new DiscImageError(`Cannot use the recordable disc "${path}": ${why(error)}`);
   }
   try {
-    const read = (position: number, length: number): Uint8Array => {
-      const bytes = new Uint8Array(length);
-      return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
-    };
-    return use(fd, readBurnStore(path, read, fstatSync(fd).size));
+    return use(fd, burnStoreOf(path, fd));
   } finally {
     closeSync(fd);
   }
@@ -266,24 +293,47 @@ export class SlotJournal implements DiscJournal {
   }
 
   save(task: Task, state: Uint8Array): StoreReply {
+    let answered: StoreReply = PENDING;
+    let waits = false;
+    this.#write(task, state, true, (reply) => {
+      answered = reply;
+      if (waits) task.stored(reply);
+    });
+    waits = true;
+    return answered;
+  }
+
+  /** Writes the state, which is durable when the store has been synced; false: it could not be done at once. */
+  saveUnsynced(task: Task, state: Uint8Array): boolean {
+    let well = false;
+    this.#write(task, state, false, (reply) => {
+      well = reply === DONE;
+    });
+    return well;
+  }
+
+  #write(
+    task: Task,
+    state: Uint8Array,
+    durable: boolean,
+    written: (reply: StoreReply) => void,
+  ): void {
     const slot = 1 - this.#slot;
     const { bytes, segments } = this.#memory;
     const length = fillSlot(bytes, this.#sequence + 1, state);
-    if (length === 0) return FULL;
-    let answered: StoreReply = PENDING;
-    let waits = false;
+    if (length === 0) {
+      written(FULL);
+      return;
+    }
     this.#worker.unit = task.unit;
-    const reply = this.#store.write(this.#worker, slotAt(slot), length, segments, true);
+    const reply = this.#store.write(this.#worker, slotAt(slot), length, segments, durable);
     this.#worker.await(reply, (_, later) => {
       // A slot that was not written to its end is the one that is written next, too.
       if (later === DONE) {
         this.#slot = slot;
         this.#sequence += 1;
       }
-      answered = later;
-      if (waits) task.stored(later);
+      written(later);
     });
-    waits = true;
-    return answered;
   }
 }

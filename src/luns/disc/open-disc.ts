@@ -23,8 +23,8 @@ export interface DiscOptions {
   readonly path: string;
   /** What is tried, for messages. */
   readonly action: string;
-  /** Called with each file before it is opened; what it throws ends the opening. */
-  readonly check: (path: string) => void;
+  /** Called with each file before it is opened, and whether it is only read; what it throws ends the opening. */
+  readonly check: (path: string, readOnly: boolean) => void;
 }
 
 function statImage({ path, action }: DiscOptions): Stats {
@@ -62,14 +62,18 @@ function describe(options: DiscOptions): DiscImage {
     return readDiscImage(path);
   } catch (error) {
     if (!(error instanceof DiscImageError)) throw error;
-    const { message } = error;
-    const why = `${message.charAt(0).toLowerCase()}${message.slice(1)}`;
-    throw new DiskFileError('ERR_IMAGE_FORMAT', `${action}: ${why}`);
+    throw formatError(action, error);
   }
 }
 
+/** What an image says cannot be used, as why `action` cannot be done. */
+export function formatError(action: string, { message }: DiscImageError): DiskFileError {
+  const why = `${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+  return new DiskFileError('ERR_IMAGE_FORMAT', `${action}: ${why}`);
+}
+
 function openFile({ path, bytes }: DiscFile, { lun, action, check }: DiscOptions): OpenedFile {
-  check(path);
+  check(path, true);
   const file = openDiskFile({ lun, path, blockBytes: 1, readOnly: true, action });
   if (file.bytes === bytes) return file;
   closeFile(file);

@@ -1,0 +1,176 @@
+/** Burners of a running daemon: discs that are made, burnt, read back, and come again. One daemon for all. */
+import { strict as assert } from 'node:assert';
+import { existsSync, statSync } from 'node:fs';
+import type { LunStatus } from '../../src/daemon/attached-disk.ts';
+import { createBurnStore, openBurnStore } from '../../src/luns/disc/burn-store.ts';
+import { DaemonProcess } from '../support/daemon-process.ts';
+import { sense, type TestInitiator } from '../support/ports.ts';
+import { BurnerBench, blocks, SECTOR } from './burner-bench.ts';
+
+const EJECT = '1b 00 00 00 02 00';
+const LOAD = '1b 00 00 00 03 00';
+
+describe('burners of a daemon', function () {
+  this.timeout(30_000);
+  let daemon: DaemonProcess;
+  let bench: BurnerBench;
+  let a: TestInitiator;
+  let discs = 0;
+
+  /** A new blank disc in the burner. */
+  const fresh = async (kind: Parameters<typeof createBurnStore>[1] = 'cd-r'): Promise<string> => {
+    discs += 1;
+    const path = daemon.path(`disc-${discs}`);
+    createBurnStore(path, kind);
+    await bench.load({ path, force: true });
+    await a.attentions();
+    return path;
+  };
+
+  before(async () => {
+    daemon = await DaemonProcess.start(
+      ['0:burner,media=cd-r,path=first', '1:cdrom'],
+      [],
+      ['--state', 'state'],
+    );
+    bench = new BurnerBench(daemon);
+    a = await bench.attach();
+  });
+
+  after(async () => {
+    await bench.detach();
+    await daemon.end();
+  });
+
+  it('media=KIND made a blank medium, which is sparse, and says so', async () => {
+    assert.equal(openBurnStore(daemon.path('first')).kind, 'cd-r');
+    const { size, blocks: used } = statSync(daemon.path('first'));
+    assert.ok(size > 800e6 && used * 512 < 1e6, `${size} bytes, ${used} blocks`);
+    assert.equal(await a.ready(), '');
+    // READ DISC INFORMATION: blank, the last session is empty.
+    const { dataIn } = await a.run('51 00 00 00 00 00 00 00 22 00', { dataInBytes: 34 });
+    assert.equal((dataIn[2] as number) & 0x0f, 0x00);
+  });
+
+  it('is a writer by its INQUIRY data, and by lun list', async () => {
+    const { dataIn } = await a.run('12 00 00 00 24 00', { dataInBytes: 36 });
+    assert.deepEqual([dataIn[0], dataIn[1]], [0x05, 0x80]);
+    assert.equal(Buffer.from(dataIn.subarray(16, 32)).toString('latin1'), 'CD/DVD/BD writer');
+    const [lun] = (await daemon.call('lun.list')) as LunStatus[];
+    assert.deepEqual(
+      [lun?.type, lun?.backing, lun?.readOnly, lun?.bytes],
+      ['burner', 'recordable', false, 359_847 * SECTOR],
+    );
+  });
+
+  it('burns a session that is read back, by READ TOC and by READ(10)', async () => {
+    await fresh();
+    const data = blocks(0, 20);
+    assert.deepEqual(await bench.burn(a, 0, data), []);
+    const { dataIn } = await a.run('43 00 00 00 00 00 01 00 14 00', { dataInBytes: 20 });
+    assert.equal(
+      Buffer.from(dataIn).toString('hex'),
+      // Track 1 begins at 0; the lead-out behind 20 blocks and two of run-out.
+      '0012010100140100000000000014aa0000000016',
+    );
+    assert.deepEqual(await bench.read(a, 0, 20), Buffer.from(data));
+  });
+
+  it('GET CONFIGURATION has the profile of the medium that is in it', async () => {
+    for (const [kind, profile] of [
+      ['dvd+rw', 0x1a],
+      ['bd-r', 0x41],
+      ['cd-rw', 0x0a],
+    ] as const) {
+      await fresh(kind);
+      const { dataIn } = await a.run('46 02 00 00 00 00 00 00 08 00', { dataInBytes: 8 });
+      assert.equal(Buffer.from(dataIn).readUInt16BE(6), profile, kind);
+    }
+  });
+
+  it('a disc that left by the tray comes back as it was burnt', async () => {
+    await fresh();
+    await bench.burn(a, 0, blocks(0, 16));
+    assert.equal(sense(await a.run(EJECT)), '');
+    assert.equal(sense(await a.run(LOAD)), '');
+    assert.deepEqual(await bench.read(a, 15, 1), Buffer.from(blocks(15, 1)));
+    assert.deepEqual(await bench.burn(a, 18 + 11_400, blocks(1, 16)), []);
+  });
+
+  it('one that is written is locked against everybody, and free outside', async () => {
+    const path = await fresh();
+    assert.throws(() => bench.own(path), { code: 'ERR_IMAGE_LOCKED' });
+    await assert.rejects(bench.load({ lun: 1, path }), { message: /is LUN 0 of this daemon/ });
+    await bench.eject();
+    bench.own(path)();
+  });
+
+  it('in a cdrom it is read with its own profile, and what writes is not there', async () => {
+    const path = await fresh();
+    await bench.burn(a, 0, blocks(0, 16));
+    await bench.eject();
+    await bench.load({ lun: 1, path });
+    const b = await bench.attach('b', 1);
+    const { dataIn } = await b.run('46 02 00 00 00 00 00 00 08 00', { dataInBytes: 8 });
+    assert.equal(Buffer.from(dataIn).readUInt16BE(6), 0x09);
+    assert.deepEqual(await bench.read(b, 0, 16), Buffer.from(blocks(0, 16)));
+    assert.equal(await bench.write(b, 16, blocks(16, 1)), '5/20/00');
+    await bench.eject({ lun: 1 });
+  });
+
+  it('BLANK gives the space of the file back', async () => {
+    const path = await fresh('cd-rw');
+    await bench.burn(a, 0, blocks(0, 512));
+    const before = statSync(path).blocks;
+    assert.equal(sense(await a.run('a1 01 00 00 00 00 00 00 00 00 00 00')), '');
+    assert.ok(before - statSync(path).blocks > 2000, `${before}, then ${statSync(path).blocks}`);
+  });
+
+  it('an image in it is only read, shared with others', async () => {
+    const path = bench.image('a.iso', 4 * SECTOR, 0x11);
+    await bench.load({ path });
+    await bench.load({ lun: 1, path });
+    await a.attentions();
+    assert.equal((await bench.read(a, 3, 1))[0], 0x11);
+    assert.equal(await bench.write(a, 0, blocks(0, 1)), '7/27/00');
+    assert.equal((await bench.drive())?.writeProtected, true);
+    await bench.eject({ lun: 1 });
+  });
+
+  it('a medium that is another one than media says is refused', async () => {
+    createBurnStore(daemon.path('rw'), 'cd-rw');
+    bench.image('b.iso', 4 * SECTOR, 0x11);
+    for (const [name, is] of [
+      ['rw', 'cd-rw'],
+      ['b.iso', 'disc image'],
+    ] as const) {
+      const path = daemon.path(name);
+      await assert.rejects(
+        daemon.call('lun.add', { lun: 5, type: 'burner', media: 'cd-r', path }),
+        {
+          message: `Cannot attach LUN 5: "${path}" is a ${is}, not the cd-r of media=: leave media out, or name another file`,
+        },
+      );
+      bench.own(path)();
+    }
+  });
+
+  it('media makes a medium when its LUN is attached, not when one is loaded', async () => {
+    const path = daemon.path('second');
+    await daemon.call('lun.add', { lun: 5, type: 'burner', media: 'dvd-r', path });
+    assert.ok(existsSync(path));
+    await assert.rejects(bench.load({ lun: 5, path: daemon.path('none') }), {
+      message: /none" does not exist, a disc image has to$/,
+    });
+    await daemon.call('lun.remove', { lun: 5 });
+    bench.own(path)();
+  });
+
+  it('is not loaded write protected', async () => {
+    const path = daemon.path('rw');
+    await assert.rejects(bench.load({ path, ro: true }), {
+      message:
+        'Cannot load a medium into LUN 0: a burner writes, load it into a cdrom to have it protected',
+    });
+  });
+});
