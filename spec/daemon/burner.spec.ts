@@ -2,13 +2,16 @@
 import { strict as assert } from 'node:assert';
 import { existsSync, statSync } from 'node:fs';
 import type { LunStatus } from '../../src/daemon/attached-disk.ts';
+import type { Initiator } from '../../src/initiator/initiator.ts';
 import { createBurnStore, openBurnStore } from '../../src/luns/disc/burn-store.ts';
 import { DaemonProcess } from '../support/daemon-process.ts';
 import { sense, type TestInitiator } from '../support/ports.ts';
-import { BurnerBench, blocks, SECTOR } from './burner-bench.ts';
+import { BurnerBench, blocks, SECTOR, TRACK_AT_ONCE } from './burner-bench.ts';
 
 const EJECT = '1b 00 00 00 02 00';
 const LOAD = '1b 00 00 00 03 00';
+/** First block of the second session when the first has 16 blocks. */
+const SECOND = 18 + 11_400;
 
 describe('burners of a daemon', function () {
   this.timeout(30_000);
@@ -94,7 +97,7 @@ describe('burners of a daemon', function () {
     assert.equal(sense(await a.run(EJECT)), '');
     assert.equal(sense(await a.run(LOAD)), '');
     assert.deepEqual(await bench.read(a, 15, 1), Buffer.from(blocks(15, 1)));
-    assert.deepEqual(await bench.burn(a, 18 + 11_400, blocks(1, 16)), []);
+    assert.deepEqual(await bench.burn(a, SECOND, blocks(1, 16)), []);
   });
 
   it('one that is written is locked against everybody, and free outside', async () => {
@@ -164,6 +167,74 @@ describe('burners of a daemon', function () {
     });
     await daemon.call('lun.remove', { lun: 5 });
     bench.own(path)();
+  });
+
+  describe('while somebody burns', () => {
+    let path = '';
+    beforeEach(async () => {
+      path = await fresh();
+      await bench.burn(a, 0, blocks(0, 16));
+      await bench.select(a, TRACK_AT_ONCE);
+      await bench.write(a, SECOND, blocks(0, 32));
+    });
+
+    const stays = async (): Promise<void> => {
+      assert.equal((await bench.drive())?.state, 'loaded');
+      assert.equal(await bench.write(a, SECOND + 32, blocks(0, 16)), '');
+    };
+
+    it('media list says who, and how much is written', async () => {
+      const { disc } = (await bench.drive()) ?? {};
+      assert.deepEqual([disc?.kind, disc?.status, disc?.sessions], ['cd-r', 'appendable', 1]);
+      assert.deepEqual(disc?.burning, { by: 'a', writtenBlocks: 32, expectedBlocks: null });
+    });
+
+    it('a track that was reserved says how much comes', async () => {
+      await fresh('dvd-r');
+      await bench.select(a, '400000');
+      // RESERVE TRACK: 64 blocks.
+      assert.equal(sense(await a.run('53 00 00 00 00 00 00 00 40 00')), '');
+      await bench.write(a, 0, blocks(0, 16));
+      assert.deepEqual((await bench.drive())?.disc?.burning, {
+        by: 'a',
+        writtenBlocks: 16,
+        expectedBlocks: 64,
+      });
+    });
+
+    it('the operator cannot take the disc, nor load another, and is told who burns', async () => {
+      const why = ': "a" is burning it, and has not closed the session; --force interrupts that';
+      await assert.rejects(bench.eject(), {
+        message: `Cannot eject the medium of LUN 0${why}`,
+      });
+      await assert.rejects(bench.load({ path: bench.image('c.iso', SECTOR, 1) }), {
+        message: `Cannot load another medium into LUN 0${why}`,
+      });
+      await stays();
+    });
+
+    it('no guest can: START STOP UNIT, LOAD/UNLOAD and MEDIA_REQUEST of who burns and of others', async () => {
+      const b = await bench.attach('b');
+      const unload = 'a6 00 00 00 02 00 00 00 00 00 00 00';
+      for (const each of [a, b]) {
+        assert.equal(sense(await each.run(EJECT)), '5/53/02');
+        assert.equal(sense(await each.run(unload)), '5/53/02');
+        const { result } = await (each.initiator as Initiator).mediaRequest(0, 'eject');
+        assert.equal(result, 'prevented');
+      }
+      await stays();
+    });
+
+    it('--force takes it: the session that was closed is whole, the track that was not is damaged', async () => {
+      assert.equal((await bench.eject({ force: true })).flushed, true);
+      const { state } = openBurnStore(path);
+      assert.equal(state.sessions.length, 1);
+      assert.deepEqual([state.tracks[1]?.next, state.tracks[1]?.damaged], [SECOND + 32, true]);
+      await bench.load({ path });
+      await a.attentions();
+      assert.deepEqual(await bench.read(a, 0, 16), Buffer.from(blocks(0, 16)));
+      assert.equal((await bench.drive())?.disc?.burning, null);
+    });
   });
 
   it('is not loaded write protected', async () => {

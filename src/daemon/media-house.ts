@@ -1,4 +1,5 @@
 /** Media of the drives of a daemon: what the operator loads, ejects and locks, and what START STOP UNIT sends out and wants back. */
+import type { DiscReport } from '../luns/disc-report.ts';
 import type { DriveStatus } from '../luns/drive.ts';
 import { type AttachedDisk, LunError, type MediumInHand } from './attached-disk.ts';
 import type { Log } from './log.ts';
@@ -13,7 +14,7 @@ export interface MediaStatus {
   readonly path: string | null;
   /** Image of the medium that was in it last. */
   readonly last: string | null;
-  /** Bytes of the medium in the drive. */
+  /** Bytes of the medium in the drive; of a disc what can be read of it. */
   readonly bytes: number;
   readonly blockBytes: number;
   readonly writeProtected: boolean;
@@ -25,6 +26,8 @@ export interface MediaStatus {
   readonly ejectRequested: boolean;
   /** Grows with each medium that comes into the drive. */
   readonly generation: number;
+  /** The disc in an optical drive; null: there is none, or it has other media. */
+  readonly disc: DiscReport | null;
 }
 
 /** What has come of a change. `flushed` is false when the medium that left has lost what was written last. */
@@ -161,7 +164,12 @@ export class MediaHouse {
     try {
       await this.#changing(lun, 'eject the medium of', async () => {
         const still = disk.medium?.place === 'drive' && disk.medium.generation === generation;
-        return still ? await this.#takeOut(disk, true) : true;
+        if (!still) return true;
+        const burning = (await this.list()).find((drive) => drive.lun === lun)?.disc?.burning;
+        if (burning != null) {
+          throw new LunError(`"${burning.by}" is burning the disc that was asked for, it stays`);
+        }
+        return await this.#takeOut(disk, true);
       });
       this.#options.log.write('warn', `LUN ${lun}: it was taken from those who held it`);
     } catch (error) {
@@ -309,19 +317,20 @@ function isFlushed(outcome: unknown): boolean {
 }
 
 function statusOf(disk: AttachedDisk, medium: SavedMedium, drive: DriveStatus): MediaStatus {
-  const { place, locked, preventedBy, ejectRequested, generation } = drive;
+  const { place, locked, preventedBy, ejectRequested, generation, disc } = drive;
   const { bytes, blockBytes } = disk.status();
   return {
     lun: drive.lun,
     state: STATES[place],
     path: place === 'away' ? null : medium.path,
     last: medium.path,
-    bytes,
+    bytes: disc?.bytes ?? bytes,
     blockBytes,
     writeProtected: place === 'drive' && disk.readOnly,
     locked,
     preventedBy,
     ejectRequested,
     generation,
+    disc,
   };
 }

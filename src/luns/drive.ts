@@ -15,6 +15,7 @@ import { loseCachedWrites } from '../scsi/sbc/store-fault.ts';
 import type { Task } from '../scsi/task.ts';
 import type { Backing } from './backing.ts';
 import type { BurnerJournal } from './disc/burner-journal.ts';
+import { type DiscReport, discReport } from './disc-report.ts';
 import type { DiskOptions } from './disk.ts';
 import { InventoryError } from './inventory-error.ts';
 import { discIn } from './optical.ts';
@@ -42,6 +43,8 @@ export interface DriveStatus {
   readonly preventedBy: readonly string[];
   /** The operator has asked for the medium, which has not left since. */
   readonly ejectRequested: boolean;
+  /** The disc in an optical drive; null: there is none, or it has other media. */
+  readonly disc: DiscReport | null;
 }
 
 /** Who has the files of media and their locks. It is asked, and answers when it can: `Drive.insert`, `Drive.answer`. */
@@ -101,7 +104,8 @@ export class Drive implements MediumChanger {
   status(unit: LogicalUnit): DriveStatus {
     const { place, generation, locked, holders, requested: ejectRequested } = mediumOf(unit);
     const preventedBy = holders.map(({ name, port }) => name || port);
-    return { lun: unit.lun, place, generation, locked, preventedBy, ejectRequested };
+    const disc = discReport(unit);
+    return { lun: unit.lun, place, generation, locked, preventedBy, ejectRequested, disc };
   }
 
   ejected(task: Task, unit: LogicalUnit): StoreReply {
@@ -269,7 +273,17 @@ export class Drive implements MediumChanger {
     if (mediumOf(unit).leaving) {
       throw new InventoryError('ERR_LUN_BUSY', `${action}: a guest is ejecting it`);
     }
-    if (!force && mediumOf(unit).prevented) throw this.#prevented(unit, action);
+    if (force) return;
+    if (unit.optical?.burner?.keepsDisc(null) === true) throw this.#burnt(unit, action);
+    if (mediumOf(unit).prevented) throw this.#prevented(unit, action);
+  }
+
+  #burnt({ optical }: LogicalUnit, action: string): InventoryError {
+    const { name = '', port = '' } = optical?.burner?.owner ?? {};
+    return new InventoryError(
+      'ERR_MEDIUM_BURNT',
+      `${action}: ${quoted(name || port)} is burning it, and has not closed the session; --force interrupts that`,
+    );
   }
 
   #prevented(unit: LogicalUnit, action: string): InventoryError {
@@ -292,9 +306,14 @@ export class Drive implements MediumChanger {
     };
     unit.whenMediumIdle(null, () => {
       timers.cancel(patience);
+      if (!force && unit.optical?.burner?.keepsDisc(null) === true) {
+        stay(this.#burnt(unit, action), true);
+        return;
+      }
+      unit.optical?.burner?.release();
       const work = newPrivateTask();
       work.unit = unit;
-      work.await(store.flush(work), (_, reply) => {
+      const settled = (_: Task, reply: StoreReply): void => {
         if (reply !== DONE) loseCachedWrites(unit, reply, -1);
         if (reply !== DONE && !force) {
           const why = 'what was written last could not be flushed; --force gives it out without';
@@ -312,6 +331,10 @@ export class Drive implements MediumChanger {
         if (unit.optical !== null) medium.overrule();
         medium.take();
         done(null, reply === DONE);
+      };
+      work.await(store.flush(work), (_, reply) => {
+        if (reply === DONE) work.await(unit.optical?.settle(work) ?? DONE, settled);
+        else settled(work, reply);
       });
     });
   }

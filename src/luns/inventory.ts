@@ -12,6 +12,10 @@ import {
 } from '../scsi/contracts.ts';
 import type { LogicalUnit } from '../scsi/logical-unit.ts';
 import { MAX_LUN } from '../scsi/lun.ts';
+import { encodeDiscState } from '../scsi/mmc/burn/disc-state.ts';
+import { RecordableDisc } from '../scsi/mmc/burn/recordable-disc.ts';
+import { faultOf } from '../scsi/mmc/burn/state-fault.ts';
+import { newPrivateTask } from '../scsi/private-task.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
 import { CAPACITY_DATA_HAS_CHANGED } from '../scsi/sense-codes.ts';
 import { IdentifyingInformation } from '../scsi/spc/identifying-information.ts';
@@ -108,6 +112,17 @@ function checkBacking(action: string, options: DiskOptions): void {
       `${action}: ${backing.bytes} bytes, a disk needs a multiple of ${bytesOfBlock(options)}`,
     );
   }
+}
+
+/** Everything is on the medium afterwards, what is known of a recordable disc included. Blocks. False: it is not. */
+function settleNow({ unit, store, journal }: Disk): boolean {
+  if (store.syncNow() !== DONE) return false;
+  const disc = unit.optical?.disc;
+  if (journal === null || !(disc instanceof RecordableDisc) || !disc.changed) return true;
+  assert(faultOf(disc.state) === null, 'a disc is legal at any time');
+  const work = newPrivateTask();
+  work.unit = unit;
+  return journal.saveUnsynced(work, encodeDiscState(disc.state)) && store.syncNow() === DONE;
 }
 
 export class Inventory {
@@ -233,7 +248,7 @@ export class Inventory {
     this.#interrupted.delete(lun);
     disk.drive?.abandon();
     this.#target.removeUnit(lun, () => {
-      const flushed = disk.store.syncNow() === DONE;
+      const flushed = settleNow(disk);
       disk.store.close();
       disk.drive?.close();
       this.#stores = this.#stores.filter((store) => store !== disk.store);
@@ -360,9 +375,9 @@ export class Inventory {
   /** Flushes every disk and has its logs saved, for an orderly end. Blocks. Returns the LUNs that could not be. */
   flushAll(): number[] {
     const failed: number[] = [];
-    for (const [lun, { store, unit }] of this.#disks) {
-      unit.logs.saveImplicitly();
-      if (store.syncNow() !== DONE) failed.push(lun);
+    for (const [lun, disk] of this.#disks) {
+      disk.unit.logs.saveImplicitly();
+      if (!settleNow(disk)) failed.push(lun);
     }
     return failed;
   }

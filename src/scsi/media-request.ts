@@ -20,7 +20,8 @@ export type MediaRequest = 'query' | 'lock' | 'unlock' | 'eject';
 
 /**
  * done; pending: the eject is under way, `query` says when it is not any more; unsupported: the medium of the unit is fixed; absent: there is
- * no medium, or it is leaving; failed: the eject could not be done; prevented: another initiator or the operator holds it.
+ * no medium, or it is leaving; failed: the eject could not be done; prevented: another initiator or the operator holds it, or it is being
+ * burnt.
  */
 export type MediaResult = 'done' | 'pending' | 'unsupported' | 'absent' | 'failed' | 'prevented';
 
@@ -115,7 +116,7 @@ export class MediaRequests {
     if (this.#ejecting === nexus) return 'pending';
     if (medium.leaving) return 'absent';
     if (medium.place !== 'drive') return 'done';
-    if (!medium.isFreeFor(nexus) || this.#isReserved(nexus)) return 'prevented';
+    if (!this.#mayTake(medium, nexus) || this.#isReserved(nexus)) return 'prevented';
     if (unit.operation !== null || unit.block === null) return 'failed';
     this.#failed.delete(nexus);
     this.#ejecting = nexus;
@@ -125,16 +126,27 @@ export class MediaRequests {
     unit.whenMediumIdle(null, () => {
       const work = newPrivateTask();
       work.unit = unit;
-      work.await(store.flush(work), (_, reply) => this.#flushed(medium, nexus, work, reply));
+      const flushed = (_: Task, reply: StoreReply): void => {
+        this.#flushed(medium, nexus, work, reply);
+      };
+      work.await(store.flush(work), (_, reply) => {
+        if (reply === DONE) work.await(unit.optical?.settle(work) ?? DONE, flushed);
+        else flushed(work, reply);
+      });
     });
     return this.#outcome(nexus);
+  }
+
+  /** Nobody else holds it, and it is not being burnt. */
+  #mayTake(medium: Medium, nexus: Nexus): boolean {
+    return medium.isFreeFor(nexus) && this.#unit.optical?.burner?.keepsDisc(nexus) !== true;
   }
 
   #flushed(medium: Medium, nexus: Nexus, work: Task, reply: StoreReply): void {
     const unit = this.#unit;
     if (reply !== DONE) loseCachedWrites(unit, reply, -1);
     // Somebody may have prevented it meanwhile.
-    if (reply !== DONE || !medium.isFreeFor(nexus)) {
+    if (reply !== DONE || !this.#mayTake(medium, nexus)) {
       medium.stay(unit);
       this.#ended(nexus, false);
       return;

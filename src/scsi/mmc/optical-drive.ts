@@ -1,6 +1,6 @@
 /** The drive of an optical logical unit: the disc that is in it, and where the sectors of that are read from. */
 import { assert } from '../../assert.ts';
-import type { BlockStore } from '../contracts.ts';
+import { type BlockStore, DONE, type StoreReply } from '../contracts.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import type { Medium } from '../medium.ts';
 import type { Nexus } from '../nexus.ts';
@@ -77,6 +77,11 @@ export class OpticalDrive {
     this.reset();
     this.audio.moveTo(0);
     this.burner?.discChanged();
+  }
+
+  /** What is known of the disc is kept with it, which is about to leave; what was written is flushed. DONE, or PENDING then `task.stored`. */
+  settle(task: Task): StoreReply {
+    return this.burner?.settle(task, this.#disc) ?? DONE;
   }
 
   /**

@@ -1,6 +1,7 @@
 /** One burner and several initiators: who burns, what the others are told, and operations that take time. */
 import { strict as assert } from 'node:assert';
 import { MEDIUM_WRITE } from '../../../../src/scsi/contracts.ts';
+import { decodeDiscState } from '../../../../src/scsi/mmc/burn/disc-state.ts';
 import { burner, selectWrite, writeBlocks } from '../../../support/burner.ts';
 
 const TUR = '00 00 00 00 00 00';
@@ -35,6 +36,46 @@ describe('one drive, several initiators', () => {
     writeBlocks(a, -150, 20);
     assert.equal(b.run(TUR).sense, '2/04/08');
     assert.equal(b.run('28 00 00 00 00 00 00 00 01 00', { in: 2048 }).sense, '2/04/08');
+  });
+
+  it('who writes a track at once cannot eject before it has ended (5/53/02)', () => {
+    const { a } = burner('cd-r');
+    selectWrite(a, '41c408');
+    writeBlocks(a, 0, 16);
+    assert.equal(a.run(EJECT).sense, '5/53/02');
+    a.run(SYNC);
+    assert.equal(a.run(EJECT).sense, '');
+  });
+
+  it('nor can who writes a session at once before it is whole', () => {
+    const { a } = burner('cd-r');
+    selectWrite(a, '420000');
+    a.run('5d 00 00 00 00 00 00 00 20 00', { out: SHEET });
+    writeBlocks(a, -150, 150);
+    writeBlocks(a, 0, 100);
+    assert.equal(a.run(EJECT).sense, '5/53/02');
+    writeBlocks(a, 100, 50);
+    assert.equal(a.run(EJECT).sense, '');
+  });
+
+  it('who writes in increments may, and what was written is kept without a SYNCHRONIZE CACHE', () => {
+    const { a, journal } = burner('dvd-r');
+    selectWrite(a, '400000', '0000100000000010000000000000');
+    writeBlocks(a, 0, 32);
+    assert.equal(a.run(EJECT).sense, '');
+    const kept = decodeDiscState(journal.kept ?? new Uint8Array());
+    assert(typeof kept !== 'string', `${kept}`);
+    assert.equal(kept.tracks[0]?.next, 32);
+  });
+
+  it('a stop (START = 0) keeps what was written and lets the burn go on', () => {
+    const { a, journal } = burner('cd-r');
+    selectWrite(a, '41c408');
+    writeBlocks(a, 0, 16);
+    const { saves } = journal;
+    assert.equal(a.run('1b 00 00 00 00 00').sense, '');
+    assert.equal(journal.saves, saves + 1);
+    assert.equal(writeBlocks(a, 16, 16), '');
   });
 
   it('when the session is closed the others are told 6/28/00, and who closed it is not', () => {

@@ -20,8 +20,14 @@ import {
   MEDIUM_REMOVAL_PREVENTED,
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
-import { afterInterruption, type DiscState, encodeDiscState } from './disc-state.ts';
-import { type RecordableDisc, sectorBytesOf } from './recordable-disc.ts';
+import type { Disc } from '../disc.ts';
+import {
+  afterInterruption,
+  type DiscState,
+  encodeDiscState,
+  isBeingWritten,
+} from './disc-state.ts';
+import { RecordableDisc, sectorBytesOf } from './recordable-disc.ts';
 import type { Recording } from './recording.ts';
 import { faultOf } from './state-fault.ts';
 import type { WritePlan } from './write-plan.ts';
@@ -135,6 +141,23 @@ export class Burner {
     this.#disc = null;
     this.recording = null;
     this.shadow = null;
+  }
+
+  /**
+   * Why the disc must not leave: somebody else than `nexus` (null: the operator) is burning, or the nexus itself writes what an
+   * interruption would damage. `release` ends that.
+   */
+  keepsDisc(nexus: Nexus | null): boolean {
+    if (this.#owner === null || this.#disc === null) return false;
+    return (
+      this.#owner !== nexus || this.recording?.begun === true || isBeingWritten(this.#disc.state)
+    );
+  }
+
+  /** Keeps what is not kept yet of a disc that is about to leave; what was written is flushed. */
+  settle(task: Task, disc: Disc | null): StoreReply {
+    if (!(disc instanceof RecordableDisc) || !disc.changed) return DONE;
+    return this.keep(task, disc.state);
   }
 
   /** Its initiator is gone. */

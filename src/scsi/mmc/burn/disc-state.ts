@@ -143,13 +143,22 @@ export function decodeDiscState(bytes: Uint8Array): DiscState | string {
 /** What is left of a disc whose drive lost power: a track that was written at once or by a plan is damaged there. */
 export function afterInterruption(state: DiscState): DiscState {
   const tracks = state.tracks.map((track) =>
-    track.state !== 'complete' && track.method !== 'incremental' && !isUntouched(track)
-      ? { ...track, damaged: true }
-      : track,
+    isInterruptible(track) ? { ...track, damaged: true } : track,
   );
   const { format } = state;
   const stopped = format?.background === 'running';
   return { ...state, tracks, format: stopped ? { ...format, background: 'stopped' } : format };
+}
+
+/** It is being written in a way that an interruption damages. */
+function isInterruptible(track: StoredTrack): boolean {
+  const { state, method } = track;
+  return state !== 'complete' && method !== 'incremental' && !isUntouched(track);
+}
+
+/** Something is being written that an interruption would damage, and has not damaged yet. */
+export function isBeingWritten({ tracks }: DiscState): boolean {
+  return tracks.some((track) => isInterruptible(track) && !track.damaged);
 }
 
 /** It was reserved and nothing was written to it. */

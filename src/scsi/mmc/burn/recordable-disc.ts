@@ -47,6 +47,7 @@ export class RecordableDisc implements Disc {
   readonly unreadable: UnreadableBlocks | null = null;
   /** Byte of the store where its sectors begin. */
   readonly base: number;
+  readonly #found: DiscState;
   #state: DiscState;
   #tracks: readonly Track[] | null = null;
   #sessions: readonly Session[] | null = null;
@@ -54,11 +55,17 @@ export class RecordableDisc implements Disc {
   constructor(state: DiscState, base: number) {
     this.facts = factsOf(state.kind);
     this.base = base;
+    this.#found = state;
     this.#state = state;
   }
 
   get state(): DiscState {
     return this.#state;
+  }
+
+  /** It is not what it was when it came into the drive. */
+  get changed(): boolean {
+    return this.#state !== this.#found;
   }
 
   /** What it has become. */

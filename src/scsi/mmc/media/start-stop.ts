@@ -80,7 +80,7 @@ function operate(task: Task): void {
   const medium = mediumOf(task);
   const moves = field(task.cdb, LOEJ) === 1;
   const starts = field(task.cdb, START) === 1;
-  if (moves && !medium.movableBy(nexusOf(task))) {
+  if (moves && !(medium.movableBy(nexusOf(task)) && (starts || mayLeave(task)))) {
     // Neither out nor in, into an empty drive either (iscsi-test-cu PreventAllow.Eject).
     refuse(task, MEDIUM_REMOVAL_PREVENTED);
   } else if (starts && moves) {
@@ -94,7 +94,17 @@ function operate(task: Task): void {
   }
 }
 
+/** Nobody burns the disc, or this initiator does, and nothing of it is half written. */
+function mayLeave(task: Task): boolean {
+  return opticalOf(task).burner?.keepsDisc(nexusOf(task)) !== true;
+}
+
 function flushed(task: Task, reply: StoreReply): void {
+  if (reply === DONE) task.await(opticalOf(task).settle(task), settled);
+  else settled(task, reply);
+}
+
+function settled(task: Task, reply: StoreReply): void {
   const unit = unitOf(task);
   const medium = mediumOf(task);
   // An aborted command, and one that a reset ended, changes nothing any more.
