@@ -1,12 +1,20 @@
 /** Burners of a running daemon: discs that are made, burnt, read back, and come again. One daemon for all. */
 import { strict as assert } from 'node:assert';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { LunStatus } from '../../src/daemon/attached-disk.ts';
 import type { Initiator } from '../../src/initiator/initiator.ts';
 import { createBurnStore, openBurnStore } from '../../src/luns/disc/burn-store.ts';
+import { ringscsiHere } from '../cli/command.ts';
 import { DaemonProcess } from '../support/daemon-process.ts';
 import { sense, type TestInitiator } from '../support/ports.ts';
-import { BurnerBench, blocks, SECTOR, TRACK_AT_ONCE } from './burner-bench.ts';
+import {
+  BurnerBench,
+  blocks,
+  CLOSE_SESSION,
+  LAST_TRACK_AT_ONCE,
+  SECTOR,
+  TRACK_AT_ONCE,
+} from './burner-bench.ts';
 
 const EJECT = '1b 00 00 00 02 00';
 const LOAD = '1b 00 00 00 03 00';
@@ -234,6 +242,154 @@ describe('burners of a daemon', function () {
       await a.attentions();
       assert.deepEqual(await bench.read(a, 0, 16), Buffer.from(blocks(0, 16)));
       assert.equal((await bench.drive())?.disc?.burning, null);
+    });
+  });
+
+  describe('files of recordable discs', () => {
+    let path = '';
+    let source = '';
+    before(async () => {
+      path = await fresh();
+      await bench.burn(a, 0, blocks(0, 300), LAST_TRACK_AT_ONCE);
+      await bench.eject();
+      source = daemon.path('source');
+      writeFileSync(source, blocks(0, 300));
+    });
+
+    it('media new makes one, and no other in its place', async () => {
+      const made = daemon.path('made');
+      const { code, out } = await ringscsiHere('media', 'new', 'dvd+rw', made);
+      assert.deepEqual([code, out], [0, `"${made}" is a blank dvd+rw: 4.4 GiB\n`]);
+      assert.equal(openBurnStore(made).kind, 'dvd+rw');
+      const again = await ringscsiHere('media', 'new', 'cd-r', made);
+      assert.equal(again.code, 1);
+      assert.match(again.err, /Cannot create the recordable disc ".*made": EEXIST/);
+    });
+
+    it('media export makes an ISO image, which is what was burnt, and a CUE sheet and a TOC file', async () => {
+      const targets = ['out.iso', 'out.cue', 'o.toc'].map((name) => daemon.path(name));
+      const [iso = '', cue = '', toc = ''] = targets;
+      const { code, out, err } = await ringscsiHere(
+        ...['media', 'export', path, '--iso', iso, '--cue', cue, '--toc', toc, '--verify', source],
+      );
+      assert.deepEqual(
+        [code, out],
+        [
+          0,
+          [
+            ...targets.map((name) => `"${name}" written`),
+            `300 sectors are those of "${source}"`,
+            '',
+          ].join('\n'),
+        ],
+        err,
+      );
+      assert.deepEqual(readFileSync(iso), readFileSync(source));
+      for (const sheet of [cue, toc]) {
+        await bench.load({ lun: 1, path: sheet });
+        const b = await bench.attach('b', 1);
+        assert.deepEqual(await bench.read(b, 299, 1), Buffer.from(blocks(299, 1)), sheet);
+        await bench.eject({ lun: 1 });
+      }
+    });
+
+    it('media export --verify tells how much differs: exit code 1', async () => {
+      const other = daemon.path('other');
+      const bytes = blocks(0, 300);
+      bytes.fill(0xff, 7 * SECTOR, 9 * SECTOR);
+      writeFileSync(other, bytes);
+      const { code, out } = await ringscsiHere('media', 'export', path, '--verify', other);
+      assert.deepEqual(
+        [code, out],
+        [1, `2 of 300 sectors are not those of "${other}", the first is 7\n`],
+      );
+    });
+
+    it('media export refuses a disc that is in a burner, and not one that is in a cdrom', async () => {
+      await bench.load({ path });
+      const refused = await ringscsiHere('media', 'export', path, '--verify', source);
+      assert.equal(refused.code, 1);
+      assert.match(refused.err, /Cannot export a disc: ".*" is in use by process \d+/);
+      await bench.eject();
+      await bench.load({ lun: 1, path });
+      assert.equal((await ringscsiHere('media', 'export', path, '--verify', source)).code, 0);
+      await bench.eject({ lun: 1 });
+    });
+
+    it('media list shows what disc there is', async () => {
+      await bench.load({ path });
+      const control = daemon.path('c.sock');
+      const { out } = await ringscsiHere('media', 'list', '--control', control);
+      const [, line = ''] = out.split('\n');
+      // 300 blocks and two of run-out.
+      assert.match(line, /loaded +604 KiB +yes .* cd-r, complete +\//, out);
+    });
+  });
+
+  describe('over a restart', () => {
+    const restart = async (signal: NodeJS.Signals): Promise<void> => {
+      await bench.detach().catch(() => undefined);
+      await daemon.kill(signal);
+      await daemon.restart();
+      a = await bench.attach();
+    };
+
+    it('after a kill in the middle of a burn: the same drive and disc, the finished session whole, the other damaged', async () => {
+      const path = await fresh();
+      const serialOf = async (): Promise<string | undefined> =>
+        ((await daemon.call('lun.list')) as LunStatus[])[0]?.serial;
+      const serial = await serialOf();
+      await bench.burn(a, 0, blocks(0, 64));
+      await bench.select(a, TRACK_AT_ONCE);
+      const next = 64 + 2 + 11_400;
+      await bench.write(a, next, blocks(64, 64));
+      await daemon.kill('SIGKILL');
+      await restart('SIGKILL');
+      const now = await bench.drive();
+      assert.deepEqual([now?.path, await serialOf()], [path, serial]);
+      assert.deepEqual(
+        [now?.disc?.status, now?.disc?.sessions, now?.disc?.burning],
+        ['appendable', 1, null],
+      );
+      assert.deepEqual(await bench.read(a, 0, 64), Buffer.from(blocks(0, 64)));
+      // READ DISC INFORMATION: appendable, the last session is damaged; erasable is not set.
+      const { dataIn } = await a.run('51 00 00 00 00 00 00 00 22 00', { dataInBytes: 34 });
+      assert.equal((dataIn[2] as number) & 0x1f, 0x09);
+      // The host closes what is left, which is nothing that was synchronized, and goes on.
+      await bench.select(a, TRACK_AT_ONCE);
+      assert.equal(sense(await a.run(CLOSE_SESSION)), '');
+      assert.deepEqual(await bench.burn(a, next, blocks(64, 64)), []);
+      assert.equal((await bench.drive())?.disc?.sessions, 2);
+    });
+
+    it('when the daemon ends in order nothing is lost that was written in increments', async () => {
+      await fresh('dvd-r');
+      await bench.select(a, '400000');
+      assert.equal(await bench.write(a, 0, blocks(0, 32)), '');
+      await restart('SIGTERM');
+      // READ TRACK INFORMATION of the incomplete track: next writable address.
+      const { dataIn } = await a.run('52 01 00 00 00 ff 00 00 24 00', { dataInBytes: 36 });
+      assert.equal(Buffer.from(dataIn).readUInt32BE(12), 32);
+      assert.deepEqual(await bench.read(a, 0, 32), Buffer.from(blocks(0, 32)));
+    });
+
+    it('when its LUN is removed nothing is, either', async () => {
+      const path = daemon.path('removed');
+      await daemon.call('lun.add', { lun: 6, type: 'burner', media: 'dvd-r', path });
+      const c = await bench.attach('c', 6);
+      await bench.select(c, '400000');
+      assert.equal(await bench.write(c, 0, blocks(0, 32)), '');
+      await daemon.call('lun.remove', { lun: 6 });
+      assert.equal(openBurnStore(path).state.tracks[0]?.next, 32);
+    });
+
+    it('a disc that is gone leaves the drive empty, and the rest is served', async () => {
+      const path = await fresh();
+      await daemon.kill('SIGKILL');
+      rmSync(path);
+      await restart('SIGKILL');
+      assert.equal((await bench.drive())?.state, 'empty');
+      assert.match(daemon.errors, /LUN 0 is without its medium: .* does not exist/);
     });
   });
 

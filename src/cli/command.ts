@@ -27,7 +27,7 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
   [
     'media',
     {
-      summary: 'load, eject, lock the media of CD drives and removable disks',
+      summary: 'load, eject, lock the media of drives; make and export recordable discs',
       load: () => import('./media.ts'),
     },
   ],

@@ -1,15 +1,17 @@
-/** `ringscsi media`: the media in the drives of a running daemon. */
+/** `ringscsi media`: the media in the drives of a running daemon, and files of recordable discs. */
 
 import { resolve } from 'node:path';
 import { parseLun } from '../daemon/config.ts';
 import type { MediaChange, MediaStatus } from '../daemon/media-house.ts';
 import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';
+import { EXPORT_OPTIONS, exportMedium, newMedium } from './disc-files.ts';
 import { sizeText, table } from './table.ts';
 import { type Arguments, DONE, FAILED, type Output, readAction, type Verb } from './verb.ts';
 
-const HELP = `ringscsi media list               every drive: its medium, who prevents its removal, its generation
+const HELP = `ringscsi media list               every drive: its medium, what disc that is and who burns it, who
+                                  prevents its removal, its generation
 ringscsi media load N IMAGE       put an image into the drive of LUN N, in the place of what is there;
-                                  into a cdrom a disc image, that is an ISO image
+                                  into a cdrom or burner a disc image, or the file of a recordable disc
 ringscsi media load N             put the medium back that was in it last
 ringscsi media eject N            take the medium out, flushed; its image is free for others then. Where guests
                                   prevent that it is the button of the drive: they are asked for it (exit
@@ -18,18 +20,25 @@ ringscsi media eject N            take the medium out, flushed; its image is fre
 ringscsi media eject N --request  only ask for it, whether it is prevented or not
 ringscsi media lock N             prevent its removal, as PREVENT ALLOW MEDIUM REMOVAL of a guest does
 ringscsi media unlock N           end that; guests may still prevent it
+ringscsi media new KIND FILE      make a blank recordable disc, a sparse file: cd-r, cd-rw, dvd-r, dvd-rw,
+                                  dvd-r-dl, dvd+r, dvd+r-dl, dvd+rw, dvd-ram, bd-r or bd-re
+ringscsi media export FILE        make an image of what was burnt, or compare it (exit code 1: it differs)
 
-Drives are LUNs attached as cdrom, and disks attached with removable. Commands that have begun end first; those that have not are told
+Drives are LUNs attached as cdrom or burner, and disks attached with removable. Commands that have begun end first; those that have not are told
 NOT READY, or with the next medium UNIT ATTENTION (medium may have changed), and never reach it.
 
 ${CONTROL_HELP}
   --request        eject: ask for the medium and take nothing; disks cannot be asked
   --ro             load: the image is write protected
-  --force          load, eject: also when the removal is prevented, or what was written last cannot be
-                   flushed (exit code 1 then: it is lost)
+  --force          load, eject: also when the removal is prevented, when somebody burns the disc, which
+                   interrupts that, or when what was written last cannot be flushed (exit code 1 then: it is lost)
+  --iso FILE       export: user data, as an ISO image; of any medium
+  --cue FILE       export: a CUE sheet with BIN files beside it; of a CD
+  --toc FILE       export: a TOC file of cdrdao with a BIN file beside it; of a CD
+  --verify FILE    export: whether the disc begins with the sectors of this file
   --json           one object or list`;
 
-const ACTIONS = ['eject', 'list', 'load', 'lock', 'unlock'] as const;
+const ACTIONS = ['eject', 'export', 'list', 'load', 'lock', 'new', 'unlock'] as const;
 
 const COLUMNS = [
   { title: 'LUN', align: 'right' },
@@ -38,6 +47,7 @@ const COLUMNS = [
   { title: 'WRITE' },
   { title: 'GENERATION', align: 'right' },
   { title: 'PREVENTED BY' },
+  { title: 'DISC' },
   { title: 'MEDIUM' },
 ] as const;
 
@@ -61,8 +71,17 @@ function writeText({ state, writeProtected }: MediaStatus): string {
   return writeProtected ? 'protected' : 'yes';
 }
 
+function discText({ disc }: MediaStatus): string {
+  if (disc === null) return '-';
+  const { kind, status, burning } = disc;
+  if (burning === null) return `${kind}, ${status}`;
+  const { by, writtenBlocks, expectedBlocks } = burning;
+  const of = expectedBlocks === null ? '' : ` of ${expectedBlocks}`;
+  return `${kind}, ${status}, burnt by ${by}: ${writtenBlocks}${of} blocks`;
+}
+
 function mediaTable(drives: readonly MediaStatus[]): string {
-  if (drives.length === 0) return 'no drives: no LUN is a cdrom or removable';
+  if (drives.length === 0) return 'no drives: no LUN is a cdrom, burner or removable';
   const rows = drives.map((drive) => [
     String(drive.lun),
     stateText(drive),
@@ -70,6 +89,7 @@ function mediaTable(drives: readonly MediaStatus[]): string {
     writeText(drive),
     String(drive.generation),
     preventionText(drive),
+    discText(drive),
     mediumText(drive),
   ]);
   return table(COLUMNS, rows);
@@ -134,12 +154,21 @@ async function unlock(args: Arguments, output: Output): Promise<number> {
   return DONE;
 }
 
-const RUN = { eject, list, load, lock, unlock } as const;
+const RUN = {
+  eject,
+  export: exportMedium,
+  list,
+  load,
+  lock,
+  new: newMedium,
+  unlock,
+} as const;
 
 export const verb: Verb = {
   help: HELP,
   options: {
     ...CONTROL_OPTION,
+    ...EXPORT_OPTIONS,
     force: { type: 'boolean' },
     request: { type: 'boolean' },
     ro: { type: 'boolean' },

@@ -251,10 +251,19 @@ export interface Verified {
   readonly first: number | null;
 }
 
+function openSource(path: string, source: string): number {
+  try {
+    return openSync(source, constants.O_RDONLY);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DiscImageError(`Cannot compare "${path}" with "${source}": ${why}`);
+  }
+}
+
 /** Compares the user data of a disc, from block `start` on, with a file. Throws DiscImageError. */
 export function verifyBurnt(path: string, source: string, start = 0): Verified {
   return withDisc(path, (burnt) => {
-    const fd = openSync(source, constants.O_RDONLY);
+    const fd = openSource(path, source);
     try {
       const sectors = Math.ceil(statSync(source).size / SECTOR_BYTES);
       let different = 0;
