@@ -1,61 +1,10 @@
-/** A bench for specs about the burners of a running daemon: sessions burnt by raw CDBs, as the tools send them. */
+/** A bench for specs about the burners of a running daemon. */
 import { closeSync } from 'node:fs';
 import type { MediaStatus } from '../../src/daemon/media-house.ts';
 import { openDiskFile } from '../../src/luns/open.ts';
-import { sense, type TestInitiator } from '../support/ports.ts';
 import { MediaBench } from './media-bench.ts';
 
-export const SECTOR = 2048;
-export const SYNCHRONIZE_CACHE = '35 00 00 00 00 00 00 00 00 00';
-export const CLOSE_SESSION = '5b 00 02 00 00 00 00 00 00 00';
-/** Bytes 2 to 4 of the write parameters: track at once or packets, another session may follow, mode 1. */
-export const TRACK_AT_ONCE = '41c408';
-/** The same, and no session follows. */
-export const LAST_TRACK_AT_ONCE = '410408';
-
-const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
-const pairs = (text: string): string => (text.match(/../g) ?? []).join(' ');
-
-/** Blocks from `first` on; every byte of one says which it is, and of which burn. */
-export function blocks(first: number, count: number, salt = 0): Uint8Array {
-  const bytes = new Uint8Array(count * SECTOR);
-  for (let i = 0; i < count; i += 1) {
-    bytes.fill((first + i + salt) % 251, i * SECTOR, (i + 1) * SECTOR);
-  }
-  return bytes;
-}
-
 export class BurnerBench extends MediaBench {
-  /** MODE SELECT(10) of the write parameters; returns the sense. */
-  async select(a: TestInitiator, bytes234: string): Promise<string> {
-    const page = `0532${bytes234}00000000000000000000000096`.padEnd(104, '0');
-    const list = Buffer.from(`0000000000000000${page}`, 'hex');
-    return sense(await a.run('55 10 00 00 00 00 00 00 3c 00', { dataOut: list }));
-  }
-
-  /** WRITE(10); returns the sense. */
-  async write(a: TestInitiator, lba: number, data: Uint8Array): Promise<string> {
-    const cdb = pairs(`2a00${hex(lba, 8)}00${hex(data.length / SECTOR, 4)}00`);
-    return sense(await a.run(cdb, { dataOut: data }));
-  }
-
-  async read(a: TestInitiator, lba: number, count: number): Promise<Buffer> {
-    const cdb = pairs(`2800${hex(lba, 8)}00${hex(count, 4)}00`);
-    const result = await a.run(cdb, { dataInBytes: count * SECTOR });
-    return Buffer.from(result.dataIn);
-  }
-
-  /** Burns a session of one track; returns the senses that were not GOOD. */
-  async burn(a: TestInitiator, lba: number, data: Uint8Array, how = TRACK_AT_ONCE) {
-    const senses = [
-      await this.select(a, how),
-      await this.write(a, lba, data),
-      sense(await a.run(SYNCHRONIZE_CACHE)),
-      sense(await a.run(CLOSE_SESSION)),
-    ];
-    return senses.filter((each) => each !== '');
-  }
-
   /** Somebody else who has the file for writing; throws when it is locked. */
   override own(path: string): () => void {
     const { fd } = openDiskFile({ lun: 9, path, blockBytes: 1, readOnly: false });

@@ -5,16 +5,20 @@ import type { LunStatus } from '../../src/daemon/attached-disk.ts';
 import type { Initiator } from '../../src/initiator/initiator.ts';
 import { createBurnStore, openBurnStore } from '../../src/luns/disc/burn-store.ts';
 import { ringscsiHere } from '../cli/command.ts';
-import { DaemonProcess } from '../support/daemon-process.ts';
-import { sense, type TestInitiator } from '../support/ports.ts';
 import {
-  BurnerBench,
   blocks,
+  burn,
   CLOSE_SESSION,
   LAST_TRACK_AT_ONCE,
+  read,
   SECTOR,
+  select,
   TRACK_AT_ONCE,
-} from './burner-bench.ts';
+  write,
+} from '../support/burn-commands.ts';
+import { DaemonProcess } from '../support/daemon-process.ts';
+import { sense, type TestInitiator } from '../support/ports.ts';
+import { BurnerBench } from './burner-bench.ts';
 
 const EJECT = '1b 00 00 00 02 00';
 const LOAD = '1b 00 00 00 03 00';
@@ -77,14 +81,14 @@ describe('burners of a daemon', function () {
   it('burns a session that is read back, by READ TOC and by READ(10)', async () => {
     await fresh();
     const data = blocks(0, 20);
-    assert.deepEqual(await bench.burn(a, 0, data), []);
+    assert.deepEqual(await burn(a, 0, data), []);
     const { dataIn } = await a.run('43 00 00 00 00 00 01 00 14 00', { dataInBytes: 20 });
     assert.equal(
       Buffer.from(dataIn).toString('hex'),
       // Track 1 begins at 0; the lead-out behind 20 blocks and two of run-out.
       '0012010100140100000000000014aa0000000016',
     );
-    assert.deepEqual(await bench.read(a, 0, 20), Buffer.from(data));
+    assert.deepEqual(await read(a, 0, 20), Buffer.from(data));
   });
 
   it('GET CONFIGURATION has the profile of the medium that is in it', async () => {
@@ -101,11 +105,11 @@ describe('burners of a daemon', function () {
 
   it('a disc that left by the tray comes back as it was burnt', async () => {
     await fresh();
-    await bench.burn(a, 0, blocks(0, 16));
+    await burn(a, 0, blocks(0, 16));
     assert.equal(sense(await a.run(EJECT)), '');
     assert.equal(sense(await a.run(LOAD)), '');
-    assert.deepEqual(await bench.read(a, 15, 1), Buffer.from(blocks(15, 1)));
-    assert.deepEqual(await bench.burn(a, SECOND, blocks(1, 16)), []);
+    assert.deepEqual(await read(a, 15, 1), Buffer.from(blocks(15, 1)));
+    assert.deepEqual(await burn(a, SECOND, blocks(1, 16)), []);
   });
 
   it('one that is written is locked against everybody, and free outside', async () => {
@@ -118,20 +122,20 @@ describe('burners of a daemon', function () {
 
   it('in a cdrom it is read with its own profile, and what writes is not there', async () => {
     const path = await fresh();
-    await bench.burn(a, 0, blocks(0, 16));
+    await burn(a, 0, blocks(0, 16));
     await bench.eject();
     await bench.load({ lun: 1, path });
     const b = await bench.attach('b', 1);
     const { dataIn } = await b.run('46 02 00 00 00 00 00 00 08 00', { dataInBytes: 8 });
     assert.equal(Buffer.from(dataIn).readUInt16BE(6), 0x09);
-    assert.deepEqual(await bench.read(b, 0, 16), Buffer.from(blocks(0, 16)));
-    assert.equal(await bench.write(b, 16, blocks(16, 1)), '5/20/00');
+    assert.deepEqual(await read(b, 0, 16), Buffer.from(blocks(0, 16)));
+    assert.equal(await write(b, 16, blocks(16, 1)), '5/20/00');
     await bench.eject({ lun: 1 });
   });
 
   it('BLANK gives the space of the file back', async () => {
     const path = await fresh('cd-rw');
-    await bench.burn(a, 0, blocks(0, 512));
+    await burn(a, 0, blocks(0, 512));
     const before = statSync(path).blocks;
     assert.equal(sense(await a.run('a1 01 00 00 00 00 00 00 00 00 00 00')), '');
     assert.ok(before - statSync(path).blocks > 2000, `${before}, then ${statSync(path).blocks}`);
@@ -142,8 +146,8 @@ describe('burners of a daemon', function () {
     await bench.load({ path });
     await bench.load({ lun: 1, path });
     await a.attentions();
-    assert.equal((await bench.read(a, 3, 1))[0], 0x11);
-    assert.equal(await bench.write(a, 0, blocks(0, 1)), '7/27/00');
+    assert.equal((await read(a, 3, 1))[0], 0x11);
+    assert.equal(await write(a, 0, blocks(0, 1)), '7/27/00');
     assert.equal((await bench.drive())?.writeProtected, true);
     await bench.eject({ lun: 1 });
   });
@@ -181,14 +185,14 @@ describe('burners of a daemon', function () {
     let path = '';
     beforeEach(async () => {
       path = await fresh();
-      await bench.burn(a, 0, blocks(0, 16));
-      await bench.select(a, TRACK_AT_ONCE);
-      await bench.write(a, SECOND, blocks(0, 32));
+      await burn(a, 0, blocks(0, 16));
+      await select(a, TRACK_AT_ONCE);
+      await write(a, SECOND, blocks(0, 32));
     });
 
     const stays = async (): Promise<void> => {
       assert.equal((await bench.drive())?.state, 'loaded');
-      assert.equal(await bench.write(a, SECOND + 32, blocks(0, 16)), '');
+      assert.equal(await write(a, SECOND + 32, blocks(0, 16)), '');
     };
 
     it('media list says who, and how much is written', async () => {
@@ -199,10 +203,10 @@ describe('burners of a daemon', function () {
 
     it('a track that was reserved says how much comes', async () => {
       await fresh('dvd-r');
-      await bench.select(a, '400000');
+      await select(a, '400000');
       // RESERVE TRACK: 64 blocks.
       assert.equal(sense(await a.run('53 00 00 00 00 00 00 00 40 00')), '');
-      await bench.write(a, 0, blocks(0, 16));
+      await write(a, 0, blocks(0, 16));
       assert.deepEqual((await bench.drive())?.disc?.burning, {
         by: 'a',
         writtenBlocks: 16,
@@ -240,7 +244,7 @@ describe('burners of a daemon', function () {
       assert.deepEqual([state.tracks[1]?.next, state.tracks[1]?.damaged], [SECOND + 32, true]);
       await bench.load({ path });
       await a.attentions();
-      assert.deepEqual(await bench.read(a, 0, 16), Buffer.from(blocks(0, 16)));
+      assert.deepEqual(await read(a, 0, 16), Buffer.from(blocks(0, 16)));
       assert.equal((await bench.drive())?.disc?.burning, null);
     });
   });
@@ -250,7 +254,7 @@ describe('burners of a daemon', function () {
     let source = '';
     before(async () => {
       path = await fresh();
-      await bench.burn(a, 0, blocks(0, 300), LAST_TRACK_AT_ONCE);
+      await burn(a, 0, blocks(0, 300), LAST_TRACK_AT_ONCE);
       await bench.eject();
       source = daemon.path('source');
       writeFileSync(source, blocks(0, 300));
@@ -288,7 +292,7 @@ describe('burners of a daemon', function () {
       for (const sheet of [cue, toc]) {
         await bench.load({ lun: 1, path: sheet });
         const b = await bench.attach('b', 1);
-        assert.deepEqual(await bench.read(b, 299, 1), Buffer.from(blocks(299, 1)), sheet);
+        assert.deepEqual(await read(b, 299, 1), Buffer.from(blocks(299, 1)), sheet);
         await bench.eject({ lun: 1 });
       }
     });
@@ -339,10 +343,10 @@ describe('burners of a daemon', function () {
       const serialOf = async (): Promise<string | undefined> =>
         ((await daemon.call('lun.list')) as LunStatus[])[0]?.serial;
       const serial = await serialOf();
-      await bench.burn(a, 0, blocks(0, 64));
-      await bench.select(a, TRACK_AT_ONCE);
+      await burn(a, 0, blocks(0, 64));
+      await select(a, TRACK_AT_ONCE);
       const next = 64 + 2 + 11_400;
-      await bench.write(a, next, blocks(64, 64));
+      await write(a, next, blocks(64, 64));
       await daemon.kill('SIGKILL');
       await restart('SIGKILL');
       const now = await bench.drive();
@@ -351,34 +355,34 @@ describe('burners of a daemon', function () {
         [now?.disc?.status, now?.disc?.sessions, now?.disc?.burning],
         ['appendable', 1, null],
       );
-      assert.deepEqual(await bench.read(a, 0, 64), Buffer.from(blocks(0, 64)));
+      assert.deepEqual(await read(a, 0, 64), Buffer.from(blocks(0, 64)));
       // READ DISC INFORMATION: appendable, the last session is damaged; erasable is not set.
       const { dataIn } = await a.run('51 00 00 00 00 00 00 00 22 00', { dataInBytes: 34 });
       assert.equal((dataIn[2] as number) & 0x1f, 0x09);
       // The host closes what is left, which is nothing that was synchronized, and goes on.
-      await bench.select(a, TRACK_AT_ONCE);
+      await select(a, TRACK_AT_ONCE);
       assert.equal(sense(await a.run(CLOSE_SESSION)), '');
-      assert.deepEqual(await bench.burn(a, next, blocks(64, 64)), []);
+      assert.deepEqual(await burn(a, next, blocks(64, 64)), []);
       assert.equal((await bench.drive())?.disc?.sessions, 2);
     });
 
     it('when the daemon ends in order nothing is lost that was written in increments', async () => {
       await fresh('dvd-r');
-      await bench.select(a, '400000');
-      assert.equal(await bench.write(a, 0, blocks(0, 32)), '');
+      await select(a, '400000');
+      assert.equal(await write(a, 0, blocks(0, 32)), '');
       await restart('SIGTERM');
       // READ TRACK INFORMATION of the incomplete track: next writable address.
       const { dataIn } = await a.run('52 01 00 00 00 ff 00 00 24 00', { dataInBytes: 36 });
       assert.equal(Buffer.from(dataIn).readUInt32BE(12), 32);
-      assert.deepEqual(await bench.read(a, 0, 32), Buffer.from(blocks(0, 32)));
+      assert.deepEqual(await read(a, 0, 32), Buffer.from(blocks(0, 32)));
     });
 
     it('when its LUN is removed nothing is, either', async () => {
       const path = daemon.path('removed');
       await daemon.call('lun.add', { lun: 6, type: 'burner', media: 'dvd-r', path });
       const c = await bench.attach('c', 6);
-      await bench.select(c, '400000');
-      assert.equal(await bench.write(c, 0, blocks(0, 32)), '');
+      await select(c, '400000');
+      assert.equal(await write(c, 0, blocks(0, 32)), '');
       await daemon.call('lun.remove', { lun: 6 });
       assert.equal(openBurnStore(path).state.tracks[0]?.next, 32);
     });

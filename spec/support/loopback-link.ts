@@ -1,6 +1,8 @@
 /** Initiators of the library and a target in one process: links over the loopback, pumped by the event loop. */
 
 import { closeSync, fstatSync, openSync } from 'node:fs';
+import type { Backing } from '../../src/luns/backing.ts';
+import { openOpticalMedium } from '../../src/luns/disc/open-recordable.ts';
 import type { MediumSpec, Removed } from '../../src/luns/drive.ts';
 import { Inventory } from '../../src/luns/inventory.ts';
 import { DONE, GONE, type Timers } from '../../src/scsi/contracts.ts';
@@ -132,6 +134,8 @@ export class LoopbackTarget {
   readonly #links = new Set<LoopbackLink>();
   /** Images that are, or were last, in drives; absent: the medium in memory. */
   readonly #images = new Map<number, string>();
+  /** How what is in optical drives is opened. */
+  readonly #discs = new Map<number, () => Backing>();
   #pumping = false;
 
   constructor() {
@@ -153,6 +157,19 @@ export class LoopbackTarget {
         wanted: (lun) => this.#soon(lun, () => this.#bringBack(lun)),
       },
     });
+  }
+
+  /** Opens a disc for an optical drive, now and whenever it comes back. */
+  openDisc(lun: number, path: string, writes: boolean): Backing {
+    const open = (): Backing => {
+      const action = `Cannot load a disc into LUN ${lun}`;
+      const opened = openOpticalMedium({ lun, path, action, writes, check: () => undefined });
+      if (opened.kind === 'disc') return opened;
+      const [{ fd, bytes }] = opened.files;
+      return { kind: 'recordable', fd, bytes, burnt: opened.burnt };
+    };
+    this.#discs.set(lun, open);
+    return open();
   }
 
   /** The operator takes the medium out of a drive. */
@@ -177,6 +194,10 @@ export class LoopbackTarget {
 
   #spec(lun: number): MediumSpec {
     const generation = (this.target.unit(lun)?.medium?.generation ?? 0) + 1;
+    const disc = this.#discs.get(lun)?.();
+    if (disc !== undefined) {
+      return { backing: disc, readOnly: disc.kind === 'disc', generation };
+    }
     const path = this.#images.get(lun);
     if (path === undefined) {
       return { backing: { kind: 'memory', bytes: 2 ** 20 }, readOnly: false, generation };

@@ -20,7 +20,7 @@ import { IscsiInitiator } from '../../src/initiator/iscsi/initiator.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
 import { FrontEnd, perform } from '../../src/initiator/vhost/front-end.ts';
 import { VhostInitiator } from '../../src/initiator/vhost/initiator.ts';
-import { openDisc } from '../../src/luns/disc/open-disc.ts';
+import type { Backing } from '../../src/luns/backing.ts';
 import { imageBytesOf } from '../../src/luns/image-size.ts';
 import type { MediaChangeStyle } from '../../src/scsi/medium.ts';
 import type { ProtectionType } from '../../src/scsi/sbc/protection/information.ts';
@@ -51,6 +51,8 @@ interface Port<I extends ConformanceInitiator> {
   addDisk(lun: number, bytes: number, traits: Traits): Promise<void>;
   /** An optical drive with the disc of an image in it. */
   addDrive(lun: number, path: string): Promise<void>;
+  /** A burner with the recordable disc of a file in it. */
+  addBurner(lun: number, path: string): Promise<void>;
   removeDisk(lun: number): Promise<void>;
   resizeDisk(lun: number, bytes: number): Promise<void>;
   inject(lun: number, rules: readonly Rule[]): Promise<void>;
@@ -85,12 +87,19 @@ class LoopbackPort implements Port<Initiator> {
   }
   async addDrive(lun: number, path: string): Promise<void> {
     await Promise.resolve();
-    const action = `Cannot attach LUN ${lun}`;
-    const { files, layout } = openDisc({ lun, path, action, check: () => undefined });
+    this.#addOptical(lun, this.#target.openDisc(lun, path, false));
+  }
+  async addBurner(lun: number, path: string): Promise<void> {
+    await Promise.resolve();
+    this.#addOptical(lun, this.#target.openDisc(lun, path, true));
+  }
+  #addOptical(lun: number, backing: Backing): void {
+    const burner = backing.kind === 'recordable';
     this.#target.inventory.add({
       lun,
-      backing: { kind: 'disc', files, layout },
-      readOnly: true,
+      backing,
+      readOnly: !burner,
+      burner,
       blockBytes: 2048,
       physicalBlockBytes: 2048,
       thin: false,
@@ -171,6 +180,9 @@ abstract class DaemonPort {
   }
   async addDrive(lun: number, path: string): Promise<void> {
     await this.#daemon.call('lun.add', { lun, type: 'cdrom', path });
+  }
+  async addBurner(lun: number, path: string): Promise<void> {
+    await this.#daemon.call('lun.add', { lun, type: 'burner', path });
   }
   async removeDisk(lun: number): Promise<void> {
     await this.#daemon.call('lun.remove', { lun });
@@ -379,6 +391,15 @@ export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
     lastLun += 1;
     const lun = lastLun;
     await this.#port.addDrive(lun, path);
+    this.#disks.push(lun);
+    return lun;
+  }
+
+  /** A new burner that only this test knows, with the recordable disc of a file in it; returns its LUN. */
+  async burner(path: string): Promise<number> {
+    lastLun += 1;
+    const lun = lastLun;
+    await this.#port.addBurner(lun, path);
     this.#disks.push(lun);
     return lun;
   }
