@@ -20,7 +20,6 @@ import { IscsiInitiator } from '../../src/initiator/iscsi/initiator.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
 import { FrontEnd, perform } from '../../src/initiator/vhost/front-end.ts';
 import { VhostInitiator } from '../../src/initiator/vhost/initiator.ts';
-import { openDisc } from '../../src/luns/disc/open-disc.ts';
 import { imageBytesOf } from '../../src/luns/image-size.ts';
 import type { MediaChangeStyle } from '../../src/scsi/medium.ts';
 import type { ProtectionType } from '../../src/scsi/sbc/protection/information.ts';
@@ -85,23 +84,7 @@ class LoopbackPort implements Port<Initiator> {
   }
   async addDrive(lun: number, path: string): Promise<void> {
     await Promise.resolve();
-    const action = `Cannot attach LUN ${lun}`;
-    const { files, layout } = openDisc({ lun, path, action, check: () => undefined });
-    this.#target.inventory.add({
-      lun,
-      backing: { kind: 'disc', files, layout },
-      readOnly: true,
-      blockBytes: 2048,
-      physicalBlockBytes: 2048,
-      thin: false,
-      writeCache: false,
-      serial: `LOOP${lun}`,
-      naa: loopNaa(lun),
-      savedPages: null,
-      savable: false,
-      removable: true,
-      optical: true,
-    });
+    this.#target.addDrive(lun, path, loopNaa(lun));
   }
   async addDisk(lun: number, bytes: number, traits: Traits): Promise<void> {
     const { protection: protectionType = 0, removable = false, mediaChangeStyle = 't10' } = traits;
