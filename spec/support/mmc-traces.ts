@@ -139,6 +139,9 @@ const lbaOf = (cdb: Uint8Array): number => view(cdb).getInt32(2);
 const blocksOf = (cdb: Uint8Array): number =>
   cdb[0] === WRITE_10 ? view(cdb).getUint16(7) : view(cdb).getUint32(6);
 
+/** What is written is made here, and moved before the next is. */
+let scratch = new Uint8Array(0);
+
 export class Replayer {
   readonly #trace: Trace;
   readonly #completions: Readonly<Record<string, string>>;
@@ -287,9 +290,10 @@ export class Replayer {
 
   /** Sectors whose bytes say where they are; raw ones have sub-channels. */
   #sectors(lba: number, blocks: number, bytes: number): Uint8Array {
-    const all = new Uint8Array(bytes);
+    if (bytes > scratch.length) scratch = new Uint8Array(bytes);
+    const all = scratch.subarray(0, bytes);
     const one = bytes / blocks;
-    if (!Number.isInteger(one)) return all;
+    if (!Number.isInteger(one)) return all.fill(0);
     for (let i = 0; i < blocks; i += 1) {
       if (one > 2352) all.set(this.#raw.sector(lba + i, one), i * one);
       else all.fill((lba + i + 1) & 0xff, i * one, (i + 1) * one);
