@@ -127,6 +127,14 @@ class LoopbackLink implements Link {
   }
 }
 
+function openDiscBacking(lun: number, path: string, writes: boolean): Backing {
+  const action = `Cannot attach LUN ${lun}`;
+  const opened = openOpticalMedium({ lun, path, action, writes, check: () => undefined });
+  if (opened.kind === 'disc') return opened;
+  const [{ fd, bytes }] = opened.files;
+  return { kind: 'recordable', fd, bytes, burnt: opened.burnt };
+}
+
 /** A target with disks whose faults and delays are those of the daemon. */
 export class LoopbackTarget {
   readonly target: Target;
@@ -159,19 +167,6 @@ export class LoopbackTarget {
     });
   }
 
-  /** Opens a disc for an optical drive, now and whenever it comes back. */
-  openDisc(lun: number, path: string, writes: boolean): Backing {
-    const open = (): Backing => {
-      const action = `Cannot load a disc into LUN ${lun}`;
-      const opened = openOpticalMedium({ lun, path, action, writes, check: () => undefined });
-      if (opened.kind === 'disc') return opened;
-      const [{ fd, bytes }] = opened.files;
-      return { kind: 'recordable', fd, bytes, burnt: opened.burnt };
-    };
-    this.#discs.set(lun, open);
-    return open();
-  }
-
   /** The operator takes the medium out of a drive. */
   takeMedium(lun: number): Promise<void> {
     return this.#moved((done) => this.inventory.ejectMedium(lun, false, done));
@@ -189,6 +184,28 @@ export class LoopbackTarget {
     return new Promise((resolve, reject) => {
       move((error) => (error === null ? resolve() : reject(error)));
       this.pump();
+    });
+  }
+
+  /** Adds an optical drive with the disc of an image in it; `writes`: a burner. */
+  addDrive(lun: number, path: string, naa: Uint8Array, writes = false): void {
+    const open = (): Backing => openDiscBacking(lun, path, writes);
+    this.#discs.set(lun, open);
+    this.inventory.add({
+      lun,
+      backing: open(),
+      readOnly: !writes,
+      burner: writes,
+      blockBytes: 2048,
+      physicalBlockBytes: 2048,
+      thin: false,
+      writeCache: false,
+      serial: `LOOP${lun}`,
+      naa,
+      savedPages: null,
+      savable: false,
+      removable: true,
+      optical: true,
     });
   }
 

@@ -7,6 +7,7 @@ import { isOverwritable } from '../../src/scsi/mmc/burn/disc-state.ts';
 import { isMediumKind, type MediumKind } from '../../src/scsi/mmc/burn/media.ts';
 import { bytesOfPlan } from '../../src/scsi/mmc/burn/write-plan.ts';
 import { type BurnerBed, burner } from './burner.ts';
+import { partsOf } from './mmc-answer-parts.ts';
 import { RawSession } from './raw-session.ts';
 
 /** dist/spec/support/mmc-traces.js → the project. */
@@ -102,6 +103,10 @@ export interface Difference {
   readonly trace: string;
   readonly tool: string;
   readonly cdb: string;
+  /** Field of the answers; empty: one of them, or both, are sense. */
+  readonly part: string;
+  /** Opcodes of what was sent since an event was told last. */
+  readonly since: string;
   readonly recorded: string;
   readonly ours: string;
 }
@@ -118,6 +123,8 @@ const WRITE_10 = 0x2a;
 const WRITE_12 = 0xaa;
 const READ_10 = 0x28;
 const MODE_SENSE_10 = 0x5a;
+const GET_CONFIGURATION = 0x46;
+const GET_EVENT_STATUS = 0x4a;
 const isWrite = ({ cdb }: TraceRecord): boolean => cdb[0] === WRITE_10 || cdb[0] === WRITE_12;
 /** Commands whose data another room answers for, or that say who somebody is. */
 const IDENTITY = new Set([0x12, 0x5a, 0x1a, 0x03]);
@@ -132,6 +139,9 @@ const lbaOf = (cdb: Uint8Array): number => view(cdb).getInt32(2);
 const blocksOf = (cdb: Uint8Array): number =>
   cdb[0] === WRITE_10 ? view(cdb).getUint16(7) : view(cdb).getUint32(6);
 
+/** What is written is made here, and moved before the next is. */
+let scratch = new Uint8Array(0);
+
 export class Replayer {
   readonly #trace: Trace;
   readonly #completions: Readonly<Record<string, string>>;
@@ -140,6 +150,7 @@ export class Replayer {
   readonly #skipped = new Map<number, number>();
   readonly #raw: RawSession;
   readonly #passed: (record: TraceRecord, bed: BurnerBed) => void;
+  readonly #since = new Set<string>();
   #compared = 0;
   #tool = '';
   /** Ours is further on than theirs by this many blocks: run-outs, clusters. */
@@ -155,6 +166,8 @@ export class Replayer {
     this.#trace = trace;
     this.#completions = completions;
     this.#bed = burner(trace.kind);
+    // The disc was put into the drive just before.
+    this.#bed.unit.optical?.events.newMedia(null);
     const last = trace.records.findLast(isWrite);
     const end = last === undefined ? 0 : lbaOf(last.cdb) + blocksOf(last.cdb);
     this.#raw = new RawSession(end);
@@ -186,11 +199,13 @@ export class Replayer {
     if (isWrite(record)) this.#follow(record);
     const cdb = record.cdb.slice();
     if (isWrite(record) || opcode === READ_10) view(cdb).setInt32(2, lbaOf(cdb) + this.#shift);
+    this.#since.add(opcode.toString(16).padStart(2, '0'));
     const { sense, dataIn } = this.#bed.a.run(cdb, {
       in: opcode === READ_10 ? view(cdb).getUint16(7) * 2048 : record.inBytes,
       out: this.#dataOf(record, cdb),
     });
     this.#compare(record, sense, Buffer.from(dataIn).toString('hex'));
+    if (opcode === GET_EVENT_STATUS && dataIn[4] !== 0) this.#since.clear();
   }
 
   #compare(record: TraceRecord, sense: string, data: string): void {
@@ -198,17 +213,32 @@ export class Replayer {
     const isPage = opcode === MODE_SENSE_10 && ((record.cdb[2] as number) & 0x3f) === 0x05;
     if (IDENTITY.has(opcode) && !isPage) return;
     this.#compared += 1;
-    let [recorded, ours] = [record.sense, sense];
+    const [recorded, ours] = [record.sense, sense];
     if (isPage) {
       this.#comparePage(record, sense, data);
       return;
     }
     if (recorded === '' && ours === '' && record.in !== '' && opcode !== READ_10) {
-      const length = Math.min(record.in.length, data.length);
-      recorded = record.in.slice(0, length);
-      ours = data.slice(0, length);
+      this.#compareParts(record, data);
+      return;
     }
-    this.#note(record, recorded, ours);
+    this.#note(record, '', recorded, ours);
+  }
+
+  /** Answers may have been cut in the trace, and are of one length then. */
+  #compareParts(record: TraceRecord, data: string): void {
+    const length = Math.min(record.in.length, data.length);
+    const isConfiguration = record.cdb[0] === GET_CONFIGURATION;
+    const theirs = partsOf(record.cdb, isConfiguration ? record.in : record.in.slice(0, length));
+    const mine = partsOf(record.cdb, isConfiguration ? data : data.slice(0, length));
+    const isWhole =
+      record.in.length === record.inBytes * 2 &&
+      Number.parseInt(data.slice(0, 8), 16) * 2 + 8 === data.length;
+    for (const part of new Set([...theirs.keys(), ...mine.keys()])) {
+      const [recorded, ours] = [theirs.get(part), mine.get(part)];
+      if (isConfiguration && !isWhole && (recorded === undefined || ours === undefined)) continue;
+      if (recorded !== ours) this.#note(record, part, recorded ?? 'absent', ours ?? 'absent');
+    }
   }
 
   /** The page alone: the header and the block descriptor are another room's. */
@@ -217,16 +247,18 @@ export class Replayer {
     const descriptor = Number.parseInt(data.slice(12, 16) || '0', 16);
     const mine = data.slice(16 + descriptor * 2);
     const length = Math.min(theirs.length, mine.length);
-    this.#note(record, record.sense || theirs.slice(0, length), sense || mine.slice(0, length));
+    this.#note(record, '', record.sense || theirs.slice(0, length), sense || mine.slice(0, length));
   }
 
-  #note(record: TraceRecord, recorded: string, ours: string): void {
+  #note(record: TraceRecord, part: string, recorded: string, ours: string): void {
     if (recorded === ours) return;
     const cdb = Buffer.from(record.cdb).toString('hex');
     this.#differences.push({
       trace: this.#trace.name,
       tool: this.#tool,
       cdb,
+      part,
+      since: [...this.#since].join(' '),
       recorded: recorded || 'good',
       ours: ours || 'good',
     });
@@ -258,9 +290,10 @@ export class Replayer {
 
   /** Sectors whose bytes say where they are; raw ones have sub-channels. */
   #sectors(lba: number, blocks: number, bytes: number): Uint8Array {
-    const all = new Uint8Array(bytes);
+    if (bytes > scratch.length) scratch = new Uint8Array(bytes);
+    const all = scratch.subarray(0, bytes);
     const one = bytes / blocks;
-    if (!Number.isInteger(one)) return all;
+    if (!Number.isInteger(one)) return all.fill(0);
     for (let i = 0; i < blocks; i += 1) {
       if (one > 2352) all.set(this.#raw.sector(lba + i, one), i * one);
       else all.fill((lba + i + 1) & 0xff, i * one, (i + 1) * one);

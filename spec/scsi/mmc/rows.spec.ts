@@ -30,7 +30,7 @@ describe('command rows of MMC', () => {
     });
   }
 
-  it('take what the tools of Debian send, but for a slip of dvd+rw-mediainfo', () => {
+  it('take what the tools of Debian send', () => {
     const byOpcode = new Map<number, CommandRow>();
     const { unit } = optical(dataDisc(1), new Uint8Array(2048));
     for (const { row } of unit.deviceType.commands) byOpcode.set(row.opcode, row);
@@ -39,7 +39,7 @@ describe('command rows of MMC', () => {
       const row = byOpcode.get(cdb[0] as number);
       return row === undefined || firstStrayBit(row.honoured, cdb) >= 0;
     });
-    assert.deepEqual(refused, ['51 10 00 00 00 00 00 00 10 00']);
+    assert.deepEqual(refused, []);
   });
 
   it('exempt from unit attention is GET CONFIGURATION alone', () => {

@@ -149,6 +149,21 @@ describe('CD-R session at once', () => {
     assert.deepEqual([r.sense, r.pointer], ['5/26/00', 'list 16']);
   });
 
+  it('the host gives it up: CLOSE SESSION closes what is on the disc, CLOSE TRACK is 5/2c/00, BLANK erases it', () => {
+    const { a, disc } = burner('cd-rw');
+    selectWrite(a, '420000');
+    a.run('5d 00 00 00 00 00 00 00 20 00', { out: DATA_SHEET });
+    writeBlocks(a, -150, 200);
+    assert.equal(a.run('5b 00 01 00 00 01 00 00 00 00').sense, '5/2c/00');
+    assert.equal(a.run(CLOSE_SESSION).sense, '');
+    assert.deepEqual([disc.status, disc.blocks], ['complete', 50]);
+    assert.equal(a.run('a1 01 00 00 00 00 00 00 00 00 00 00').sense, '');
+    a.run('5d 00 00 00 00 00 00 00 20 00', { out: DATA_SHEET });
+    writeBlocks(a, -150, 200);
+    assert.equal(a.run('a1 01 00 00 00 00 00 00 00 00 00 00').sense, '');
+    assert.equal(disc.status, 'blank');
+  });
+
   it('its initiator is lost: the session is damaged, and closed with what is on the disc', () => {
     const { bed, a, disc } = burner('cd-r');
     selectWrite(a, '420000');

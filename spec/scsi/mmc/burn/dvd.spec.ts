@@ -161,7 +161,7 @@ describe('DVD+RW', () => {
     assert.equal(disc.state.format?.background, 'running');
     assert.deepEqual(read(a, 3), blocksOf(3, 1));
     bed.timers.run();
-    assert.equal(disc.state.format?.background, 'done');
+    assert.equal(disc.state.format?.background, 'complete');
   });
 });
 

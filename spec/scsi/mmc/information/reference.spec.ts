@@ -1,38 +1,18 @@
 /** Answers for blank media beside those of the research model, which every Debian burn tool accepted. */
 import { strict as assert } from 'node:assert';
-import type { Disc } from '../../../../src/scsi/mmc/disc.ts';
-import { dataDisc, type OpticalBed, optical } from '../../../support/optical.ts';
-import {
-  blankBdR,
-  blankBdRe,
-  blankCdR,
-  blankCdRw,
-  blankDvdPlusR,
-  blankDvdPlusRDualLayer,
-  blankDvdPlusRw,
-  blankDvdR,
-  blankDvdRam,
-  blankDvdRw,
-} from '../../../support/recordable.ts';
+import { isMediumKind, MEDIUM_KINDS } from '../../../../src/scsi/mmc/burn/media.ts';
+import { burner } from '../../../support/burner.ts';
+import type { Testbed } from '../../../support/target.ts';
 import { jsonVector } from '../../../support/vectors.ts';
 
 type Answers = Readonly<Record<string, readonly [cdb: string, answer: string]>>;
 const reference = jsonVector<Readonly<Record<string, Answers>>>('mmc/reference-responses.json');
 
-/** A line for each medium: how it comes into the drive. */
-const MEDIA: Readonly<Record<string, () => Disc | null>> = {
-  'no-disc': () => null,
-  'cd-r': blankCdR,
-  'cd-rw': blankCdRw,
-  'dvd-r': blankDvdR,
-  'dvd-rw': blankDvdRw,
-  'dvd-ram': blankDvdRam,
-  'dvd+r': blankDvdPlusR,
-  'dvd+r-dl': blankDvdPlusRDualLayer,
-  'dvd+rw': blankDvdPlusRw,
-  'bd-r': blankBdR,
-  'bd-re': blankBdRe,
-};
+/** Media of the reference; the model had no DVD-R of two layers. */
+const MEDIA: readonly string[] = [
+  'no-disc',
+  ...MEDIUM_KINDS.filter((kind) => reference[kind] !== undefined),
+];
 
 /** Compared elsewhere: byte by byte they differ on purpose. */
 const APART: readonly string[] = [
@@ -77,14 +57,15 @@ const INSTEAD: Readonly<Record<string, string>> = {
 
 const MOST_BYTES = 8192;
 
-function drive(disc: Disc | null): OpticalBed {
-  const held = optical(dataDisc(1), new Uint8Array(0), { writes: true, disc });
-  if (disc === null) held.unit.medium?.take();
-  return held;
+/** A burner with a disc of this kind in it, as it comes out of its box; else without one. */
+function drive(medium: string): Testbed {
+  const { bed, unit } = burner(isMediumKind(medium) ? medium : 'cd-r');
+  if (!isMediumKind(medium)) unit.medium?.take();
+  return bed;
 }
 
-function ask({ bed }: OpticalBed, cdb: string): string {
-  const { sense, dataIn } = bed.nexus('a').clear().run(cdb, { in: MOST_BYTES });
+function ask(bed: Testbed, cdb: string): string {
+  const { sense, dataIn } = bed.nexus('b').clear().run(cdb, { in: MOST_BYTES });
   return sense === '' ? Buffer.from(dataIn).toString('hex') : `CHECK ${sense}`;
 }
 
@@ -109,18 +90,18 @@ const OUR_CORE = '0b080000000102000000';
 const AUDIO_PLAY = 0x0103;
 
 describe('answers for blank media', () => {
-  for (const [medium, disc] of Object.entries(MEDIA)) {
+  for (const medium of MEDIA) {
     for (const [request, [cdb, theirs]] of Object.entries(reference[medium] ?? {})) {
       if (APART.includes(request)) continue;
       it(`${medium}: ${request}`, () => {
-        assert.equal(ask(drive(disc()), cdb), INSTEAD[`${medium} ${request}`] ?? theirs);
+        assert.equal(ask(drive(medium), cdb), INSTEAD[`${medium} ${request}`] ?? theirs);
       });
     }
 
     it(`${medium}: the features of GET CONFIGURATION, and their state`, () => {
       const [cdb = '', answer = ''] = reference[medium]?.['GET CONFIGURATION rt0'] ?? [];
       const theirs = featuresIn(answer);
-      const ours = featuresIn(ask(drive(disc()), cdb));
+      const ours = featuresIn(ask(drive(medium), cdb));
       ours.delete(AUDIO_PLAY);
       assert.deepEqual([ours.get(CORE), theirs.get(CORE)], [OUR_CORE, THEIR_CORE]);
       ours.delete(CORE);
@@ -135,7 +116,7 @@ describe('answers for blank media', () => {
 
     it(`${medium}: the current features of GET CONFIGURATION`, () => {
       const [cdb = '', answer = ''] = reference[medium]?.['GET CONFIGURATION rt1'] ?? [];
-      const ours = [...featuresIn(ask(drive(disc()), cdb)).keys()];
+      const ours = [...featuresIn(ask(drive(medium), cdb)).keys()];
       assert.deepEqual(
         ours.filter((code) => code !== AUDIO_PLAY),
         [...featuresIn(answer).keys()],
@@ -157,7 +138,7 @@ describe('answers for blank media', () => {
       return found;
     };
     const theirs = pages(answer);
-    const ours = pages(ask(drive(null), cdb));
+    const ours = pages(ask(drive('no-disc'), cdb));
     theirs.delete(0x1c);
     for (const found of [ours, theirs]) found.delete(0x05);
     assert.deepEqual(Object.fromEntries(ours), Object.fromEntries(theirs));

@@ -13,7 +13,7 @@ import {
   WRITE_ERROR,
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
-import { burnerOf, recordableOf, refuseInRecording } from './burnt.ts';
+import { abandonRecording, burnerOf, recordableOf } from './burnt.ts';
 import { type DiscState, newDiscState } from './disc-state.ts';
 import { BLANK_DISC, BLANK_MINIMAL, blank, type FormatDescriptor, format } from './erasing.ts';
 import { factsOf } from './media.ts';
@@ -57,7 +57,7 @@ function emptied(state: DiscState): DiscState {
 
 export function blankDisc(task: Task): void {
   const disc = recordableOf(task);
-  if (disc === null || refuseInRecording(task)) return;
+  if (disc === null) return;
   const burner = burnerOf(task);
   const type = field(task.cdb, BLANKING_TYPE);
   const target = blank(disc.state, type, field(task.cdb, START_ADDRESS));
@@ -81,6 +81,7 @@ export function blankDisc(task: Task): void {
     changesContents: true,
     ends: true,
   };
+  abandonRecording(task);
   burner.claim(task, disc);
   burner.run(task, disc, transition, field(task.cdb, IMMED) === 1);
 }
@@ -132,7 +133,7 @@ function listOf(task: Task): FormatList | null {
 
 export function formatDisc(task: Task): void {
   const disc = recordableOf(task);
-  if (disc === null || refuseInRecording(task)) return;
+  if (disc === null) return;
   if (field(task.cdb, FMTDATA) === 0) {
     refuseField(task, cdbPointer(FMTDATA.byte, 4));
     return;
@@ -160,6 +161,7 @@ export function formatDisc(task: Task): void {
     changesContents: true,
     ends: true,
   };
+  abandonRecording(task);
   burner.claim(task, disc);
   burner.run(task, disc, transition, list.immediately);
 }

@@ -356,7 +356,7 @@ export class Burner {
         this.#formatInBackground(unit, disc);
         return;
       }
-      const done: DiscState = { ...state, format: { ...state.format, background: 'done' } };
+      const done: DiscState = { ...state, format: { ...state.format, background: 'complete' } };
       // Kept with what is kept next: a disc that is found again as one that was stopped is legal.
       disc.adopt(done);
     });

@@ -53,6 +53,12 @@ export function seenState(
   return burner.shadow ?? disc.state;
 }
 
+/** The host does something else with the disc: a session that is written at once, and is not finished, ends damaged. */
+export function abandonRecording(task: Task): void {
+  const burner = burnerOf(task);
+  if (burner.recording !== null) burner.release();
+}
+
 /** True, and the command has ended with 5/2C/00, while a session that is written at once is not finished. */
 export function refuseInRecording(task: Task): boolean {
   const { recording } = burnerOf(task);

@@ -12,6 +12,7 @@ import {
 import type { Task } from '../../task.ts';
 import type { Burner, Transition } from './burner.ts';
 import {
+  abandonRecording,
   burnerOf,
   parametersOf,
   recordableOf,
@@ -132,7 +133,7 @@ function transitionOf(
 /** A session whose tracks were left open by an interruption is closed with what is on the disc. */
 export function closeTrackSession(task: Task): void {
   const disc = recordableOf(task);
-  if (disc === null || refuseInRecording(task)) return;
+  if (disc === null) return;
   const { closes, formattedCloses } = disc.facts;
   const parameters = parametersOf(task);
   const burner = burnerOf(task);
@@ -142,6 +143,8 @@ export function closeTrackSession(task: Task): void {
     refuseField(task, cdbPointer(CLOSE_FUNCTION.byte, 2));
     return;
   }
+  if (action === 'track' && refuseInRecording(task)) return;
+  abandonRecording(task);
   const state = seenState(burner, disc, parameters);
   const target = closed(state, action, field(task.cdb, TRACK), parameters);
   if (typeof target === 'number') {

@@ -1,5 +1,5 @@
 /** What a recordable disc remembers: sessions, tracks, what its sectors are, its format; and those as bytes. */
-import type { SectorForm, Session, StoredForm } from '../disc.ts';
+import type { BackgroundFormat, SectorForm, Session, StoredForm } from '../disc.ts';
 import { factsOf, isMediumKind, type MediumFacts, type MediumKind } from './media.ts';
 import { faultOf } from './state-fault.ts';
 
@@ -42,9 +42,6 @@ export interface StoredRun {
 export interface ClosedSession extends Session {
   readonly leadOut: number;
 }
-
-/** Format in the background (READ DISC INFORMATION, MMC-6 6.22): it was begun and stopped, is under way, or is done. */
-export type BackgroundFormat = 'none' | 'stopped' | 'running' | 'done';
 
 export interface DiscFormat {
   /** FORMAT TYPE it was made with. */

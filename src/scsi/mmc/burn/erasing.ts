@@ -6,8 +6,8 @@ import {
   INVALID_FIELD_IN_CDB,
   INVALID_FIELD_IN_PARAMETER_LIST,
 } from '../../sense-codes.ts';
+import type { BackgroundFormat } from '../disc.ts';
 import {
-  type BackgroundFormat,
   type DiscFormat,
   type DiscState,
   isOverwritable,

@@ -106,8 +106,9 @@ export interface MediumFacts {
 }
 
 const CD_BLOCKS = 359_847;
-/** 97:26:65, where the lead-in of the CD-R and CD-RW that we make begins. */
-const CD_LEAD_IN = -11_635;
+/** 97:26:65 and 97:34:23, where the lead-ins of the CD-R and the CD-RW that we make begin. */
+const CD_R_LEAD_IN = -11_635;
+const CD_RW_LEAD_IN = -11_077;
 
 const CD = {
   family: 'cd',
@@ -116,7 +117,6 @@ const CD = {
   sessionGap: [11_400, 6_900],
   trackGap: 150,
   runOut: 2,
-  leadIn: CD_LEAD_IN,
   preformatted: false,
   mostTracks: 99,
   closes: { 1: 'track', 2: 'session' },
@@ -159,6 +159,7 @@ const TABLE: Readonly<Record<MediumKind, Omit<MediumFacts, 'kind'>>> = {
     ...CD,
     profile: CD_R,
     formattedProfile: CD_R,
+    leadIn: CD_R_LEAD_IN,
     erasable: false,
     overwrite: 'never',
     formats: [],
@@ -168,6 +169,7 @@ const TABLE: Readonly<Record<MediumKind, Omit<MediumFacts, 'kind'>>> = {
     ...CD,
     profile: CD_RW,
     formattedProfile: CD_RW,
+    leadIn: CD_RW_LEAD_IN,
     erasable: true,
     overwrite: 'either',
     formats: [{ type: 0x10, subTypes: ONE, action: 'full', blocks: [CD_BLOCKS], parameter: 32 }],

@@ -3,6 +3,7 @@ import {
   CONTROL_DATA,
   type Disc,
   type DiscStatus,
+  type Recordable,
   type SectorRun,
   type Session,
   type SessionState,
@@ -15,7 +16,8 @@ import { rangeBefore } from '../finished-disc.ts';
 import { BLOCK_BYTES } from '../optical-drive.ts';
 import type { Profile } from '../profile.ts';
 import { type DiscState, isOverwritable, type StoredTrack } from './disc-state.ts';
-import { type FormatFacts, factsOf, type MediumFacts } from './media.ts';
+import { factsOf, type MediumFacts } from './media.ts';
+import { recordableFacts, unformattedBlocks } from './recordable-facts.ts';
 import { nextTrack, openTracks, sessionStart } from './transitions.ts';
 
 /** The first sector of a CD that is kept: the pregap of its first track. */
@@ -35,13 +37,6 @@ export function sectorBytesOf(facts: MediumFacts): number {
   return (facts.blocks - first) * slotBytesOf(facts);
 }
 
-/** A format that can be asked for (READ FORMAT CAPACITIES, MMC-6 6.23). */
-export interface OfferedFormat {
-  readonly blocks: number;
-  readonly type: number;
-  readonly parameter: number;
-}
-
 export class RecordableDisc implements Disc {
   readonly facts: MediumFacts;
   readonly unreadable: UnreadableBlocks | null = null;
@@ -51,6 +46,7 @@ export class RecordableDisc implements Disc {
   #state: DiscState;
   #tracks: readonly Track[] | null = null;
   #sessions: readonly Session[] | null = null;
+  #recordable: Recordable | null = null;
 
   constructor(state: DiscState, base: number) {
     this.facts = factsOf(state.kind);
@@ -73,6 +69,7 @@ export class RecordableDisc implements Disc {
     this.#state = state;
     this.#tracks = null;
     this.#sessions = null;
+    this.#recordable = null;
   }
 
   get profile(): Profile {
@@ -108,6 +105,11 @@ export class RecordableDisc implements Disc {
   get cdText(): Uint8Array | null {
     const { cdText } = this.#state;
     return cdText === null ? null : Uint8Array.from(Buffer.from(cdText, 'hex'));
+  }
+
+  get recordable(): Recordable {
+    this.#recordable ??= recordableFacts(this.#state);
+    return this.#recordable;
   }
 
   get blocks(): number {
@@ -153,36 +155,6 @@ export class RecordableDisc implements Disc {
   positionOf(lba: number): number {
     const first = this.facts.family === 'cd' ? FIRST_SECTOR : 0;
     return this.base + (lba - first) * slotBytesOf(this.facts);
-  }
-
-  /** It has been given a format by a host, or by its maker. */
-  get formatted(): boolean {
-    return this.#state.format !== null;
-  }
-
-  /** Blocks it has or would have, as READ FORMAT CAPACITIES tells them. */
-  get capacityBlocks(): number {
-    const { format } = this.#state;
-    if (format?.growing === false) return format.blocks;
-    return format === null ? this.#unformattedBlocks : this.facts.blocks;
-  }
-
-  /** Formats that FORMAT UNIT would take now. */
-  get offeredFormats(): readonly OfferedFormat[] {
-    const { format, tracks } = this.#state;
-    const isFresh = format === null && tracks.length === 0;
-    return this.facts.formats
-      .filter(({ action }) => {
-        if (action === 'grow') return format !== null;
-        return action !== 'sequential' || isFresh;
-      })
-      .flatMap(({ blocks, type, parameter, action }: FormatFacts) =>
-        blocks.map((most) => ({
-          blocks: action === 'grow' ? most - (format?.blocks ?? 0) : most,
-          type,
-          parameter,
-        })),
-      );
   }
 
   /** Where the lead-in of the next session begins; null: there is none any more, or the drive alone knows. */
@@ -232,12 +204,6 @@ export class RecordableDisc implements Disc {
     };
   }
 
-  /** What a medium that is of no use without a format would have with the one that is offered first. */
-  get #unformattedBlocks(): number {
-    const { overwrite, formats, blocks } = this.facts;
-    return overwrite === 'formatted' ? (formats[0]?.blocks[0] ?? blocks) : blocks;
-  }
-
   get #packetBlocks(): number {
     return this.facts.family === 'cd' ? 0 : this.facts.writeBlocks;
   }
@@ -247,7 +213,10 @@ export class RecordableDisc implements Disc {
     const { format } = this.#state;
     const one = { ...BLANK_TRACK, number: 1, session: 1, pregap: 0, start: 0 };
     const packetBlocks = format?.packetBlocks ?? this.#packetBlocks;
-    if (format === null) return { ...one, end: this.#unformattedBlocks, packetBlocks };
+    if (format === null) {
+      // It is no track that a write would make, and none that could be written to.
+      return { ...one, end: unformattedBlocks(this.facts), state: 'open', packetBlocks };
+    }
     const { blocks, growing } = format;
     return {
       ...one,

@@ -6,7 +6,7 @@ import { factsOf } from './media.ts';
 const FORMS = new Set(['audio', 'mode1', 'mode2', 'form1', 'form2', 'mixed']);
 const STATES = new Set(['complete', 'open', 'reserved']);
 const METHODS = new Set(['incremental', 'at-once', 'planned']);
-const BACKGROUND = new Set(['none', 'stopped', 'running', 'done']);
+const BACKGROUND = new Set(['none', 'stopped', 'running', 'complete']);
 /** The pregap of the first track of a session is in front of it. */
 const FIRST_PREGAP = 150;
 

@@ -14,7 +14,8 @@ export const READ_DISC_INFORMATION = command(
   0x51,
   'READ DISC INFORMATION',
   10,
-  { dataType: bits(1, 2, 0), allocationLength: u(7, 2) },
+  // dvd+rw-mediainfo sets a bit of those above, which drives do not look at.
+  { dataType: bits(1, 2, 0), ignored: bits(1, 7, 3), allocationLength: u(7, 2) },
   TELLS_OF_DISC,
 );
 

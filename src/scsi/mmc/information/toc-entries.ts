@@ -54,7 +54,8 @@ function endOf(sessions: readonly Session[], tracks: readonly Track[]): number {
   const leadOut = sessions.at(-1)?.leadOut ?? null;
   if (leadOut !== null) return leadOut;
   const last = tracks.at(-1);
-  return last === undefined ? 0 : (last.lastRecorded ?? last.end - 1) + 1;
+  if (last === undefined) return 0;
+  return last.state === 'complete' ? last.end : (last.lastRecorded ?? last.end - 1) + 1;
 }
 
 /** An entry of the formatted table of contents, 8 bytes. */
