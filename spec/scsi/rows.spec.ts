@@ -1,5 +1,6 @@
 /** Command rows, VPD pages and mode pages of the device types against T10's lists. */
 import { strict as assert } from 'node:assert';
+import { readDrive } from '../../src/scsi/mmc/optical-type.ts';
 import {
   diskType,
   fullDisk,
@@ -40,7 +41,7 @@ const DISK_OPCODES = [
 ];
 
 describe('command rows', () => {
-  const all = [...thickDisk.commands, ...fullDisk.commands, ...fullProtectedDisk.commands];
+  const all = [thickDisk, fullDisk, fullProtectedDisk, readDrive].flatMap((type) => type.commands);
   for (const { row } of [...new Set(all)]) {
     const action = row.serviceAction < 0 ? null : row.serviceAction;
     it(`${row.name}: opcode, name and CDB length as T10 lists them`, () => {
@@ -52,7 +53,7 @@ describe('command rows', () => {
       assert.equal(row.usage.length, theirs.cdbLength);
       assert.equal(row.usage[0], theirs.opcode);
       assert.equal(row.controlByte, row.opcode === 0x7f ? 1 : theirs.cdbLength - 1);
-      assert.match(row.clause, /^(SPC-[24]|SBC-[234]) \d+\.\d+/);
+      assert.match(row.clause, /^(SPC-[24]|SBC-[234]|MMC-[56]) \d+\.\d+/);
     });
   }
 

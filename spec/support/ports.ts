@@ -19,6 +19,7 @@ import { IscsiInitiator } from '../../src/initiator/iscsi/initiator.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
 import { FrontEnd, perform } from '../../src/initiator/vhost/front-end.ts';
 import { VhostInitiator } from '../../src/initiator/vhost/initiator.ts';
+import { openDisc } from '../../src/luns/disc/open-disc.ts';
 import { imageBytesOf } from '../../src/luns/image-size.ts';
 import type { ProtectionType } from '../../src/scsi/sbc/protection/information.ts';
 import type { ConformanceInitiator } from './conformance-initiator.ts';
@@ -45,12 +46,22 @@ export interface Traits {
 interface Port<I extends ConformanceInitiator> {
   open(name: string, options: InitiatorOptions): Promise<I>;
   addDisk(lun: number, bytes: number, traits: Traits): Promise<void>;
+  /** An optical drive with the disc of an image in it. */
+  addDrive(lun: number, path: string): Promise<void>;
   removeDisk(lun: number): Promise<void>;
   resizeDisk(lun: number, bytes: number): Promise<void>;
   inject(lun: number, rules: readonly Rule[]): Promise<void>;
   /** Tasks in the task set. */
   outstanding(lun: number): Promise<number>;
   end(): Promise<void>;
+}
+
+function loopNaa(lun: number): Uint8Array {
+  const naa = new Uint8Array(16);
+  naa.set([0x60, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
+  naa[14] = lun >> 8;
+  naa[15] = lun & 0xff;
+  return naa;
 }
 
 class LoopbackPort implements Port<Initiator> {
@@ -63,12 +74,28 @@ class LoopbackPort implements Port<Initiator> {
       openLink: () => Promise.resolve(this.#target.open(name, options.queuePairs ?? 1)),
     });
   }
+  async addDrive(lun: number, path: string): Promise<void> {
+    await Promise.resolve();
+    const action = `Cannot attach LUN ${lun}`;
+    const { files, layout } = openDisc({ lun, path, action, check: () => undefined });
+    this.#target.inventory.add({
+      lun,
+      backing: { kind: 'disc', files, layout },
+      readOnly: true,
+      blockBytes: 2048,
+      physicalBlockBytes: 2048,
+      thin: false,
+      writeCache: false,
+      serial: `LOOP${lun}`,
+      naa: loopNaa(lun),
+      savedPages: null,
+      savable: false,
+      removable: true,
+      optical: true,
+    });
+  }
   async addDisk(lun: number, bytes: number, traits: Traits): Promise<void> {
     const { protection: protectionType = 0, removable = false } = traits;
-    const naa = new Uint8Array(16);
-    naa.set([0x60, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
-    naa[14] = lun >> 8;
-    naa[15] = lun & 0xff;
     await Promise.resolve();
     this.#target.inventory.add({
       lun,
@@ -80,7 +107,7 @@ class LoopbackPort implements Port<Initiator> {
       protectionType,
       writeCache: true,
       serial: `LOOP${lun}`,
-      naa,
+      naa: loopNaa(lun),
       savedPages: null,
       savable: false,
       removable,
@@ -121,6 +148,9 @@ abstract class DaemonPort {
   }
   async addDisk(lun: number, bytes: number, traits: Traits): Promise<void> {
     await this.#daemon.call('lun.add', { lun, type: 'disk', memory: bytes, ...traits });
+  }
+  async addDrive(lun: number, path: string): Promise<void> {
+    await this.#daemon.call('lun.add', { lun, type: 'cdrom', path });
   }
   async removeDisk(lun: number): Promise<void> {
     await this.#daemon.call('lun.remove', { lun });
@@ -312,6 +342,15 @@ export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
     await this.#port.addDisk(number, bytes, traits);
     this.#disks.push(number);
     return number;
+  }
+
+  /** A new optical drive that only this test knows, with the disc of an image in it; returns its LUN. */
+  async drive(path: string): Promise<number> {
+    lastLun += 1;
+    const lun = lastLun;
+    await this.#port.addDrive(lun, path);
+    this.#disks.push(lun);
+    return lun;
   }
 
   async removeDisk(lun: number): Promise<void> {

@@ -1,15 +1,24 @@
 /** An optical drive: a logical unit of SPC and MMC commands over the sectors of a disc. */
 
-import type { BlockStore, MediumChanger, ReservationStore } from '../scsi/contracts.ts';
+import type {
+  BlockStore,
+  MediumChanger,
+  ParameterStore,
+  ReservationStore,
+} from '../scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../scsi/logical-unit.ts';
 import type { MediumState } from '../scsi/medium.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
+import { FinishedDisc } from '../scsi/mmc/finished-disc.ts';
 import { BLOCK_BYTES, OpticalDrive } from '../scsi/mmc/optical-drive.ts';
 import { readDrive } from '../scsi/mmc/optical-type.ts';
-import type { ModePages } from '../scsi/mode-page.ts';
+import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
 import type { Target } from '../scsi/target.ts';
+import type { Backing } from './backing.ts';
+import type { DiskOptions, DiskParts } from './disk.ts';
+import { opticalIdentity } from './identity.ts';
 
 export interface OpticalOptions {
   readonly lun: number;
@@ -56,4 +65,42 @@ export function createOptical(
     mediumChanger: parts.mediumChanger ?? null,
     ...(options.medium === undefined ? {} : { medium: options.medium }),
   });
+}
+
+/** The disc that a backing is; null: it is none. */
+export function discIn(backing: Backing): Disc | null {
+  return backing.kind === 'disc' ? new FinishedDisc(backing.layout) : null;
+}
+
+/** Bytes of user data that can be read of what is in a drive. */
+export function opticalBytes({ disc }: OpticalDrive): number {
+  return (disc?.blocks ?? 0) * BLOCK_BYTES;
+}
+
+/** The mode pages of an optical drive. It has no write cache. */
+export function openOpticalModePages(parameters: ParameterStore | null): ModePages {
+  return diskModePages({ writeCacheEnabled: false, parameters });
+}
+
+/** The logical unit of an optical drive of the daemon. The target does not know it yet (`Target.addUnit`). */
+export function createDiscDrive(
+  target: Target,
+  options: DiskOptions,
+  parts: DiskParts,
+): LogicalUnit {
+  const { lun, serial, naa, medium } = options;
+  const { store, bounce, modePages, reservations, mediumChanger = null } = parts;
+  const reservationStore = options.savable ? parts.reservationStore : null;
+  const unit = createOptical(
+    target,
+    {
+      lun,
+      identity: opticalIdentity(serial, naa),
+      disc: discIn(options.backing),
+      ...(medium === undefined ? {} : { medium }),
+    },
+    { store, bounce, modePages, reservationStore, mediumChanger },
+  );
+  if (reservations !== null) unit.reservations.restore(reservations);
+  return unit;
 }

@@ -58,7 +58,7 @@ const TOOLS = [
 ];
 
 /** What reads and burns discs; growisofs runs genisoimage. */
-const OPTICAL_TOOLS = [
+const BURNERS = [
   'blkid',
   'cd-drive',
   'cd-info',
@@ -86,8 +86,8 @@ interface Contents {
 }
 
 /**
- * `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi. `burners` has the
- * file systems of discs, and what cdrdao and wodim look up.
+ * `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `optical` what mounts
+ * discs, `burners` what burns them, and what cdrdao and wodim look up.
  */
 const CONTENTS = {
   base: { modules: MODULES, tools: TOOLS },
@@ -96,9 +96,10 @@ const CONTENTS = {
     modules: [...MODULES, 'virtio_net', 'iscsi_tcp'],
     tools: [...TOOLS, 'iscsid', 'iscsiadm'],
   },
+  optical: { modules: [...MODULES, 'isofs'], tools: [...TOOLS, 'eject'] },
   burners: {
     modules: [...MODULES, 'cdrom', 'isofs', 'udf'],
-    tools: [...TOOLS, ...OPTICAL_TOOLS],
+    tools: [...TOOLS, ...BURNERS],
     files: ['/usr/share/cdrdao/drivers', '/etc/wodim.conf'],
   },
 } as const satisfies Record<string, Contents>;

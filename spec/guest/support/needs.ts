@@ -15,6 +15,8 @@ const NEEDS: readonly NeededCommand[] = [
   { command: 'dmsetup', from: 'dmsetup' },
   { command: 'mke2fs', from: 'e2fsprogs' },
   { command: 'iscsid', from: 'open-iscsi' },
+  { command: 'xorriso', from: 'xorriso' },
+  { command: 'eject', from: 'eject' },
 ];
 
 /** What reads and burns discs in the guest. */
@@ -28,13 +30,11 @@ const OPTICAL_NEEDS: readonly NeededCommand[] = [
   { command: 'cdrwtool', from: 'udftools' },
   { command: 'dvd+rw-format', from: 'growisofs' },
   { command: 'dvd+rw-mediainfo', from: 'growisofs' },
-  { command: 'eject', from: 'eject' },
   { command: 'genisoimage', from: 'genisoimage' },
   { command: 'growisofs', from: 'growisofs' },
   { command: 'isoinfo', from: 'genisoimage' },
   { command: 'mkudffs', from: 'udftools' },
   { command: 'wodim', from: 'wodim' },
-  { command: 'xorriso', from: 'xorriso' },
 ];
 
 /** What is missing, as text for people; null when nothing is. */

@@ -100,7 +100,8 @@ function find(
     .units()
     .find(({ identity, block }) => block !== null && naa !== null && same(identity.naa, naa));
   if (unit === undefined) return { sense: UNREACHABLE_COPY_TARGET, pointer };
-  if (unit.deviceType.peripheralType !== peripheralType) {
+  // The sectors of a disc are no blocks of a store.
+  if (unit.optical !== null || unit.deviceType.peripheralType !== peripheralType) {
     return { sense: INCORRECT_COPY_TARGET_DEVICE_TYPE, pointer };
   }
   return { unit, pointer };
