@@ -211,19 +211,14 @@ async function main(): Promise<number> {
   for (const fault of faults) print(fault);
   rmSync(TRACES, { recursive: true, force: true });
   bootFiles('burners');
-  const sources = new Sources();
-  try {
-    const run = new Run(chosen, sources);
-    await run.all();
-    conclude(run, chosen.peer, startedAt);
-    const bad = count(run.results, 'failed') + faults.length;
-    return run.results.length > 0 && bad === 0 ? 0 : 1;
-  } finally {
-    sources.remove();
-  }
+  const run = new Run(chosen, new Sources());
+  await run.all();
+  conclude(run, chosen.peer, startedAt);
+  const bad = count(run.results, 'failed') + faults.length;
+  return run.results.length > 0 && bad === 0 ? 0 : 1;
 }
 
-// An orderly exit ends the machines and daemons.
+// An orderly exit ends the machines and daemons, and removes the sources.
 process.on('SIGTERM', () => process.exit(1));
 process.on('SIGINT', () => process.exit(1));
 

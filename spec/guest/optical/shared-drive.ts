@@ -92,8 +92,9 @@ function run(guest: Guest, line: string): Promise<ScriptOutcome> {
 /** The line ends with this code. */
 async function ends(guest: Guest, line: string, code: number): Promise<string> {
   const outcome = await run(guest, line);
-  assert.equal(outcome.code, code, `${line}\n${outcome.output}`);
-  return outcome.output;
+  const { output } = outcome;
+  assert.equal(outcome.code, code, `${line}: ends with ${outcome.code}, not ${code}\n${output}`);
+  return output;
 }
 
 const ready = (guest: Guest, code: number): Promise<string> =>
@@ -253,9 +254,10 @@ async function attempt(pair: Pair, mode: string): Promise<RowResult> {
     await ROWS[mode]?.(pair);
     return done('passed', '', '');
   } catch (error) {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const text = error instanceof Error ? error.message : String(error);
     const commands = pair.drive.commands.tail(COMMAND_LINES);
-    const detail = [text, 'last commands:', ...commands].join('\n');
+    const stack = error instanceof Error ? (error.stack ?? '') : '';
+    const detail = [text, stack, 'last commands:', ...commands].join('\n');
     return done('failed', text.split('\n')[0] ?? '', detail);
   }
 }

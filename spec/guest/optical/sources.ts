@@ -137,12 +137,8 @@ export class Sources {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'ringscsi-optical-'));
 
   constructor() {
-    try {
-      this.#make();
-    } catch (error) {
-      this.remove();
-      throw error;
-    }
+    process.on('exit', () => this.remove());
+    this.#make();
   }
 
   path(name: string): string {

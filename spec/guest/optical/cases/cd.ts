@@ -6,8 +6,10 @@ const WODIM = 'wodim dev=$D gracetime=2';
 
 const CLOSED_A = { kind: 'image', image: 'a.iso', state: 'closed' } as const;
 const CLOSED_B = { kind: 'image', image: 'b.iso', state: 'closed' } as const;
-const SOUND = { kind: 'audio', text: false } as const;
-const SOUND_WITH_TEXT = { kind: 'audio', text: true } as const;
+const SOUND = { kind: 'audio', gaps: false, text: false } as const;
+/** Track at once leaves two seconds of silence between tracks. */
+const SOUND_WITH_GAPS = { kind: 'audio', gaps: true, text: false } as const;
+const SOUND_WITH_TEXT = { kind: 'audio', gaps: false, text: true } as const;
 const MIXED = { kind: 'mixed', image: 'a.iso' } as const;
 
 const EMPTY: Step = { line: 'cdrskin dev=$D -minfo 2>&1', says: /disk status:\s+empty/ };
@@ -149,7 +151,7 @@ const CD_R: readonly OpticalCase[] = [
     tool: 'cdrskin',
     mode: 'audio tao',
     steps: [{ line: 'cdrskin dev=$D -v -tao -audio $S/t1.wav $S/t2.wav' }],
-    leaves: SOUND,
+    leaves: SOUND_WITH_GAPS,
   },
   {
     medium: 'cd-r',

@@ -171,7 +171,7 @@ const CONTENTS: readonly OpticalCase[] = [
     quick: true,
     notOnQemu: NOT_IN_QEMU,
     steps: [],
-    leaves: { kind: 'audio', text: false },
+    leaves: { kind: 'audio', gaps: false, text: false },
   },
   {
     medium: 'audio-cd',
