@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { MediaStatus } from '../../../src/daemon/media-house.ts';
 import { DaemonStorage } from '../support/daemon-storage.ts';
 import type { Guest } from '../support/guest.ts';
 import { FINISHED, isBlank, type Medium } from './case.ts';
@@ -89,8 +90,9 @@ export class OurDrive implements Drive {
     await this.daemon.call('media.load', { lun: LUN, ...(path === null ? {} : { path }), force });
   }
 
-  async eject(force = false): Promise<void> {
-    await this.daemon.call('media.eject', { lun: LUN, force });
+  /** `ringscsi media eject`: where the disc is then. */
+  async eject(force = false): Promise<MediaStatus['state']> {
+    return ((await this.daemon.call('media.eject', { lun: LUN, force })) as MediaStatus).state;
   }
 
   async end(): Promise<void> {
