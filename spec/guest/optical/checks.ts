@@ -28,9 +28,18 @@ const MEDIA_INFO: Partial<Readonly<Record<Medium, RegExp>>> = {
   'bd-re': /Mounted Media:\s+43h/,
 };
 
+/** Eight bytes, and a length of six: Windows insists. There is a disc, and the tray is in. */
+export const EVENTS: Step = {
+  name: 'events',
+  line: 'sg_raw -r 8 $D 4a 01 00 00 10 00 00 00 08 00 2>&1',
+  says: /00 {5}00 06 04 [0-9a-f]{2} [0-9a-f]{2} 02 00 00/,
+};
+
 /** What the programs say of a disc with data. */
 function questions(medium: Medium): Step[] {
   const everywhere: Step[] = [
+    EVENTS,
+    { name: 'feature 20h', line: 'sg_raw -r 36 $D 46 02 00 20 00 00 00 00 24 00' },
     {
       name: 'xorriso -toc',
       line: 'xorriso -indev $D -toc -end 2>&1',
@@ -41,6 +50,7 @@ function questions(medium: Medium): Step[] {
   ];
   if (isCd(medium)) {
     return [
+      { name: 'wodim -prcap', line: 'wodim dev=$D -prcap', says: /Does read CD-R media/ },
       { name: 'wodim -toc', line: 'wodim dev=$D -toc', says: /first: 1 last \d/ },
       { name: 'cd-info', line: 'cd-info -C $D --no-cddb 2>&1', says: /ISO 9660/ },
       ...everywhere,

@@ -5,18 +5,13 @@ import { parseArgs } from 'node:util';
 import { bootFiles } from '../support/initramfs.ts';
 import { missingOpticalNeeds } from '../support/needs.ts';
 import { caseName, isBlank, type Medium, type OpticalCase } from './case.ts';
-import { BD_CASES } from './cases/bd.ts';
-import { CD_CASES } from './cases/cd.ts';
-import { DVD_CASES } from './cases/dvd.ts';
-import { READING_CASES } from './cases/reading.ts';
+import { CASES } from './cases/all.ts';
 import { hostSideMissing } from './host-side.ts';
 import { judged, limitFaults } from './known-limits.ts';
 import { count, type RowResult, rowText, tableText } from './result.ts';
 import { type Peer, Station, TRACES } from './runner.ts';
 import { runShared, SHARED_MODES, sharedName } from './shared-drive.ts';
 import { Sources } from './sources.ts';
-
-const CASES: readonly OpticalCase[] = [...READING_CASES, ...CD_CASES, ...DVD_CASES, ...BD_CASES];
 
 /** Rows on one guest: longer lists are cut, so that both lanes have something to do to the end. */
 const ROWS_A_GUEST = 6;

@@ -1,5 +1,6 @@
 /** What is done with discs in a drive that only reads. */
 import type { OpticalCase } from '../case.ts';
+import { EVENTS } from '../checks.ts';
 
 const NOT_IN_QEMU = "QEMU's drive has no tracks: it reads ISO images only";
 
@@ -115,13 +116,7 @@ const DRIVE: readonly OpticalCase[] = [
     tool: 'sg3-utils',
     mode: 'events',
     quick: true,
-    steps: [
-      {
-        // Eight bytes, and a length of six: Windows insists.
-        line: 'sg_raw -r 8 $D 4a 01 00 00 10 00 00 00 08 00 2>&1',
-        says: /00 {5}00 06 04 [0-9a-f]{2} 00 02 00 00/,
-      },
-    ],
+    steps: [EVENTS],
     leaves: { kind: 'looked at' },
   },
 ];
@@ -150,6 +145,20 @@ const CONTENTS: readonly OpticalCase[] = [
       { line: 'eject -t $D && sleep 1 && mounted iso9660 md5sum -c $S/a.iso.md5' },
       // An open that may wait pulls the tray in.
       { line: 'eject $D && mounted iso9660 md5sum -c $S/a.iso.md5' },
+    ],
+    leaves: { kind: 'looked at' },
+  },
+  {
+    medium: 'cd-rom',
+    tool: 'eject',
+    mode: '-i on, -i off',
+    quick: true,
+    steps: [
+      { line: 'eject -i on $D' },
+      { line: 'sg_start --eject $D', exit: 5 },
+      { line: 'eject -i off $D' },
+      { line: 'sg_start --eject $D && sg_start --load $D' },
+      { line: 'mounted iso9660 md5sum -c $S/a.iso.md5' },
     ],
     leaves: { kind: 'looked at' },
   },
