@@ -21,6 +21,7 @@ export {
   openInitiator,
   type TargetIdentity,
 } from './initiator/initiator.ts';
+export type { PendingEvent } from './initiator/pending-event.ts';
 export type { CommandResult } from './initiator/request.ts';
 export type { SenseData } from './initiator/sense-data.ts';
 export type { Link, LinkQueue, OpenLink } from './transport/link.ts';

@@ -232,6 +232,11 @@ export function allocationEnd(fd: number, position: number, bytes: number): numb
   return hole < 0 ? bytes : Math.min(hole, bytes);
 }
 
+/** ioctl(2) whose argument is a structure: 0 or -errno. */
+export function ioctl(fd: number, request: number, argument: Buffer): number {
+  return c.ioctl(fd, request, argument) < 0 ? -koffi.errno() : 0;
+}
+
 export function truncate(fd: number, bytes: number): void {
   checked('ftruncate', c.ftruncate(fd, bytes));
 }

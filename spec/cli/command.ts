@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../src/cli/command.ts';
 
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -32,7 +33,22 @@ export async function ringscsi(directory: string, ...words: readonly string[]): 
   return { code, out, err };
 }
 
-/** The same; it must exit with 0 and print one JSON value. */
+/** The same in this process and its working directory; for verbs that end by themselves. */
+export async function ringscsiHere(...words: readonly string[]): Promise<Outcome> {
+  let out = '';
+  let err = '';
+  const code = await runCommand(words, {
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+  });
+  return { code, out, err };
+}
+
+/** In a process of its own; it must exit with 0 and print one JSON value. */
 export async function ringscsiJson<T>(directory: string, ...words: readonly string[]): Promise<T> {
   const { code, out, err } = await ringscsi(directory, ...words, '--json');
   assert.equal(code, 0, err);

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ringscsi, ringscsiJson, Serving } from './command.ts';
+import { ringscsi, ringscsiHere, Serving } from './command.ts';
 
 const INQUIRY = ['--cdb', '12 00 00 00 60 00', '--in', '96'];
 const TEST_UNIT_READY = ['--cdb', '00 00 00 00 00 00'];
@@ -21,22 +21,29 @@ interface ExecResult {
 describe('command: serve and its verbs', function () {
   this.timeout(20_000);
   this.slow(1000);
+  const home = process.cwd();
   let directory = '';
   let serving: Serving[] = [];
 
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'ringscsi-serve-'));
+    process.chdir(directory);
     serving = [];
   });
 
   afterEach(async () => {
     for (const daemon of serving) daemon.signal('SIGKILL');
     await Promise.all(serving.map((daemon) => daemon.ended()));
+    process.chdir(home);
     rmSync(directory, { recursive: true });
   });
 
-  const run = (...words: readonly string[]) => ringscsi(directory, ...words);
-  const json = <T>(...words: readonly string[]) => ringscsiJson<T>(directory, ...words);
+  async function json<T>(...words: readonly string[]): Promise<T> {
+    const { code, out, err } = await ringscsiHere(...words, '--json');
+    assert.equal(code, 0, err);
+    return JSON.parse(out) as T;
+  }
+
   const control = ['--control', './c.sock'];
   const connect = ['--connect', 'srp:./a.sock'];
 
@@ -48,7 +55,7 @@ describe('command: serve and its verbs', function () {
   }
 
   async function exec(...words: readonly string[]): Promise<ExecResult> {
-    const { out, err } = await run('exec', ...connect, ...words, '--json');
+    const { out, err } = await ringscsiHere('exec', ...connect, ...words, '--json');
     assert.notEqual(out, '', err);
     return JSON.parse(out);
   }
@@ -81,7 +88,9 @@ describe('command: serve and its verbs', function () {
 
   it('executes raw CDBs: INQUIRY, a read past the end, writes and what they wrote', async () => {
     await serve('--lun', '0:disk,path=./a.img,size=256M');
-    const inquiry = await exec('--lun', '0', ...INQUIRY);
+    const printed = await ringscsi(directory, 'exec', ...connect, ...INQUIRY, '--json');
+    assert.deepEqual([printed.code, printed.err], [0, '']);
+    const inquiry: ExecResult = JSON.parse(printed.out);
     assert.equal(inquiry.status, 0);
     assert.equal(inquiry.statusText, 'GOOD');
     assert.equal(inquiry.sense, null);
@@ -101,7 +110,7 @@ describe('command: serve and its verbs', function () {
       'ILLEGAL REQUEST, LOGICAL BLOCK ADDRESS OUT OF RANGE (5/21/00)',
     );
     assert.equal(past.residualIn, 512);
-    const { code, out } = await run('exec', ...connect, ...read);
+    const { code, out } = await ringscsiHere('exec', ...connect, ...read);
     assert.equal(code, 1, 'not GOOD');
     assert.match(out, /^status: CHECK CONDITION\nsense: /);
 
@@ -119,12 +128,17 @@ describe('command: serve and its verbs', function () {
 
   it('adds, lists, resizes and removes LUNs; guests see them come, grow and go', async () => {
     await serve('--lun', '0:disk,memory=1M');
-    const added = await run('lun', 'add', '2:disk,path=b.img,size=1M,block=4096,ro=no', ...control);
+    const added = await ringscsiHere(
+      'lun',
+      'add',
+      '2:disk,path=b.img,size=1M,block=4096,ro=no',
+      ...control,
+    );
     assert.deepEqual(added, { code: 0, out: 'LUN 2 attached: 1 MiB\n', err: '' });
     assert.equal(statSync(join(directory, 'b.img')).size, 1048576);
     assert.equal((await ask('--lun', '2', ...TEST_UNIT_READY)).status, 0);
 
-    const resized = await run('lun', 'resize', '2', '2M', ...control);
+    const resized = await ringscsiHere('lun', 'resize', '2', '2M', ...control);
     assert.deepEqual(resized, { code: 0, out: 'LUN 2 resized: 2 MiB\n', err: '' });
     // READ CAPACITY(10): last LBA 511, block length 4096 (SBC-3 5.15).
     const capacity = await ask('--lun', '2', '--cdb', '25 00 00 00 00 00 00 00 00 00', '--in', '8');
@@ -138,7 +152,7 @@ describe('command: serve and its verbs', function () {
         [2, 2097152],
       ],
     );
-    const { out } = await run('lun', 'list', ...control);
+    const { out } = await ringscsiHere('lun', 'list', ...control);
     const [title, first, second] = out.split('\n');
     assert.match(title ?? '', /^LUN {2}TYPE +SIZE +BLOCK +FLAGS +SERIAL +BACKING$/);
     assert.match(first ?? '', /^ {2}0 {2}disk +1 MiB +512 +rw,writeback,thin +\S+ +memory$/);
@@ -150,7 +164,7 @@ describe('command: serve and its verbs', function () {
       [gone.sense?.['key'], gone.sense?.['asc'], gone.sense?.['ascq']],
       [5, 0x25, 0],
     );
-    const again = await run('lun', 'remove', '2', ...control);
+    const again = await ringscsiHere('lun', 'remove', '2', ...control);
     assert.equal(again.code, 1);
     assert.match(again.err, /Cannot remove LUN 2: there is none; attached are 0/);
   });
@@ -166,7 +180,7 @@ describe('command: serve and its verbs', function () {
       ...control,
     );
     await sleep(600);
-    await run(
+    await ringscsiHere(
       'inject',
       'set',
       '--lun',
@@ -182,7 +196,7 @@ describe('command: serve and its verbs', function () {
     assert.equal(failed.sense?.['information'], 4);
     assert.equal((await ask(...read)).status, 0, 'the rule acts once');
     assert.equal((await tracing).commands, 2);
-    const { out } = await run('trace', '--show', 't.trace');
+    const { out } = await ringscsiHere('trace', '--show', 't.trace');
     assert.equal(out.trim().split('\n').length, 2);
     assert.match(out, /lun 0 {2}READ\(10\) \[28 00 00 00 00 00 00 00 08 00\] {2}/);
 
@@ -192,26 +206,26 @@ describe('command: serve and its verbs', function () {
     assert.equal(stats.reactor.units[0]?.lun, 0);
     assert.ok((stats.reactor.units[0]?.reads ?? 0) >= 2);
     assert.match(
-      (await run('stats', ...control)).out,
+      (await ringscsiHere('stats', ...control)).out,
       /^process \d+, up \d+ s, .* resident\nreactor: /,
     );
-    const watched = await run('stats', '--watch', '--count', '1', ...control);
+    const watched = await ringscsiHere('stats', '--watch', '--count', '1', ...control);
     assert.match(
       watched.out,
       /^ +\d+ commands\/s {2}read .*\/s {2}write .*\/s {2}CPU +\d+ % {2}0 guests\n$/,
     );
     assert.deepEqual(await json('guest', 'list', ...control), []);
-    const kick = await run('guest', 'kick', '99', ...control);
+    const kick = await ringscsiHere('guest', 'kick', '99', ...control);
     assert.equal(kick.code, 1);
   });
 
   it('shows an attached guest, and lets go of it when kicked', async () => {
     await serve('--lun', '0:disk,memory=1M');
-    await run('inject', 'set', '--lun', '0', '--rule', 'read,delay=5000', ...control);
+    await ringscsiHere('inject', 'set', '--lun', '0', '--rule', 'read,delay=5000', ...control);
     // The delayed read keeps this guest attached.
     const slow = (async () => {
       for (;;) {
-        const outcome = await run(
+        const outcome = await ringscsiHere(
           'exec',
           ...connect,
           '--name',
@@ -233,7 +247,7 @@ describe('command: serve and its verbs', function () {
     }
     assert.ok(guest !== undefined, 'the guest with its read is listed');
     const started = performance.now();
-    const kicked = await run('guest', 'kick', String(guest.id), ...control);
+    const kicked = await ringscsiHere('guest', 'kick', String(guest.id), ...control);
     assert.deepEqual([kicked.code, kicked.err], [0, '']);
     assert.equal((await slow).code, 1, 'its command did not end well');
     assert.ok(performance.now() - started < 4500, 'nobody waited for the read');
@@ -242,8 +256,8 @@ describe('command: serve and its verbs', function () {
   it('remembers with --state: LUNs, sizes, saved mode pages', async () => {
     const words = ['--state', './state', '--lun', '0:disk,path=a.img,size=1M'];
     const first = await serve(...words);
-    await run('lun', 'add', '7:disk,memory=1M', ...control);
-    await run('lun', 'resize', '0', '2M', ...control);
+    await ringscsiHere('lun', 'add', '7:disk,memory=1M', ...control);
+    await ringscsiHere('lun', 'resize', '0', '2M', ...control);
     // MODE SELECT(6), PF = 1, SP = 1: caching page with WCE = 0 (SPC-4 6.11, SBC-3 6.5.5).
     const page = `00000000 0812 ${'00'.repeat(18)}`;
     const select = await ask('--cdb', '15 11 00 00 18 00', '--out', page);
@@ -276,10 +290,10 @@ describe('command: serve and its verbs', function () {
 
   it('refuses an image and a control socket that another daemon has, and says who', async () => {
     await serve('--lun', '0:disk,path=a.img,size=1M');
-    const image = await run('serve', '--control', 'd.sock', '--lun', '0:disk,path=a.img');
+    const image = await ringscsiHere('serve', '--control', 'd.sock', '--lun', '0:disk,path=a.img');
     assert.equal(image.code, 1);
     assert.match(image.err, /Cannot attach LUN 0: ".*a\.img" is in use by process \d+ \(node\)/);
-    const socket = await run('serve', ...control);
+    const socket = await ringscsiHere('serve', ...control);
     assert.equal(socket.code, 1);
     assert.match(
       socket.err,
@@ -299,11 +313,11 @@ describe('command: serve and its verbs', function () {
 
   it('ends at once at the second signal', async () => {
     const daemon = await serve('--lun', '0:disk,memory=1M', '--grace', '60');
-    await run('inject', 'set', '--lun', '0', '--rule', 'read,delay=60000', ...control);
+    await ringscsiHere('inject', 'set', '--lun', '0', '--rule', 'read,delay=60000', ...control);
     const read = ['--cdb', '28 00 00 00 00 00 00 00 01 00', '--in', '512'];
     const pending = (async () => {
       for (;;) {
-        const outcome = await run('exec', ...connect, ...read, '--json');
+        const outcome = await ringscsiHere('exec', ...connect, ...read, '--json');
         if (!outcome.out.includes('"key":6')) return outcome;
       }
     })();

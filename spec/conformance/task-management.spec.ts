@@ -226,6 +226,23 @@ describeOnEveryPort('task management', (bench) => {
     assert.equal(a.initiator.requestLimit, before);
   });
 
+  it('QUERY ASYNCHRONOUS EVENT tells what comes next without taking it away, where the transport has it', async () => {
+    const lun = await bench().disk();
+    const a = await bench().initiator(lun);
+    const b = await bench().initiator(lun);
+    await modeSelect(b, CONTROL_PAGE, 5, TAS, false);
+    try {
+      const event = await a.initiator.queryAsynchronousEvent(lun);
+      assert.deepEqual(event, { key: 6, asc: 0x2a, ascq: 0x01, more: false });
+      assert.deepEqual(await a.attentions(), ['6/2a/01']);
+      assert.equal(await a.initiator.queryAsynchronousEvent(lun), null);
+    } catch (error) {
+      // virtio-scsi has no such function.
+      assert.ok(error instanceof TaskManagementError, String(error));
+      assert.equal(error.responseCode, 4);
+    }
+  });
+
   it('the REPORT LUNS well-known logical unit can be reset', async () => {
     const lun = await bench().disk();
     const a = await bench().initiator(lun);

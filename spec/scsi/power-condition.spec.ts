@@ -20,19 +20,23 @@ function condition(a: TestNexus): string {
   assert.equal(dataIn[2], 0);
   return `${(dataIn[12] as number).toString(16)}/${(dataIn[13] as number).toString(16)}`;
 }
-const ON = { idle: 0x02, standby: 0x01 } as const;
+/** Byte and bit that enable a timer, and where it is, in the Power Condition mode page (SPC-4 7.5.13). */
+const TIMERS = {
+  idle: [3, 0x02, 4],
+  idleB: [3, 0x04, 12],
+  idleC: [3, 0x08, 16],
+  standbyY: [2, 0x01, 20],
+  standby: [3, 0x01, 8],
+} as const;
 /** Timers in units of 100 ms; absent: disabled. */
-function timers(a: TestNexus, times: { readonly idle?: number; readonly standby?: number }): void {
-  const out = Buffer.alloc(4 + 40);
-  out.set([0x1a, 0x26], 4);
-  for (const [name, at] of [
-    ['idle', 8],
-    ['standby', 12],
-  ] as const) {
-    const time = times[name];
-    if (time === undefined) continue;
-    out[7] = (out[7] as number) | ON[name];
-    out.writeUInt32BE(time, at);
+function timers(a: TestNexus, times: Partial<Record<keyof typeof TIMERS, number>>): void {
+  const header = 4;
+  const out = Buffer.alloc(header + 40);
+  out.set([0x1a, 0x26], header);
+  for (const [name, time] of Object.entries(times)) {
+    const [byte, bit, at] = TIMERS[name as keyof typeof TIMERS];
+    out[header + byte] = (out[header + byte] as number) | bit;
+    out.writeUInt32BE(time, header + at);
   }
   assert.equal(a.run([0x15, 0x10, 0, 0, out.length, 0], { out }).status, 0);
 }
@@ -74,17 +78,119 @@ describe('power conditions', () => {
     assert.equal(condition(a), '5e/3');
   });
 
-  it('idle_b, idle_c and standby_y are refused with a pointer to the modifier', () => {
+  for (const [name, named, modifier, told] of [
+    ['idle_b', IDLE, 1, '5e/6'],
+    ['idle_c', IDLE, 2, '5e/8'],
+    ['standby_y', STANDBY, 1, '5e/a'],
+  ] as const) {
+    it(`the modifier of POWER CONDITION chooses ${name}`, () => {
+      const { a } = setUp();
+      assert.equal(start(a, named, modifier).status, 0);
+      assert.equal(condition(a), told);
+    });
+  }
+
+  it('reserved modifiers are refused with a pointer', () => {
     const { a } = setUp();
     for (const [named, modifier] of [
-      [IDLE, 1],
-      [IDLE, 2],
-      [STANDBY, 1],
+      [ACTIVE, 1],
+      [IDLE, 3],
+      [STANDBY, 2],
+      [FORCE_IDLE, 3],
+      [FORCE_STANDBY, 2],
     ] as const) {
       const refused = start(a, named, modifier);
       assert.deepEqual([refused.sense, refused.pointer], ['5/24/00', 'cdb 3.3']);
     }
     assert.equal(condition(a), '0/0');
+  });
+
+  it('STANDBY with any modifier makes everything stable first', () => {
+    const { bed, a } = setUp();
+    a.run(WRITE, { out: new Uint8Array(512).fill(7) });
+    start(a, STANDBY, 1);
+    bed.store.powerCut();
+    assert.equal(bed.store.memory[0], 7);
+  });
+
+  it('each condition has a timer, and the quietest whose time is up is the one', () => {
+    const { a, pass } = setUp();
+    timers(a, { idle: 40, idleB: 50, idleC: 60, standbyY: 80, standby: 90 });
+    const seen = Array.from({ length: 10 }, () => {
+      pass(1);
+      return condition(a);
+    });
+    // A look every 10: idle_a at 40, idle_b at 50, idle_c at 60, standby_y at 80, standby_z at 90.
+    const quiet = ['5e/1', '5e/5', '5e/7', '5e/7', '5e/9', '5e/2', '5e/2'];
+    assert.deepEqual(seen, ['0/0', '0/0', '0/0', ...quiet]);
+  });
+
+  it('a timer of a less quiet condition changes nothing', () => {
+    const { a, pass } = setUp();
+    timers(a, { idleB: 80, standbyY: 40 });
+    pass(12);
+    assert.equal(condition(a), '5e/9');
+  });
+
+  it('a command that chooses a condition while the standby timer flushes has the last word', () => {
+    const { bed, a, pass } = setUp();
+    timers(a, { standby: 40 });
+    bed.store.hold = true;
+    pass(4);
+    assert.equal(bed.store.held.length, 1);
+    assert.equal(start(a, ACTIVE).status, 0);
+    bed.store.release();
+    assert.equal(condition(a), '0/0');
+  });
+
+  it('a reset while the standby timer flushes makes the unit active', () => {
+    const { bed, a, pass } = setUp();
+    timers(a, { standby: 40 });
+    bed.store.hold = true;
+    pass(4);
+    bed.unit.power.reset();
+    bed.store.release();
+    assert.equal(condition(a), '0/0');
+  });
+
+  it('FORCE_IDLE_0 and FORCE_STANDBY_0 reach the condition their modifier names', () => {
+    const { a } = setUp();
+    timers(a, { idleC: 100, standbyY: 1000 });
+    start(a, FORCE_IDLE, 1);
+    assert.equal(condition(a), '0/0', 'the timer of idle_b is disabled');
+    start(a, FORCE_IDLE, 2);
+    assert.equal(condition(a), '5e/7');
+    start(a, FORCE_STANDBY, 1);
+    assert.equal(condition(a), '5e/9');
+  });
+
+  it('log page 1Ah counts the transitions to each condition', () => {
+    const { a } = setUp();
+    for (const [named, modifier] of [
+      [IDLE, 0],
+      [IDLE, 1],
+      [IDLE, 2],
+      [STANDBY, 0],
+      [STANDBY, 1],
+      [STANDBY, 1],
+      [ACTIVE, 0],
+      [IDLE, 0],
+    ] as const) {
+      start(a, named, modifier);
+    }
+    const { dataIn } = a.run('4d 00 5a 00 00 00 00 00 ff 00', { in: 255 });
+    const counted = (code: string, count: number): string => `${code}2204${`0000000${count}`}`;
+    assert.equal(
+      Buffer.from(dataIn).toString('hex'),
+      `9a000030${[
+        counted('0001', 1),
+        counted('0002', 2),
+        counted('0003', 1),
+        counted('0004', 1),
+        counted('0008', 1),
+        counted('0009', 1),
+      ].join('')}`,
+    );
   });
 
   it('the idle timer expires when nothing needs the medium for its time, and not before', () => {
@@ -175,10 +281,10 @@ describe('power conditions', () => {
     assert.equal(condition(a), '5e/2');
   });
 
-  it('VPD 8Ah has standby_z and idle_a', () => {
+  it('VPD 8Ah has every condition', () => {
     const { a } = setUp();
     const page = [...a.run('12 01 8a 00 ff 00', { in: 255 }).dataIn];
-    assert.deepEqual(page, [0, 0x8a, 0, 14, 1, 1, ...new Array<number>(12).fill(0)]);
+    assert.deepEqual(page, [0, 0x8a, 0, 14, 3, 7, ...new Array<number>(12).fill(0)]);
   });
 
   it('a unit that is gone has no timers', () => {

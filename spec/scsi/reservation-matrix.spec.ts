@@ -207,7 +207,7 @@ describe('RESERVE and RELEASE', () => {
   it('ends with a reset, a nexus reset and the nexus', () => {
     for (const end of [
       ({ b }: ReturnType<typeof reserved>) => b.manage(0x08),
-      ({ a }: ReturnType<typeof reserved>) => a.manage(0x100),
+      ({ a }: ReturnType<typeof reserved>) => a.manage(0x80),
       ({ bed, a }: ReturnType<typeof reserved>) => bed.target.nexusLost(a.nexus),
     ]) {
       const all = reserved();

@@ -65,6 +65,10 @@ describe('command rows', () => {
       codes(thinDisk.commands),
       [...DISK_OPCODES, 0x42].sort((a, b) => a - b),
     );
+    assert.deepEqual(
+      codes(diskType({ thin: true, anchor: true }).commands),
+      codes(thinDisk.commands),
+    );
     const withAtomic = (...more: number[]): number[] =>
       [...DISK_OPCODES, 0x9c, ...more].sort((a, b) => a - b);
     assert.deepEqual(codes(diskType({ atomic: true }).commands), withAtomic());

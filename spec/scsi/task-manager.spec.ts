@@ -1,5 +1,6 @@
 /** Task management (SAM-5 clause 7): what is aborted, who is told, and that the answer waits until work has stopped. */
 import { strict as assert } from 'node:assert';
+import { MEDIUM_WRITE } from '../../src/scsi/contracts.ts';
 import type { Pending } from '../support/direct-port.ts';
 import { disk, type TestNexus } from '../support/target.ts';
 
@@ -8,9 +9,10 @@ const ABORT_TASK = 0x01;
 const ABORT_TASK_SET = 0x02;
 const CLEAR_TASK_SET = 0x04;
 const LOGICAL_UNIT_RESET = 0x08;
-const I_T_NEXUS_RESET = 0x100;
-const QUERY_TASK = 0x101;
-const QUERY_TASK_SET = 0x102;
+const I_T_NEXUS_RESET = 0x80;
+const QUERY_TASK = 0x81;
+const QUERY_TASK_SET = 0x82;
+const QUERY_ASYNCHRONOUS_EVENT = 0x83;
 const COMPLETE = 0;
 const REJECTED = 1;
 const INCORRECT_LUN = 2;
@@ -193,7 +195,7 @@ describe('task management', () => {
 
   it('refuses functions it does not have, the old TARGET RESET among them', () => {
     const { a } = held();
-    for (const unknown of [0x00, 0x03, 0x10, 0x20, 0x80, 0xff]) {
+    for (const unknown of [0x00, 0x03, 0x10, 0x20, 0x84, 0xff]) {
       assert.equal(outcome(a.manage(unknown)), REJECTED);
     }
   });
@@ -274,6 +276,50 @@ describe('task management that SRP does not carry', () => {
     store.releaseAll();
     assert.equal(slow.result.status, 0);
     assert.equal(dormant.result.status, 0);
+  });
+
+  it('QUERY ASYNCHRONOUS EVENT: nothing pending is complete', () => {
+    const { a } = held();
+    const query = a.manage(QUERY_ASYNCHRONOUS_EVENT);
+    assert.equal(outcome(query), COMPLETE);
+    assert.equal(query.result.managementInformation, 0);
+  });
+
+  it('QUERY ASYNCHRONOUS EVENT tells the unit attention that comes next, and it stays pending', () => {
+    const { bed } = held();
+    const fresh = bed.nexus('fresh');
+    for (let i = 0; i < 2; i += 1) {
+      const query = fresh.manage(QUERY_ASYNCHRONOUS_EVENT);
+      assert.equal(outcome(query), SUCCEEDED);
+      // UADE DEPTH 01b, sense key 6h, 29/00.
+      assert.equal(query.result.managementInformation, 0x162900);
+    }
+    assert.deepEqual(fresh.attentions(), ['6/29/00']);
+  });
+
+  it('QUERY ASYNCHRONOUS EVENT says when there are more than one', () => {
+    const { bed, a, b } = held();
+    setTas(b, false);
+    bed.add({ lun: 1 });
+    const query = a.manage(QUERY_ASYNCHRONOUS_EVENT);
+    // UADE DEPTH 10b; MODE PARAMETERS CHANGED came first, then REPORTED LUNS DATA HAS CHANGED.
+    assert.equal(query.result.managementInformation, 0x262a01);
+  });
+
+  it('QUERY ASYNCHRONOUS EVENT tells a deferred error', () => {
+    const { a, b, store } = held();
+    const wrote = write(a, 1, 1, 1);
+    store.releaseAll();
+    assert.equal(wrote.result.status, 0);
+    store.hold = false;
+    store.fail('flush', MEDIUM_WRITE);
+    assert.equal(b.run('35 00 00 00 00 00 00 00 00 00').sense, '3/0c/00');
+    assert.equal(a.manage(QUERY_ASYNCHRONOUS_EVENT).result.managementInformation, 0x130c00);
+  });
+
+  it('QUERY ASYNCHRONOUS EVENT of a unit that is not there names the LUN as the reason', () => {
+    const { a } = held();
+    assert.equal(outcome(a.manage(QUERY_ASYNCHRONOUS_EVENT, 0, { lun: 9 })), INCORRECT_LUN);
   });
 
   it('I_T NEXUS RESET ends the tasks of the asker at every unit, whatever LUN it names, and reports 29/07 there', () => {

@@ -1,7 +1,9 @@
 /** A store without a clock: the simulation decides when a request ends and how. Effects may be seen by halves before. */
 import { strict as assert } from 'node:assert';
 import {
+  type AllocationRun,
   type BlockStore,
+  DATA,
   DONE,
   FULL,
   GONE,
@@ -42,6 +44,7 @@ export class SimulatedStore implements BlockStore {
   bytes: number;
   readonly readOnly = false;
   readonly canDiscard = true;
+  readonly canReserve = false;
   readonly discardBytes = 4096;
   readonly volatileCache = true;
   /** No atomic writes: the unit must refuse them itself. */
@@ -87,8 +90,8 @@ export class SimulatedStore implements BlockStore {
   writeZeroes(task: Task, position: number, length: number, durable: boolean): StoreReply {
     return this.#take('writeZeroes', task, position, length, null, durable);
   }
-  allocation(): number {
-    return this.bytes;
+  allocation(): AllocationRun {
+    return { state: DATA, end: this.bytes };
   }
   cancel(task: Task): void {
     for (const request of this.pending) if (request.task === task) request.cancelled = true;

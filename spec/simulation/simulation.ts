@@ -522,9 +522,9 @@ const FUNCTIONS = {
   'CLEAR TASK SET': 0x04,
   'LOGICAL UNIT RESET': 0x08,
   'CLEAR ACA': 0x40,
-  'I_T NEXUS RESET': 0x100,
-  'QUERY TASK': 0x101,
-  'QUERY TASK SET': 0x102,
+  'I_T NEXUS RESET': 0x80,
+  'QUERY TASK': 0x81,
+  'QUERY TASK SET': 0x82,
 } as const;
 type FunctionName = keyof typeof FUNCTIONS;
 const COMPLETE = 0;

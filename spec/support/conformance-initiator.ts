@@ -1,6 +1,7 @@
 /** What the conformance suites need of an initiator, whatever its transport. */
 import type { BlockAccess } from '../../src/initiator/block-access.ts';
 import type { ExecuteRequest } from '../../src/initiator/initiator.ts';
+import type { PendingEvent } from '../../src/initiator/pending-event.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
 
 export interface ConformanceInitiator {
@@ -11,6 +12,7 @@ export interface ConformanceInitiator {
   abortTaskSet(lun: number): Promise<void>;
   clearTaskSet(lun: number): Promise<void>;
   clearAca(lun: number): Promise<void>;
+  queryAsynchronousEvent(lun: number): Promise<PendingEvent | null>;
   luns(): Promise<number[]>;
   disk(lun: number): Promise<BlockAccess>;
   /** Commands the transport would take now. */

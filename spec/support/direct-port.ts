@@ -66,6 +66,7 @@ export interface Outcome {
   readonly residualOut: number;
   /** Task management only. */
   readonly managementOutcome: number;
+  readonly managementInformation: number;
 }
 
 /** One command under way. */
@@ -246,5 +247,6 @@ function outcomeOf(task: Task, pending: Pending, dropped: boolean): Outcome {
     residualIn: task.dataIn.bytes - task.dataInWanted,
     residualOut: task.dataOut.bytes - task.dataOutWanted,
     managementOutcome: task.managementOutcome,
+    managementInformation: task.managementInformation,
   };
 }

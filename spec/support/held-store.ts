@@ -1,11 +1,15 @@
 /** A block store in plain JavaScript memory for specs: it can hold completions, fail on demand, and lose what is not durable. */
 import { strict as assert } from 'node:assert';
 import {
+  type AllocationRun,
   type BlockStore,
+  DATA,
   DONE,
   type EncryptionKey,
+  HOLE,
   MEDIUM_WRITE,
   PENDING,
+  RESERVED,
   type StoreReply,
 } from '../../src/scsi/contracts.ts';
 import type { Segments } from '../../src/scsi/segments.ts';
@@ -33,6 +37,7 @@ export interface HeldStoreOptions {
   readonly bytes: number;
   readonly readOnly?: boolean;
   readonly canDiscard?: boolean;
+  readonly canReserve?: boolean;
   readonly discardBytes?: number;
   readonly volatileCache?: boolean;
   readonly atomicBytes?: number;
@@ -42,6 +47,7 @@ export class HeldStore implements BlockStore {
   bytes: number;
   readOnly: boolean;
   canDiscard: boolean;
+  canReserve: boolean;
   discardBytes: number;
   volatileCache: boolean;
   atomicBytes: number;
@@ -68,11 +74,14 @@ export class HeldStore implements BlockStore {
   /** A failed flush stays failed, as the contract says. */
   flushFailed = false;
   readonly #faults: Fault[] = [];
+  /** Where pages start that space is kept for. */
+  readonly #reserved = new Set<number>();
 
   constructor(options: HeldStoreOptions) {
     this.bytes = options.bytes;
     this.readOnly = options.readOnly ?? false;
     this.canDiscard = options.canDiscard ?? true;
+    this.canReserve = options.canReserve ?? false;
     this.discardBytes = options.discardBytes ?? 4096;
     this.volatileCache = options.volatileCache ?? true;
     this.atomicBytes = options.atomicBytes ?? 0;
@@ -148,16 +157,29 @@ export class HeldStore implements BlockStore {
     return this.#take('writeZeroes', task, position, length, null, durable);
   }
 
-  /** Pages of `discardBytes` that hold nothing but zeros count as holes. */
-  allocation(position: number): number {
+  /** Pages of `discardBytes` that hold nothing but zeros count as holes, or as reserved. */
+  allocation(position: number): AllocationRun {
     const page = this.discardBytes;
-    const isHole = (at: number): boolean =>
-      this.memory.subarray(at, Math.min(at + page, this.bytes)).every((byte) => byte === 0);
+    const stateAt = (at: number): AllocationRun['state'] => {
+      const held = this.memory.subarray(at, Math.min(at + page, this.bytes));
+      if (held.some((byte) => byte !== 0)) return DATA;
+      return this.#reserved.has(at) ? RESERVED : HOLE;
+    };
     let at = position - (position % page);
-    const hole = isHole(at);
-    while (at < this.bytes && isHole(at) === hole) at += page;
-    const end = Math.min(at, this.bytes);
-    return hole ? -end : end;
+    const state = stateAt(at);
+    while (at < this.bytes && stateAt(at) === state) at += page;
+    return { state, end: Math.min(at, this.bytes) };
+  }
+
+  /** Every page that a zeroed range touches is reserved; one that is discarded as a whole is not any more. */
+  #reserve(zeroes: boolean, position: number, length: number): void {
+    const page = this.discardBytes;
+    const end = position + length;
+    const first = zeroes ? Math.floor(position / page) : Math.ceil(position / page);
+    for (let at = first * page; zeroes ? at < end : at + page <= end; at += page) {
+      if (zeroes) this.#reserved.add(at);
+      else this.#reserved.delete(at);
+    }
   }
 
   cancel(_task: Task): void {
@@ -207,6 +229,7 @@ export class HeldStore implements BlockStore {
     if (call === 'write' || call === 'writeAtomic') segments?.get(0, this.memory, position, length);
     if (call === 'discard' || call === 'writeZeroes') {
       this.memory.fill(0, position, position + length);
+      if (this.canReserve) this.#reserve(call === 'writeZeroes', position, length);
     }
     if (durable && length > 0) {
       this.stable.set(this.memory.subarray(position, position + length), position);

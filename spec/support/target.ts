@@ -61,6 +61,8 @@ export interface DiskOptions {
   readonly serial?: string;
   readonly discardBytes?: number;
   readonly canDiscard?: boolean;
+  /** Its store keeps space for zeroed blocks: thin, it has anchored blocks. */
+  readonly canReserve?: boolean;
   readonly volatileCache?: boolean;
   /** Longest atomic write of the store; absent: it has none. */
   readonly atomicBytes?: number;
@@ -182,6 +184,7 @@ export class Testbed {
       bytes: (options.blocks ?? 2048) * storedBlockBytes(blockBytes, protection),
       readOnly: options.readOnly ?? false,
       canDiscard: options.canDiscard ?? true,
+      canReserve: options.canReserve ?? false,
       discardBytes: options.discardBytes ?? 4096,
       volatileCache: options.volatileCache ?? true,
       atomicBytes: options.atomicBytes ?? 0,
@@ -200,6 +203,7 @@ export class Testbed {
       lun,
       deviceType: diskType({
         thin: options.thin ?? false,
+        anchor: options.canReserve ?? false,
         removable: options.removable ?? false,
         atomic: (options.atomicBytes ?? 0) > 0,
         sanitize: options.operationStore !== undefined,

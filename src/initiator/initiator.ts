@@ -13,10 +13,12 @@ import {
   HEAD_OF_QUEUE,
   LOGICAL_UNIT_RESET,
   ORDERED,
+  QUERY_ASYNCHRONOUS_EVENT,
   SIMPLE,
 } from '../scsi/sam.ts';
 import { MAX_CDB_BYTES } from '../scsi/task.ts';
 import type { OpenLink } from '../transport/link.ts';
+import { RSP_COMPLETE, RSP_SUCCEEDED } from '../transport/srp/iu.ts';
 import type { AdapterInfo } from '../transport/srp/mad-codec.ts';
 import { type BlockAccess, openBlockAccess } from './block-access.ts';
 import { cdbName } from './command-name.ts';
@@ -30,6 +32,7 @@ import {
   TaskAbortedError,
   TaskManagementError,
 } from './errors.ts';
+import { type PendingEvent, pendingEvent } from './pending-event.ts';
 import { type CommandResult, type Request, WAITING } from './request.ts';
 import { openRingLink } from './ring-link.ts';
 import { decodeSense, type SenseData } from './sense-data.ts';
@@ -261,27 +264,40 @@ export class Initiator extends EventEmitter<InitiatorEvents> {
       return Promise.resolve();
     }
     if (this.#connection?.withdraw(request) === true) return Promise.resolve();
-    return this.#manage('ABORT TASK', ABORT_TASK, request.lun, timeoutMs, request);
+    return this.#order('ABORT TASK', ABORT_TASK, request.lun, timeoutMs, request);
   }
 
   /** Ends every task of the logical unit, whoever sent it. */
   logicalUnitReset(lun: number, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<void> {
-    return this.#manage('LOGICAL UNIT RESET', LOGICAL_UNIT_RESET, lun, timeoutMs, null);
+    return this.#order('LOGICAL UNIT RESET', LOGICAL_UNIT_RESET, lun, timeoutMs, null);
   }
 
   /** Ends every task this initiator has with the logical unit. */
   abortTaskSet(lun: number, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<void> {
-    return this.#manage('ABORT TASK SET', ABORT_TASK_SET, lun, timeoutMs, null);
+    return this.#order('ABORT TASK SET', ABORT_TASK_SET, lun, timeoutMs, null);
   }
 
   /** Ends every task in the logical unit's task set. */
   clearTaskSet(lun: number, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<void> {
-    return this.#manage('CLEAR TASK SET', CLEAR_TASK_SET, lun, timeoutMs, null);
+    return this.#order('CLEAR TASK SET', CLEAR_TASK_SET, lun, timeoutMs, null);
   }
 
   /** Ends the ACA condition of this initiator. */
   clearAca(lun: number, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<void> {
-    return this.#manage('CLEAR ACA', CLEAR_ACA, lun, timeoutMs, null);
+    return this.#order('CLEAR ACA', CLEAR_ACA, lun, timeoutMs, null);
+  }
+
+  /**
+   * The unit attention or deferred error that this initiator would be told next by the logical unit, which stays pending, or null.
+   * Rejects with TaskManagementError, whose responseCode is 4 where the target does not have the function.
+   */
+  async queryAsynchronousEvent(
+    lun: number,
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+  ): Promise<PendingEvent | null> {
+    const name = 'QUERY ASYNCHRONOUS EVENT';
+    const found = await this.#manage(name, QUERY_ASYNCHRONOUS_EVENT, lun, timeoutMs, null);
+    return found === null ? null : pendingEvent(found);
   }
 
   /** What the target told about itself at login, or null when it would not. */
@@ -459,13 +475,24 @@ export class Initiator extends EventEmitter<InitiatorEvents> {
     );
   }
 
-  #manage(
+  async #order(
     name: string,
     managementFunction: number,
     lun: number,
     timeoutMs: number,
     managed: Request | null,
   ): Promise<void> {
+    await this.#manage(name, managementFunction, lun, timeoutMs, managed);
+  }
+
+  /** Null: the function is complete; else what it found. */
+  #manage(
+    name: string,
+    managementFunction: number,
+    lun: number,
+    timeoutMs: number,
+    managed: Request | null,
+  ): Promise<number | null> {
     const connection = this.#connection;
     if (connection === null) {
       return Promise.reject(
@@ -478,8 +505,9 @@ export class Initiator extends EventEmitter<InitiatorEvents> {
         lun,
         managed,
         deadlineMs: performance.now() + timeoutMs,
-        done: (responseCode) => {
-          if (responseCode === 0) resolve();
+        done: (responseCode, information) => {
+          if (responseCode === RSP_COMPLETE) resolve(null);
+          else if (responseCode === RSP_SUCCEEDED) resolve(information);
           else reject(new TaskManagementError(name, lun, responseCode));
         },
       });

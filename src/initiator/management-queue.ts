@@ -46,12 +46,12 @@ export class ManagementQueue {
       if (entry.expired) continue;
       if (entry.request.deadlineMs <= nowMs) {
         entry.expired = true;
-        entry.request.done(NO_ANSWER);
+        entry.request.done(NO_ANSWER, 0);
       } else nextMs = Math.min(nextMs, entry.request.deadlineMs);
     }
     for (const request of this.#waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs)) {
       this.#waiting.splice(this.#waiting.indexOf(request), 1);
-      request.done(NO_ANSWER);
+      request.done(NO_ANSWER, 0);
     }
     for (const request of this.#waiting) nextMs = Math.min(nextMs, request.deadlineMs);
     return nextMs;
@@ -59,7 +59,7 @@ export class ManagementQueue {
 
   /** The connection is over. */
   fail(): void {
-    for (const request of this.#waiting.splice(0)) request.done(NO_ANSWER);
+    for (const request of this.#waiting.splice(0)) request.done(NO_ANSWER, 0);
   }
 
   /** False when it must wait. */
@@ -67,7 +67,7 @@ export class ManagementQueue {
     const managed = request.managed?.command ?? null;
     if (request.managed !== null && managed === null) {
       // The command has ended meanwhile: a task that is not there is aborted.
-      request.done(COMPLETE);
+      request.done(COMPLETE, 0);
       return true;
     }
     const srp = new SrpManagement();
@@ -78,7 +78,7 @@ export class ManagementQueue {
     srp.done = () => {
       this.#sent.delete(entry);
       if (entry.expired) return;
-      request.done(srp.outcome === ANSWERED ? srp.responseCode : NO_ANSWER);
+      request.done(srp.outcome === ANSWERED ? srp.responseCode : NO_ANSWER, srp.information);
     };
     if (!this.#portOf(request.lun).manage(srp)) return false;
     this.#sent.add(entry);

@@ -51,6 +51,6 @@ export interface ManagementRequest {
   /** The command ABORT TASK is about. */
   readonly managed: Request | null;
   readonly deadlineMs: number;
-  /** Called once: RSP_CODE, or -1 when there was no answer in time. */
-  readonly done: (responseCode: number) => void;
+  /** Called once: RSP_CODE, or -1 when there was no answer in time; additional response information. */
+  readonly done: (responseCode: number, information: number) => void;
 }

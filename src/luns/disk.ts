@@ -172,6 +172,7 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     protectionType: protection,
     // A drive has the commands that every medium can serve, whichever is in it first.
     atomic: !removable,
+    anchor: !removable,
     bounce: parts.bounce,
   });
   const operations = storeOf(options, parts.operationStore);
@@ -182,6 +183,7 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     lun: options.lun,
     deviceType: diskType({
       thin,
+      anchor: block.anchors,
       removable,
       atomic,
       sanitize: operations !== null,

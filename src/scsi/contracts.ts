@@ -44,6 +44,19 @@ export type StoreReply =
   | typeof READ_ONLY
   | typeof BUFFER;
 
+/** What bytes of a store take. DATA: they hold what was written. */
+export const DATA = 0;
+/** They read as zeros and take no space. */
+export const HOLE = 1;
+/** They read as zeros, and writing them takes no more space: it is kept for them. */
+export const RESERVED = 2;
+
+/** Bytes that take the same, up to the one at `end`, which is not one of them. The next run may be alike. */
+export interface AllocationRun {
+  readonly state: typeof DATA | typeof HOLE | typeof RESERVED;
+  readonly end: number;
+}
+
 /** The key that everything a store holds is encrypted with. */
 export interface EncryptionKey {
   /** Replaces it, durably: what was written before reads as noise from now on. Done inside the call: DONE or a fault. */
@@ -61,6 +74,8 @@ export interface BlockStore {
   readonly readOnly: boolean;
   /** Whether `discard` gives space back; `discard` works (as zeroes) either way. */
   readonly canDiscard: boolean;
+  /** Whether space is kept for what `writeZeroes` has zeroed, so that writing it is never FULL, and `allocation` tells it from holes. */
+  readonly canReserve: boolean;
   /** Granularity of useful discards, a power of two. */
   readonly discardBytes: number;
   /** Whether completed writes may still be lost at a power cut (a volatile cache stands in front of the medium). */
@@ -84,11 +99,8 @@ export interface BlockStore {
   discard(task: Task, position: number, length: number): StoreReply;
   /** The range reads as zeros afterwards and stays allocated where the store can. */
   writeZeroes(task: Task, position: number, length: number, durable: boolean): StoreReply;
-  /**
-   * Where the run of equal allocation that holds byte `position` ends: that position when its bytes take space, its
-   * negation when they are a hole. Never 0; a store that does not know says its end.
-   */
-  allocation(position: number): number;
+  /** The run of equal allocation that holds byte `position`; a store that does not know says DATA to its end. */
+  allocation(position: number): AllocationRun;
   /** Hint: the task was aborted; a PENDING request should end soon. It still ends by `task.stored`. */
   cancel(task: Task): void;
 }

@@ -3,11 +3,14 @@
  * self-test in background mode that failed (a warning, EWASC = 1), and what TEST = 1 pretends.
  */
 import type { LogicalUnit } from './logical-unit.ts';
-import { ascOf, ascqOf, NO_SENSE, packSense, UNIT_ATTENTION } from './sense.ts';
+import { MAX_NEXUSES } from './nexus.ts';
+import { GOOD } from './sam.ts';
+import { ascOf, ascqOf, NO_SENSE, packSense, RECOVERED_ERROR, UNIT_ATTENTION } from './sense.ts';
 import {
   FAILURE_PREDICTION_THRESHOLD_EXCEEDED_FALSE,
   WARNING_BACKGROUND_SELF_TEST_FAILED,
 } from './sense-codes.ts';
+import type { Task } from './task.ts';
 
 /** Fields of the Informational Exceptions Control mode page (SPC-4 7.5.11). Times count in units of 100 ms. */
 export const EXCEPTIONS_PAGE = 0x1c;
@@ -25,11 +28,23 @@ const TIMER_UNIT_MS = 100;
 const NO_INTERVAL = new Set([0, 0xff_ff_ff_ff]);
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
-/** Methods of reporting (SPC-4 table 402): never, as unit attention, in REQUEST SENSE. The others are not here. */
+/**
+ * Methods of reporting (SPC-4 table 402): never; as unit attention; with a command that has done its work, as recovered error if PER
+ * allows it, as recovered error, as no sense; in REQUEST SENSE. Method 1h is obsolete.
+ */
 const NOT_REPORTED = 0x0;
 const AS_ATTENTION = 0x2;
+const AS_RECOVERED_IF_ALLOWED = 0x3;
+const AS_RECOVERED = 0x4;
+const AS_NO_SENSE = 0x5;
 const ON_REQUEST = 0x6;
-const METHODS = new Set([NOT_REPORTED, AS_ATTENTION, ON_REQUEST]);
+/** Sense key by method, of those that need a command. */
+const WITH_COMMAND: ReadonlyMap<number, number> = new Map([
+  [AS_RECOVERED_IF_ALLOWED, RECOVERED_ERROR],
+  [AS_RECOVERED, RECOVERED_ERROR],
+  [AS_NO_SENSE, NO_SENSE],
+]);
+const METHODS = new Set([NOT_REPORTED, AS_ATTENTION, ...WITH_COMMAND.keys(), ON_REQUEST]);
 
 /** Offset of the first byte of the page with values that are not possible, or -1. */
 export function impossibleIn(page: Uint8Array): number {
@@ -49,6 +64,8 @@ export class InformationalExceptions {
   /** Reports that are left; infinite: no limit. */
   #left = 0;
   #timer: object | null = null;
+  /** A report waits for a command that can carry it: every one that ends is shown to `tell`. */
+  waiting = false;
 
   constructor(unit: LogicalUnit) {
     this.#unit = unit;
@@ -92,7 +109,26 @@ export class InformationalExceptions {
     this.#left = count === 0 ? Number.POSITIVE_INFINITY : count;
     if (this.#timer !== null) this.#unit.target.timers.cancel(this.#timer);
     this.#timer = null;
-    this.#report();
+    this.waiting = false;
+    // Not with the command that has brought it about, which is a MODE SELECT perhaps.
+    if (this.#condition !== 0 && WITH_COMMAND.has(this.#method)) this.#wait(0);
+    else this.#report();
+  }
+
+  /**
+   * A command is about to be answered. If it has done what it was asked for it ends with CHECK CONDITION now, and the exception. Not
+   * one that reports no unit attention either, and not one of the copy manager, who has nobody to tell.
+   */
+  tell(task: Task): void {
+    const { row, nexus } = task;
+    const key = WITH_COMMAND.get(this.#method);
+    if (key === undefined || task.status !== GOOD || task.aborting) return;
+    if (row?.attention !== 'report' || nexus === null || nexus.index >= MAX_NEXUSES) return;
+    if (this.#method === AS_RECOVERED_IF_ALLOWED && !this.#unit.reportsRecoveredErrors) return;
+    this.waiting = false;
+    this.#left -= 1;
+    task.check(this.#as(key));
+    if (this.#intervalMs > 0 && this.#left > 0) this.#wait(this.#intervalMs);
   }
 
   #present(flags: number): number {
@@ -108,7 +144,9 @@ export class InformationalExceptions {
 
   #report(): void {
     const unit = this.#unit;
-    if (this.#condition === 0 || this.#method !== AS_ATTENTION || this.#left <= 0) return;
+    if (this.#condition === 0 || this.#left <= 0) return;
+    this.waiting = WITH_COMMAND.has(this.#method);
+    if (this.#method !== AS_ATTENTION) return;
     this.#left -= 1;
     unit.attentionForAll(this.#as(UNIT_ATTENTION));
     if (this.#intervalMs === 0 || this.#left <= 0) return;

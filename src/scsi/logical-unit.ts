@@ -203,6 +203,8 @@ export class LogicalUnit {
    * entered by `activate` and `standBy`; a reset changes nothing about it.
    */
   standby = false;
+  /** PER of the Read-Write Error Recovery mode page (01h). */
+  reportsRecoveredErrors = false;
   /** Caching mode page (08h) WCE. */
   writeCacheEnabled = true;
 
@@ -237,6 +239,7 @@ export class LogicalUnit {
 
   /** The running command has ended with the outcome in `task`: retires it, answers it, lets successors run. */
   finish(task: Task): void {
+    if (this.exceptions.waiting) this.exceptions.tell(task);
     this.taskSet.finish(task);
   }
 

@@ -15,15 +15,7 @@ import {
   TEST,
 } from './informational-exceptions.ts';
 import type { LogicalUnit } from './logical-unit.ts';
-import {
-  ENABLE_BYTE,
-  IDLE_A_ENABLE,
-  IDLE_A_TIMER,
-  POWER_PAGE,
-  POWER_PAGE_BYTES,
-  STANDBY_Z_ENABLE,
-  STANDBY_Z_TIMER,
-} from './power-condition.ts';
+import { POWER_PAGE, POWER_PAGE_BYTES, QUIET_CONDITIONS } from './power-condition.ts';
 import type { Task } from './task.ts';
 
 /** PAGE CONTROL of MODE SENSE. */
@@ -73,8 +65,19 @@ function allOnes(at: number, bytes: number): Record<number, number> {
   return Object.fromEntries(Array.from({ length: bytes }, (_, i) => [at + i, 0xff]));
 }
 
-/** Read-Write error recovery (SBC-3 6.5.8): the store replaces bad places by itself (AWRE), nothing is tunable. */
-const READ_WRITE_ERROR_RECOVERY = page('Read-Write error recovery', 12, { 0: 0x01, 2: 0x80 });
+const ERROR_RECOVERY = 0x01;
+const AWRE = 0x80;
+const PER = 0x04;
+/**
+ * Read-Write error recovery (SBC-3 6.5.8): the store replaces bad places by itself (AWRE), and no error is recovered that anybody
+ * could be told of; PER is about informational exceptions (MRIE 3h).
+ */
+const READ_WRITE_ERROR_RECOVERY = page(
+  'Read-Write error recovery',
+  12,
+  { 0: ERROR_RECOVERY, 2: AWRE },
+  { 2: PER },
+);
 
 const WCE = 0x04;
 /** Caching (SBC-3 6.5.5): WCE; reads always use the cache (RCD = 0). */
@@ -162,16 +165,21 @@ const INFORMATIONAL_EXCEPTIONS: ModePage = {
   reserved: impossibleIn,
 };
 
-/** Power Condition (SPC-4 7.5.13): timers of idle_a and standby_z, off at first. */
+function powerTimers(): Record<number, number> {
+  const mask: Record<number, number> = {};
+  for (const { enableByte, enable, timer } of QUIET_CONDITIONS) {
+    mask[enableByte] = (mask[enableByte] ?? 0) | enable;
+    Object.assign(mask, allOnes(timer, 4));
+  }
+  return mask;
+}
+
+/** Power Condition (SPC-4 7.5.13): a timer of each condition, off at first. */
 const POWER_CONDITIONS = page(
   'Power condition',
   POWER_PAGE_BYTES,
   { 0: POWER_PAGE },
-  {
-    [ENABLE_BYTE]: IDLE_A_ENABLE | STANDBY_Z_ENABLE,
-    ...allOnes(IDLE_A_TIMER, 4),
-    ...allOnes(STANDBY_Z_TIMER, 4),
-  },
+  powerTimers(),
 );
 
 export interface DiskModePagesOptions {
@@ -425,6 +433,7 @@ export class ModePages {
     const unit = this.#unit;
     if (unit === null) return;
     const values = this.#current;
+    unit.reportsRecoveredErrors = this.#bit(values, ERROR_RECOVERY, 2, PER);
     unit.writeCacheEnabled = this.#bit(values, CACHING, 2, WCE);
     unit.descriptorSense = this.#bit(values, CONTROL, 2, D_SENSE);
     unit.softwareWriteProtect = this.#bit(values, CONTROL, DEVICE_BYTE, SWP);

@@ -1,36 +1,102 @@
 /**
- * Power conditions of a logical unit (SPC-4 5.11, SBC-3 4.20): a disk of this target saves no power, but it can be quiet. In
- * standby everything it holds is on the medium; what a host sees and sets is as the standards have it.
+ * Power conditions of a logical unit (SPC-4 5.11, SBC-3 4.20): a disk of this target saves no power, but it can be quiet. In the
+ * standby conditions everything it holds is on the medium; what a host sees and sets is as the standards have it.
  *
- *   ACTIVE --idle timer, IDLE--> IDLE_A --standby timer, STANDBY--> STANDBY_Z
- *      ^------------------- a command that needs the medium, ACTIVE ------------+
+ *   ACTIVE ---> IDLE_A ---> IDLE_B ---> IDLE_C ---> STANDBY_Y ---> STANDBY_Z
+ *      ^        a timer, or a command, takes it to any condition further right        |
+ *      +------------------- a command that needs the medium, ACTIVE ------------------+
  *
- * idle_b, idle_c and standby_y do not exist here. The stopped state is another matter (`BlockDevice.stopped`).
+ * The stopped state is another matter (`BlockDevice.stopped`).
  */
 import { DONE, type StoreReply } from './contracts.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import { newPrivateTask } from './private-task.ts';
 import { checkFlushFault } from './sbc/store-fault.ts';
 import {
+  IDLE_B_CONDITION_ACTIVATED_BY_COMMAND,
+  IDLE_B_CONDITION_ACTIVATED_BY_TIMER,
+  IDLE_C_CONDITION_ACTIVATED_BY_COMMAND,
+  IDLE_C_CONDITION_ACTIVATED_BY_TIMER,
   IDLE_CONDITION_ACTIVATED_BY_COMMAND,
   IDLE_CONDITION_ACTIVATED_BY_TIMER,
   STANDBY_CONDITION_ACTIVATED_BY_COMMAND,
   STANDBY_CONDITION_ACTIVATED_BY_TIMER,
+  STANDBY_Y_CONDITION_ACTIVATED_BY_COMMAND,
+  STANDBY_Y_CONDITION_ACTIVATED_BY_TIMER,
 } from './sense-codes.ts';
 
+/** In the order in which they get quieter. */
 export const ACTIVE = 0;
 export const IDLE_A = 1;
-export const STANDBY_Z = 2;
-export type Condition = typeof ACTIVE | typeof IDLE_A | typeof STANDBY_Z;
+export const IDLE_B = 2;
+export const IDLE_C = 3;
+export const STANDBY_Y = 4;
+export const STANDBY_Z = 5;
+export type Condition =
+  | typeof ACTIVE
+  | typeof IDLE_A
+  | typeof IDLE_B
+  | typeof IDLE_C
+  | typeof STANDBY_Y
+  | typeof STANDBY_Z;
 
-/** Fields of the Power Condition mode page (1Ah). Timers count in units of 100 ms. */
+/** What a condition is in the Power Condition mode page (1Ah), and what REQUEST SENSE says of it. */
+interface QuietCondition {
+  readonly condition: Condition;
+  readonly enableByte: number;
+  readonly enable: number;
+  /** Offset of its timer, which counts in units of 100 ms. */
+  readonly timer: number;
+  readonly byTimer: number;
+  readonly byCommand: number;
+}
+
 export const POWER_PAGE = 0x1a;
 export const POWER_PAGE_BYTES = 40;
-export const ENABLE_BYTE = 3;
-export const IDLE_A_ENABLE = 0x02;
-export const STANDBY_Z_ENABLE = 0x01;
-export const IDLE_A_TIMER = 4;
-export const STANDBY_Z_TIMER = 8;
+export const QUIET_CONDITIONS: readonly QuietCondition[] = [
+  {
+    condition: IDLE_A,
+    enableByte: 3,
+    enable: 0x02,
+    timer: 4,
+    byTimer: IDLE_CONDITION_ACTIVATED_BY_TIMER,
+    byCommand: IDLE_CONDITION_ACTIVATED_BY_COMMAND,
+  },
+  {
+    condition: IDLE_B,
+    enableByte: 3,
+    enable: 0x04,
+    timer: 12,
+    byTimer: IDLE_B_CONDITION_ACTIVATED_BY_TIMER,
+    byCommand: IDLE_B_CONDITION_ACTIVATED_BY_COMMAND,
+  },
+  {
+    condition: IDLE_C,
+    enableByte: 3,
+    enable: 0x08,
+    timer: 16,
+    byTimer: IDLE_C_CONDITION_ACTIVATED_BY_TIMER,
+    byCommand: IDLE_C_CONDITION_ACTIVATED_BY_COMMAND,
+  },
+  {
+    condition: STANDBY_Y,
+    enableByte: 2,
+    enable: 0x01,
+    timer: 20,
+    byTimer: STANDBY_Y_CONDITION_ACTIVATED_BY_TIMER,
+    byCommand: STANDBY_Y_CONDITION_ACTIVATED_BY_COMMAND,
+  },
+  {
+    condition: STANDBY_Z,
+    enableByte: 3,
+    enable: 0x01,
+    timer: 8,
+    byTimer: STANDBY_CONDITION_ACTIVATED_BY_TIMER,
+    byCommand: STANDBY_CONDITION_ACTIVATED_BY_COMMAND,
+  },
+];
+/** ACTIVE and the quiet ones. */
+export const CONDITIONS: number = QUIET_CONDITIONS.length + 1;
 const TIMER_UNIT_MS = 100;
 /** A timer is looked at this often in its time: it may expire that much later, never earlier. */
 const LOOKS = 4;
@@ -41,9 +107,8 @@ export class PowerCondition {
   readonly #unit: LogicalUnit;
   #condition: Condition = ACTIVE;
   #byTimer = false;
-  /** Milliseconds without access until a condition; infinite: its timer is disabled. */
-  #idleMs = Number.POSITIVE_INFINITY;
-  #standbyMs = Number.POSITIVE_INFINITY;
+  /** Milliseconds without access until each condition; infinite: its timer is disabled. */
+  readonly #afterMs = new Float64Array(CONDITIONS).fill(Number.POSITIVE_INFINITY);
   /** A START STOP UNIT has chosen the condition: timers do nothing until they are given control. */
   #held = false;
   #timer: object | null = null;
@@ -64,40 +129,31 @@ export class PowerCondition {
 
   /** What REQUEST SENSE says, or 0 when it is active. */
   get sense(): number {
-    if (this.#condition === IDLE_A) {
-      return this.#byTimer
-        ? IDLE_CONDITION_ACTIVATED_BY_TIMER
-        : IDLE_CONDITION_ACTIVATED_BY_COMMAND;
-    }
-    if (this.#condition === STANDBY_Z) {
-      return this.#byTimer
-        ? STANDBY_CONDITION_ACTIVATED_BY_TIMER
-        : STANDBY_CONDITION_ACTIVATED_BY_COMMAND;
-    }
-    return 0;
+    const quiet = QUIET_CONDITIONS.find(({ condition }) => condition === this.#condition);
+    if (quiet === undefined) return 0;
+    return this.#byTimer ? quiet.byTimer : quiet.byCommand;
   }
 
   /** The mode page has these values now. */
   configure(page: Uint8Array): void {
     const view = new DataView(page.buffer, page.byteOffset);
-    const enabled = view.getUint8(ENABLE_BYTE);
-    const after = (bit: number, at: number): number =>
-      (enabled & bit) === 0 ? Number.POSITIVE_INFINITY : view.getUint32(at) * TIMER_UNIT_MS;
-    this.#idleMs = after(IDLE_A_ENABLE, IDLE_A_TIMER);
-    this.#standbyMs = after(STANDBY_Z_ENABLE, STANDBY_Z_TIMER);
+    for (const { condition, enableByte, enable, timer } of QUIET_CONDITIONS) {
+      const enabled = (view.getUint8(enableByte) & enable) !== 0;
+      const afterMs = view.getUint32(timer) * TIMER_UNIT_MS;
+      this.#afterMs[condition] = enabled ? afterMs : Number.POSITIVE_INFINITY;
+    }
     this.#restart();
   }
 
   /** A command needs the medium: the unit is active. */
   wake(): void {
-    this.#condition = ACTIVE;
+    this.#enter(ACTIVE, false);
     this.#restart();
   }
 
-  /** START STOP UNIT chooses a condition, which timers leave alone. For STANDBY_Z the caller has flushed. */
+  /** START STOP UNIT chooses a condition, which timers leave alone. For a standby condition the caller has flushed. */
   choose(condition: Condition): void {
-    this.#condition = condition;
-    this.#byTimer = false;
+    this.#enter(condition, false);
     this.#held = true;
     this.#stop();
   }
@@ -108,24 +164,26 @@ export class PowerCondition {
     this.#restart();
   }
 
-  /** FORCE_IDLE_0: the timer counts as expired, if it is enabled. */
-  forceIdle(): void {
-    if (this.#idleMs === Number.POSITIVE_INFINITY || this.#condition !== ACTIVE) return;
-    this.#condition = IDLE_A;
-    this.#byTimer = true;
-  }
-
-  /** FORCE_STANDBY_0. The caller has flushed. */
-  forceStandby(): void {
-    if (this.#standbyMs === Number.POSITIVE_INFINITY) return;
-    this.#condition = STANDBY_Z;
-    this.#byTimer = true;
+  /**
+   * FORCE_IDLE_0, FORCE_STANDBY_0: the timer of the condition counts as expired, if it is enabled. For a standby condition the
+   * caller has flushed.
+   */
+  force(condition: Condition): void {
+    if (this.#afterMs[condition] === Number.POSITIVE_INFINITY || condition <= this.#condition)
+      return;
+    this.#enter(condition, true);
   }
 
   /** Logical unit reset: active, and the timers rule. */
   reset(): void {
-    this.#condition = ACTIVE;
+    this.#enter(ACTIVE, false);
     this.release();
+  }
+
+  #enter(condition: Condition, byTimer: boolean): void {
+    if (condition !== this.#condition) this.#unit.logs.countTransition(condition);
+    this.#condition = condition;
+    this.#byTimer = byTimer;
   }
 
   /** Calls `quiet` when no flush of its own is under way. */
@@ -141,7 +199,7 @@ export class PowerCondition {
 
   #restart(): void {
     this.#stop();
-    const first = Math.min(this.#idleMs, this.#standbyMs);
+    const first = Math.min(...this.#afterMs);
     if (this.#held || first === Number.POSITIVE_INFINITY) return;
     this.#lookMs = Math.min(Math.max(TIMER_UNIT_MS, Math.ceil(first / LOOKS)), LONGEST_LOOK_MS);
     this.#quietMs = 0;
@@ -156,6 +214,22 @@ export class PowerCondition {
     });
   }
 
+  /** Waits on if there is a timer that leads further. */
+  #waitOn(): void {
+    const further = this.#afterMs.subarray(this.#condition + 1);
+    if (further.some((afterMs) => afterMs !== Number.POSITIVE_INFINITY)) this.#wait();
+  }
+
+  /** The quietest condition whose timer has expired. */
+  #due(): Condition {
+    const expired = QUIET_CONDITIONS.filter(({ condition }) => this.#hasExpired(condition));
+    return expired.at(-1)?.condition ?? ACTIVE;
+  }
+
+  #hasExpired(condition: Condition): boolean {
+    return this.#quietMs >= (this.#afterMs[condition] as number);
+  }
+
   #look(): void {
     const unit = this.#unit;
     if (unit.target.unit(unit.lun) !== unit) return;
@@ -163,14 +237,17 @@ export class PowerCondition {
     const busy = accesses !== this.#accesses || unit.taskSet.count > 0;
     this.#quietMs = busy ? 0 : this.#quietMs + this.#lookMs;
     this.#accesses = accesses;
-    if (this.#quietMs >= this.#idleMs) this.forceIdle();
-    if (this.#quietMs >= this.#standbyMs) this.#standBy();
-    else if (this.#condition === ACTIVE || this.#standbyMs !== Number.POSITIVE_INFINITY)
-      this.#wait();
+    const due = this.#due();
+    if (due >= STANDBY_Y && due > this.#condition) {
+      this.#standBy(due);
+      return;
+    }
+    if (due > this.#condition) this.#enter(due, true);
+    this.#waitOn();
   }
 
   /** What is in the volatile cache goes to the medium first; when that fails there is no standby, and who wrote is told. */
-  #standBy(): void {
+  #standBy(condition: Condition): void {
     const unit = this.#unit;
     if (this.#flushing || unit.block === null || unit.standby || unit.operation !== null) return;
     if (unit.medium?.loaded === false) return;
@@ -180,10 +257,13 @@ export class PowerCondition {
     const { accesses } = unit.counters;
     const flushed = (_: unknown, reply: StoreReply): void => {
       this.#flushing = false;
+      const quiet = unit.counters.accesses === accesses && unit.taskSet.count === 0;
       if (reply !== DONE) checkFlushFault(work, reply);
-      else if (unit.counters.accesses === accesses && unit.taskSet.count === 0) this.forceStandby();
-      else this.#restart();
-      for (const quiet of this.#awaiting.splice(0)) quiet();
+      else if (quiet && !this.#held && this.#hasExpired(condition)) {
+        this.#enter(condition, true);
+        this.#waitOn();
+      } else this.#restart();
+      for (const quietened of this.#awaiting.splice(0)) quietened();
     };
     work.await(unit.block.store.flush(work), flushed);
   }

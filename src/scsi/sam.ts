@@ -22,16 +22,17 @@ export const ABORT_TASK_SET = 0x02;
 export const CLEAR_TASK_SET = 0x04;
 export const LOGICAL_UNIT_RESET = 0x08;
 export const CLEAR_ACA = 0x40;
-/** Functions that SRP does not carry; numbers no byte of it can have. */
-export const I_T_NEXUS_RESET = 0x100;
-export const QUERY_TASK = 0x101;
-export const QUERY_TASK_SET = 0x102;
+/** Functions that SRP does not have; the ring carries them with these values (docs/srp-ring.md, section 8). */
+export const I_T_NEXUS_RESET = 0x80;
+export const QUERY_TASK = 0x81;
+export const QUERY_TASK_SET = 0x82;
+export const QUERY_ASYNCHRONOUS_EVENT = 0x83;
 
 /** Outcome of a task management function (SAM-5 7.1 service response); transports translate. */
 export const FUNCTION_COMPLETE = 0;
 export const FUNCTION_REJECTED = 1;
 export const INCORRECT_LOGICAL_UNIT_NUMBER = 2;
-/** The task that was asked for is in the task set (QUERY TASK, QUERY TASK SET). */
+/** What was asked for is there: a task in the task set (QUERY TASK, QUERY TASK SET), or a pending event. */
 export const FUNCTION_SUCCEEDED = 3;
 
 const STATUS_NAMES: Readonly<Record<number, string>> = {

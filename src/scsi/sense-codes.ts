@@ -50,6 +50,8 @@ export const INVALID_COMMAND_OPERATION_CODE = packSense(ILLEGAL_REQUEST, 0x20, 0
 /** On a CD: a sector of another kind than the command is for. */
 export const ILLEGAL_MODE_FOR_THIS_TRACK = packSense(ILLEGAL_REQUEST, 0x64, 0x00);
 export const L_EC_UNCORRECTABLE_ERROR = packSense(MEDIUM_ERROR, 0x11, 0x05);
+/** The disc is of a kind that the command is not for. */
+export const CANNOT_READ_MEDIUM_INCOMPATIBLE_FORMAT = packSense(ILLEGAL_REQUEST, 0x30, 0x02);
 export const LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE = packSense(ILLEGAL_REQUEST, 0x21, 0x00);
 export const INVALID_TOKEN_OPERATION_UNSUPPORTED_TOKEN_TYPE = packSense(
   ILLEGAL_REQUEST,
@@ -103,6 +105,12 @@ export const IDLE_CONDITION_ACTIVATED_BY_TIMER = packSense(NO_SENSE, 0x5e, 0x01)
 export const STANDBY_CONDITION_ACTIVATED_BY_TIMER = packSense(NO_SENSE, 0x5e, 0x02);
 export const IDLE_CONDITION_ACTIVATED_BY_COMMAND = packSense(NO_SENSE, 0x5e, 0x03);
 export const STANDBY_CONDITION_ACTIVATED_BY_COMMAND = packSense(NO_SENSE, 0x5e, 0x04);
+export const IDLE_B_CONDITION_ACTIVATED_BY_TIMER = packSense(NO_SENSE, 0x5e, 0x05);
+export const IDLE_B_CONDITION_ACTIVATED_BY_COMMAND = packSense(NO_SENSE, 0x5e, 0x06);
+export const IDLE_C_CONDITION_ACTIVATED_BY_TIMER = packSense(NO_SENSE, 0x5e, 0x07);
+export const IDLE_C_CONDITION_ACTIVATED_BY_COMMAND = packSense(NO_SENSE, 0x5e, 0x08);
+export const STANDBY_Y_CONDITION_ACTIVATED_BY_TIMER = packSense(NO_SENSE, 0x5e, 0x09);
+export const STANDBY_Y_CONDITION_ACTIVATED_BY_COMMAND = packSense(NO_SENSE, 0x5e, 0x0a);
 export const DEVICE_IDENTIFIER_CHANGED = packSense(UNIT_ATTENTION, 0x3f, 0x05);
 export const REPORTED_LUNS_DATA_HAS_CHANGED = packSense(UNIT_ATTENTION, 0x3f, 0x0e);
 export const ECHO_BUFFER_OVERWRITTEN = packSense(UNIT_ATTENTION, 0x3f, 0x0f);

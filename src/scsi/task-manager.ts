@@ -12,9 +12,11 @@ import {
   I_T_NEXUS_RESET,
   INCORRECT_LOGICAL_UNIT_NUMBER,
   LOGICAL_UNIT_RESET,
+  QUERY_ASYNCHRONOUS_EVENT,
   QUERY_TASK,
   QUERY_TASK_SET,
 } from './sam.ts';
+import { ascOf, ascqOf, packSense, senseKeyOf } from './sense.ts';
 import { I_T_NEXUS_LOSS_OCCURRED } from './sense-codes.ts';
 import { DORMANT, ENDED, type Task } from './task.ts';
 
@@ -35,7 +37,8 @@ function isKnown(managementFunction: number): boolean {
     managementFunction === ABORT_TASK_SET ||
     managementFunction === CLEAR_TASK_SET ||
     managementFunction === CLEAR_ACA ||
-    managementFunction === LOGICAL_UNIT_RESET
+    managementFunction === LOGICAL_UNIT_RESET ||
+    managementFunction === QUERY_ASYNCHRONOUS_EVENT
   );
 }
 
@@ -88,6 +91,27 @@ function clearAca(request: Task, unit: LogicalUnit): void {
   });
 }
 
+/** UADE DEPTH, bits 5 and 4 of the first byte of the additional response information: one event, or more. */
+const ONE_EVENT = 0x100000;
+const MORE_EVENTS = 0x200000;
+
+/**
+ * QUERY ASYNCHRONOUS EVENT (SAM-5 7.10): the unit attention or deferred error that the nexus would be told next, which stays
+ * pending. The information is UADE DEPTH and sense key, additional sense code, qualifier.
+ */
+function queryEvent(request: Task, unit: LogicalUnit): void {
+  const index = request.nexus === null ? -1 : request.nexus.index;
+  const count = unit.attention.pending[index] ?? 0;
+  if (count === 0) {
+    answer(request, FUNCTION_COMPLETE);
+    return;
+  }
+  const sense = unit.attention.peek(index);
+  const depth = count === 1 ? ONE_EVENT : MORE_EVENTS;
+  request.managementInformation = depth | packSense(senseKeyOf(sense), ascOf(sense), ascqOf(sense));
+  answer(request, FUNCTION_SUCCEEDED);
+}
+
 /**
  * Executes the function in `request`. It is answered when no effect of a task it aborts can reach the medium or the
  * initiator's memory any more. The asker's own tasks end without a status; tasks of others get TASK ABORTED (TAS = 1)
@@ -103,6 +127,8 @@ export function manage(request: Task, unit: LogicalUnit | null): void {
     clearAca(request, unit);
   } else if (managementFunction === LOGICAL_UNIT_RESET) {
     resetUnit(request, unit);
+  } else if (managementFunction === QUERY_ASYNCHRONOUS_EVENT) {
+    queryEvent(request, unit);
   } else if (isQuery(managementFunction)) {
     const found = unit.taskSet.holds(scope(request, unit));
     answer(request, found ? FUNCTION_SUCCEEDED : FUNCTION_COMPLETE);

@@ -103,6 +103,8 @@ export class Task {
   managedTagHigh = 0;
   managedTagLow = 0;
   managementOutcome = 0;
+  /** Additional response information of FUNCTION SUCCEEDED: three bytes (SAM-5 7.10). */
+  managementInformation = 0;
 
   /** Task set list, in arrival order. */
   previous: Task | null = null;
@@ -150,6 +152,7 @@ export class Task {
     this.abortedStatus = false;
     this.abortedBy = 0;
     this.managementOutcome = 0;
+    this.managementInformation = 0;
     this.startedUs = 0;
   }
 

@@ -7,7 +7,9 @@ import { MAX_SEGMENTS, X86_64 } from '../../../bench/blkif/request.ts';
 import { ClientRing, initializeRing, ServerRing } from '../../../bench/blkif/ring.ts';
 import { mapAnonymous, unmap } from '../../../src/libc.ts';
 import {
+  type AllocationRun,
   type BlockStore,
+  DATA,
   DONE,
   MEDIUM_WRITE,
   PENDING,
@@ -22,6 +24,7 @@ export class RecordingStore implements BlockStore {
   readonly bytes: number;
   readonly readOnly = false;
   readonly canDiscard = true;
+  readonly canReserve = false;
   readonly discardBytes = 512;
   readonly volatileCache = true;
   readonly key = null;
@@ -70,8 +73,8 @@ export class RecordingStore implements BlockStore {
     return MEDIUM_WRITE;
   }
 
-  allocation(): number {
-    return this.bytes;
+  allocation(): AllocationRun {
+    return { state: DATA, end: this.bytes };
   }
 
   cancel(): void {}

@@ -4,7 +4,7 @@ import { closeSync, ftruncateSync, openSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { FileStore, type FileStoreOptions } from '../../../src/luns/store/file.ts';
 import { type IoEngine, systemCalls } from '../../../src/luns/store/io-engine.ts';
-import { DONE, READ_ONLY } from '../../../src/scsi/contracts.ts';
+import { DATA, DONE, HOLE, READ_ONLY, RESERVED } from '../../../src/scsi/contracts.ts';
 import { engineWith, isZero, StoreRequest, temporaryDirectory } from '../store-request.ts';
 
 const MIB = 1024 * 1024;
@@ -244,6 +244,51 @@ describe('luns/store/file', () => {
       assert.equal(s.writeZeroes(task, 1536, 300 * 1024, true), DONE);
       assertZeroed(path, 1536, 1536 + 300 * 1024);
       assert(statSync(path).blocks >= before);
+    });
+
+    it('tells zeroed space that is kept from data and from holes', function () {
+      const s = store(image(MIB));
+      if (!s.canReserve) {
+        console.log('      skipped: the file system of the temporary directory maps no extents');
+        this.skip();
+      }
+      const out = new StoreRequest(4096).fill(11);
+      s.write(out.task, 128 * 1024, 4096, out.segments, false);
+      s.writeZeroes(out.task, 64 * 1024, 128 * 1024, false);
+      s.write(out.task, 96 * 1024, 4096, out.segments, false);
+      s.discard(out.task, 80 * 1024, 4096);
+      const states: number[] = [];
+      for (let at = 0; at < MIB; ) {
+        const { state, end } = s.allocation(at);
+        assert(end > at && end % 4096 === 0);
+        for (; at < end; at += 4096) states.push(state);
+      }
+      const pages = (state: number, kib: number): number[] => Array(kib / 4).fill(state);
+      assert.deepEqual(states, [
+        ...pages(HOLE, 64),
+        ...pages(RESERVED, 16),
+        ...pages(HOLE, 4),
+        ...pages(RESERVED, 12),
+        ...pages(DATA, 4),
+        ...pages(RESERVED, 92),
+        ...pages(HOLE, 832),
+      ]);
+    });
+
+    it('takes no more space when it writes what was zeroed', function () {
+      const path = image(MIB);
+      const s = store(path);
+      if (!s.canReserve) this.skip();
+      const out = new StoreRequest(64 * 1024).fill(12);
+      s.writeZeroes(out.task, 0, 64 * 1024, true);
+      const before = statSync(path).blocks;
+      assert(before >= 128, 'space is kept');
+      s.write(out.task, 0, 64 * 1024, out.segments, true);
+      assert.equal(statSync(path).blocks, before);
+    });
+
+    it('a read-only file keeps no space', () => {
+      assert.equal(store(image(MIB), { readOnly: true }).canReserve, false);
     });
 
     it('zeroes more than one buffer of zeros by writing', () => {

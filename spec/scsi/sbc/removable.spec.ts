@@ -285,7 +285,7 @@ describe('PREVENT ALLOW MEDIUM REMOVAL', () => {
   it('ends with resets and with its nexus', () => {
     for (const end of [
       ({ b }: ReturnType<typeof drive>) => b.manage(0x08),
-      ({ a }: ReturnType<typeof drive>) => a.manage(0x100),
+      ({ a }: ReturnType<typeof drive>) => a.manage(0x80),
       ({ bed, a }: ReturnType<typeof drive>) => bed.target.nexusLost(a.nexus),
     ]) {
       const all = drive();
@@ -298,7 +298,7 @@ describe('PREVENT ALLOW MEDIUM REMOVAL', () => {
 
   it('ends before its nexus’s commands do, which lets others run', () => {
     for (const end of [
-      ({ a }: ReturnType<typeof drive>) => a.manage(0x100),
+      ({ a }: ReturnType<typeof drive>) => a.manage(0x80),
       ({ bed, a }: ReturnType<typeof drive>) => bed.target.nexusLost(a.nexus),
     ]) {
       const all = drive();

@@ -177,8 +177,25 @@ describe('LOG SELECT', () => {
     assert.equal(decodeLogs(new Uint8Array(0)), null);
     assert.equal(decodeLogs(state.subarray(0, state.length - 1)), null);
     assert.equal(decodeLogs(Uint8Array.of(...state, 0)), null);
-    assert.equal(decodeLogs(Uint8Array.of(2, ...state.subarray(1))), null);
+    assert.equal(decodeLogs(Uint8Array.of(3, ...state.subarray(1))), null);
     assert.equal(decodeLogs(Uint8Array.of(1, 0xff, ...state.subarray(2))), null);
+  });
+
+  it('logs of the layout without transitions are logs, and those begin at zero', () => {
+    const kept = new Kept();
+    const { a } = rig(kept);
+    a.run([0x1b, 0, 0, 0, 0x20, 0]);
+    select(a, '', 1);
+    const [state] = kept.states;
+    assert.ok(state !== undefined);
+    const transitionsAt = 1 + 11 * 8;
+    const older = Uint8Array.of(
+      1,
+      ...state.subarray(1, transitionsAt),
+      ...state.subarray(transitionsAt + 6 * 8),
+    );
+    assert.deepEqual(decodeLogs(state)?.transitions, [0, 1, 0, 0, 0, 0]);
+    assert.deepEqual(decodeLogs(older), { ...decodeLogs(state), transitions: [] });
   });
 
   it('GLTSD can be changed where logs are kept, and acts: a stop keeps them with 0, and not with 1', () => {

@@ -11,10 +11,10 @@ const log = (n: TestNexus, page: number, subpage = 0, pointer = 0) =>
 describe('LOG SENSE', () => {
   it('lists its pages, with subpages too', () => {
     const a = disk().nexus('a').clear();
-    assert.equal(hex(log(a, 0x40).dataIn), '00000008' + '0002030d0e10192f');
+    assert.equal(hex(log(a, 0x40).dataIn), '00000009' + '0002030d0e10191a2f');
     assert.equal(
       hex(log(a, 0x40, 0xff).dataIn),
-      '40ff0012' + '000000ff020003000d000e00100019002f00',
+      '40ff0014' + '000000ff020003000d000e00100019001a002f00',
     );
   });
 
@@ -115,14 +115,16 @@ describe('LOG SENSE', () => {
 });
 
 describe('REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS', () => {
-  it('lists what there is: each is carried out, QUERY ASYNCHRONOUS EVENT is rejected', () => {
+  it('lists what there is: each is carried out', () => {
     const a = disk().nexus('a').clear();
-    assert.equal(hex(a.run('a3 0d 00 00 00 00 00 00 00 10 00 00', { in: 16 }).dataIn), 'fc030000');
+    assert.equal(hex(a.run('a3 0d 00 00 00 00 00 00 00 10 00 00', { in: 16 }).dataIn), 'fc070000');
     const extended = hex(a.run('a3 0d 80 00 00 00 00 00 00 10 00 00', { in: 16 }).dataIn);
-    assert.equal(extended, `fc03000c${'00'.repeat(12)}`);
-    for (const known of [0x01, 0x02, 0x40, 0x04, 0x08, 0x101, 0x102, 0x100]) {
+    assert.equal(extended, `fc07000c${'00'.repeat(12)}`);
+    for (const known of [0x01, 0x02, 0x40, 0x04, 0x08, 0x81, 0x82]) {
       assert.equal(a.manage(known).result.managementOutcome, 0, known.toString(16));
     }
-    assert.equal(a.manage(0x103).result.managementOutcome, 1);
+    assert.equal(a.manage(0x80).result.managementOutcome, 0);
+    // It finds the nexus loss of the one before.
+    assert.equal(a.manage(0x83).result.managementOutcome, 3);
   });
 });

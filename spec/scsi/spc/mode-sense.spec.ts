@@ -46,7 +46,7 @@ describe('MODE SENSE', () => {
     assert.deepEqual(six.subarray(4), sense10(a, 0x3f).dataIn.subarray(8));
   });
 
-  it('marks as changeable WCE, TST, D_SENSE, QAM, NUAR, QERR, UA_INTLCK_CTRL, SWP, TAS, timers, DEXCPT, EWASC, TEST and MRIE, and nothing else', () => {
+  it('marks as changeable PER, WCE, TST, D_SENSE, QAM, NUAR, QERR, UA_INTLCK_CTRL, SWP, TAS, timers, DEXCPT, EWASC, TEST and MRIE, and nothing else', () => {
     const mask = sense10(a, 0x7f).dataIn.subarray(8);
     const ones: string[] = [];
     for (let at = 0; at < mask.length; ) {
@@ -57,12 +57,14 @@ describe('MODE SENSE', () => {
       at += length;
     }
     assert.deepEqual(ones, [
+      '1.2=4',
       '8.2=4',
       '10.2=36',
       '10.3=30',
       '10.4=56',
       '10.5=64',
-      '26.3=3',
+      '26.2=1',
+      '26.3=15',
       '26.4=255',
       '26.5=255',
       '26.6=255',
@@ -71,6 +73,18 @@ describe('MODE SENSE', () => {
       '26.9=255',
       '26.10=255',
       '26.11=255',
+      '26.12=255',
+      '26.13=255',
+      '26.14=255',
+      '26.15=255',
+      '26.16=255',
+      '26.17=255',
+      '26.18=255',
+      '26.19=255',
+      '26.20=255',
+      '26.21=255',
+      '26.22=255',
+      '26.23=255',
       '28.2=28',
       '28.3=15',
       ...Array.from({ length: 8 }, (_, i) => `28.${i + 4}=255`),

@@ -156,6 +156,60 @@ describe('iSCSI server', () => {
     raw.end();
   });
 
+  it('the functions of RFC 7144 are not supported before protocol level 2 is agreed on', async () => {
+    await open();
+    const raw = await login();
+    for (const asked of [9, 10, 11, 12]) {
+      raw.send(header(0x42, 0x80 | asked, [16, 10], [24, raw.cmdSN]));
+      assert.equal((await raw.next()).header.toString('hex', 0, 3), '228005', `function ${asked}`);
+    }
+    raw.end();
+  });
+
+  it('QUERY ASYNCHRONOUS EVENT tells the pending unit attention, and then that there is none', async () => {
+    await open();
+    const raw = await login('iSCSIProtocolLevel=2\0');
+    const query = async (): Promise<string> => {
+      raw.send(header(0x42, 0x8c, [16, 10], [24, raw.cmdSN]));
+      return (await raw.next()).header.toString('hex', 0, 12);
+    };
+    // UADE DEPTH 01b, sense key 6h, 29/00 in bytes 8 to 10.
+    assert.equal(await query(), '228007000000000016290000');
+    await raw.settle();
+    assert.equal(await query(), '228000000000000000000000');
+    raw.end();
+  });
+
+  it('QUERY TASK and QUERY TASK SET find a write that waits for its data, and no other', async () => {
+    await open();
+    const raw = await login('iSCSIProtocolLevel=2\0');
+    await raw.settle();
+    const ask = async (asked: number, task: number): Promise<number | undefined> => {
+      raw.send(header(0x42, 0x80 | asked, [16, 10], [20, task], [24, raw.cmdSN]));
+      return (await raw.next()).header[2];
+    };
+    assert.equal(await ask(10, -1), 0);
+    raw.command(9, 0x20, 4096, WRITE_8);
+    assert.equal((await raw.next()).header[0], 0x31);
+    assert.deepEqual([await ask(9, 9), await ask(9, 8), await ask(10, -1)], [7, 0, 7]);
+    raw.end();
+  });
+
+  it('I_T NEXUS RESET ends every command of the session, which stays and is told 29/07', async () => {
+    await open();
+    const raw = await login('iSCSIProtocolLevel=2\0');
+    await raw.settle();
+    raw.command(9, 0x20, 4096, WRITE_8);
+    assert.equal((await raw.next()).header[0], 0x31);
+    raw.send(header(0x42, 0x8b, [16, 10], [24, raw.cmdSN]));
+    assert.equal((await raw.next()).header.toString('hex', 0, 3), '228000');
+    raw.command(11, 0, 0, TUR);
+    const { header: answer, data } = await raw.next();
+    assert.equal(answer.readUInt32BE(16), 11);
+    assert.equal(data.toString('hex', 14, 16), '2907');
+    raw.end();
+  });
+
   it('NOP-Out comes back with its data; SNACK and unknown opcodes are rejected', async () => {
     await open();
     const raw = await login();

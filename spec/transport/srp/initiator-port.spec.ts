@@ -338,6 +338,37 @@ describe('SRP initiator port', () => {
       assert.equal(r.port.requestLimit, 19);
     });
 
+    it('a query kills nothing, whatever its answer, and brings what it found', () => {
+      const { r, commands } = setUp(1);
+      const query = new SrpManagement();
+      query.managementFunction = 0x83;
+      for (const [response, code, information] of [
+        ['16290008', 8, 0x162900],
+        ['00000000', 0, 0],
+      ] as const) {
+        r.port.manage(query);
+        assert.equal(r.take().slice(60, 62), '83');
+        r.answer(vector('V46', { 36: response }));
+        assert.deepEqual([query.responseCode, query.information], [code, information]);
+        assert.equal(commands[0]?.outcome, IN_FLIGHT);
+      }
+    });
+
+    it('I_T NEXUS RESET ends the commands of every logical unit', () => {
+      const r = rig();
+      r.logIn(20);
+      const other = command('00 00 00 00 00 00');
+      other.lun.set([0, 5]);
+      r.port.submit(other);
+      r.take();
+      const reset = new SrpManagement();
+      reset.managementFunction = 0x80;
+      r.port.manage(reset);
+      r.take();
+      r.answer(vector('V46'));
+      assert.equal(other.outcome, ABORTED);
+    });
+
     it('V48: a function that was refused kills nothing', () => {
       const { r, commands } = setUp(1);
       const abort = new SrpManagement();

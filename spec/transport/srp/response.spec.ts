@@ -132,7 +132,7 @@ describe('SRP_RSP', () => {
         [0, 1, 0, 1],
       );
       assert.deepEqual(
-        ['00', '02', '04', '06'].map((solicited) => solnt(manage('80', { solicited }))),
+        ['00', '02', '04', '06'].map((solicited) => solnt(manage('20', { solicited }))),
         [0, 0, 1, 1],
       );
     });

@@ -63,6 +63,43 @@ function closedWith(channel: RawChannel, reason: number): void {
   channel.open();
 }
 
+describe('SRP target port: functions that SRP does not have (docs/srp-ring.md, section 8)', () => {
+  /** Byte 36 to 39 of the answer. */
+  const answer = (channel: RawChannel, code: string, managed?: string): string =>
+    hex(channel.ask(manage(code, managed === undefined ? {} : { managed })).subarray(36, 40));
+
+  it('QUERY ASYNCHRONOUS EVENT: the pending unit attention with RSP_CODE 08h, then 00h', () => {
+    attached((channel) => {
+      channel.open();
+      assert.equal(answer(channel, '83'), '16290008');
+      channel.clear('0000');
+      assert.equal(answer(channel, '83'), '00000000');
+    });
+  });
+
+  it('QUERY TASK and QUERY TASK SET with nothing in the task set complete', () => {
+    open((channel) => {
+      assert.equal(answer(channel, '81', '00000000 00000c01'), '00000000');
+      assert.equal(answer(channel, '82'), '00000000');
+    });
+  });
+
+  it('FUNCTION SUCCEEDED is a success: SOLNT follows SCSOLNT', () => {
+    attached((channel) => {
+      channel.open();
+      assert.equal(channel.ask(manage('83', { solicited: '02' }))[1], 1);
+      assert.equal(channel.ask(manage('83', { solicited: '04' }))[1], 0);
+    });
+  });
+
+  it('I_T NEXUS RESET completes, and the nexus is told 29/07', () => {
+    open((channel) => {
+      assert.equal(answer(channel, '80'), '00000000');
+      assert.equal(outcome(channel.ask(command())), '02 6/29/07');
+    });
+  });
+});
+
 describe('SRP target port: a channel from initialization to its end', () => {
   for (const [what, bad] of [
     ['an IU', command()],

@@ -11,6 +11,7 @@ import {
   TaskManagementError,
 } from '../errors.ts';
 import type { ExecuteRequest, InternalRequest } from '../initiator.ts';
+import { type PendingEvent, pendingEvent } from '../pending-event.ts';
 import type { CommandResult } from '../request.ts';
 import { decodeSense } from '../sense-data.ts';
 import { type LoggedIn, openSession, portalOf, type SessionOptions } from './session.ts';
@@ -33,6 +34,9 @@ export const CLEAR_TASK_SET = 4;
 export const LOGICAL_UNIT_RESET = 5;
 export const TARGET_WARM_RESET = 6;
 export const TARGET_COLD_RESET = 7;
+/** Of iSCSIProtocolLevel 2 (RFC 7144). */
+const QUERY_ASYNCHRONOUS_EVENT = 12;
+const SUCCEEDED = 7;
 /** After these the nexus has no task left at the logical unit. */
 const ENDS_TASKS: ReadonlySet<number> = new Set([
   ABORT_TASK_SET,
@@ -63,8 +67,14 @@ export interface Task {
   readonly timer: NodeJS.Timeout;
 }
 
+/** Response of a task management function, and its additional response information (RFC 7144 6.2). */
+interface Response {
+  readonly response: number;
+  readonly information: number;
+}
+
 interface Function {
-  readonly resolve: (response: number) => void;
+  readonly resolve: (response: Response) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -203,8 +213,20 @@ export class IscsiInitiator {
     return openBlockAccess(this, lun);
   }
 
+  async queryAsynchronousEvent(lun: number): Promise<PendingEvent | null> {
+    const { response, information } = await this.#function(QUERY_ASYNCHRONOUS_EVENT, lun, null);
+    if (response === SUCCEEDED) return pendingEvent(information);
+    if (response === COMPLETE) return null;
+    const why = RESPONSE_WORDS.get(response) ?? response;
+    throw new TaskManagementError('QUERY ASYNCHRONOUS EVENT', lun, why);
+  }
+
   /** One task management function; resolves with its response (11.6.1). */
-  manage(asked: number, lun: number, referenced: Task | null = null): Promise<number> {
+  async manage(asked: number, lun: number, referenced: Task | null = null): Promise<number> {
+    return (await this.#function(asked, lun, referenced)).response;
+  }
+
+  #function(asked: number, lun: number, referenced: Task | null): Promise<Response> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new ClosedError('task management');
       if (this.#lost !== null) throw new NexusLostError('task management', this.#lost);
@@ -326,7 +348,7 @@ export class IscsiInitiator {
     else if (opcode === 0x22) {
       const waiting = this.#functions.get(itt);
       this.#functions.delete(itt);
-      waiting?.resolve(header[2] as number);
+      waiting?.resolve({ response: header[2] as number, information: header.readUIntBE(8, 3) });
     } else {
       const task = this.#tasks.get(itt);
       if (task === undefined) return;

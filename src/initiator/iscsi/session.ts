@@ -110,6 +110,7 @@ export async function openSession(portal: Portal, options: SessionOptions): Prom
     `HeaderDigest=${digest}`,
     `DataDigest=${digest}`,
     'MaxRecvDataSegmentLength=65536',
+    'iSCSIProtocolLevel=2',
     options.keys ?? '',
   ].join('\0');
   const session = await login(portal, text, options.isid ?? '800000000001');

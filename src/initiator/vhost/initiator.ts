@@ -40,6 +40,8 @@ const RESPONSE_WORDS = new Map([
   [12, 2],
 ]);
 
+const NOT_SUPPORTED = 4;
+
 /** task_attr (5.6.6.1). */
 const ATTRIBUTES = { simple: 0, ordered: 1, head: 2, aca: 3 } as const;
 const MAX_LUN = 16_383;
@@ -164,6 +166,11 @@ export class VhostInitiator {
   }
   clearAca(lun: number): Promise<void> {
     return this.#manage('CLEAR ACA', CLEAR_ACA, lun);
+  }
+
+  /** virtio-scsi has no such function. */
+  queryAsynchronousEvent(lun: number): Promise<never> {
+    return Promise.reject(new TaskManagementError('QUERY ASYNCHRONOUS EVENT', lun, NOT_SUPPORTED));
   }
 
   async luns(): Promise<number[]> {

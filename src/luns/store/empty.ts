@@ -1,5 +1,5 @@
 /** What is behind a drive while there is no medium in it: nothing. Commands meet the medium gate first; what works past it finds this. */
-import { DONE, GONE, type StoreReply } from '../../scsi/contracts.ts';
+import { type AllocationRun, DATA, DONE, GONE, type StoreReply } from '../../scsi/contracts.ts';
 import { type DiskStore, StoreCounters } from './disk-store.ts';
 
 const GRANULE_BYTES = 4096;
@@ -8,6 +8,7 @@ export class EmptyStore implements DiskStore {
   readonly bytes = 0;
   readonly readOnly = false;
   readonly canDiscard = false;
+  readonly canReserve = false;
   readonly discardBytes = GRANULE_BYTES;
   /** As the media have it that come: VPD page 86h does not change with them. */
   readonly volatileCache = true;
@@ -46,7 +47,7 @@ export class EmptyStore implements DiskStore {
   writeZeroes(): StoreReply {
     return GONE;
   }
-  allocation(): number {
-    return -1;
+  allocation(): AllocationRun {
+    return { state: DATA, end: 1 };
   }
 }

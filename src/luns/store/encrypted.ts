@@ -2,6 +2,7 @@
 import { assert } from '../../assert.ts';
 import { type Mapping, mapAnonymous } from '../../libc.ts';
 import {
+  type AllocationRun,
   DONE,
   type EncryptionKey,
   MEDIUM_WRITE,
@@ -58,6 +59,8 @@ function openLanes(memory: Mapping): Lane[] {
  */
 export class EncryptedStore implements DiskStore {
   readonly key: EncryptionKey;
+  /** Zeros are written as what they encrypt to: space is kept for them, but as for any other data. */
+  readonly canReserve = false;
   readonly atomicBytes: number;
   readonly #inner: DiskStore;
   readonly #key: MediumKey;
@@ -167,7 +170,7 @@ export class EncryptedStore implements DiskStore {
     return this.#inner.discard(task, position, length);
   }
 
-  allocation(position: number): number {
+  allocation(position: number): AllocationRun {
     return this.#inner.allocation(position);
   }
 

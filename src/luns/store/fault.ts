@@ -1,6 +1,7 @@
 /** Faults and delays on demand: a store in front of another one that acts on the requests its rules match. */
 import { assert } from '../../assert.ts';
 import {
+  type AllocationRun,
   DONE,
   type EncryptionKey,
   FULL,
@@ -130,6 +131,9 @@ export class FaultStore implements DiskStore {
   get canDiscard(): boolean {
     return this.#inner.canDiscard;
   }
+  get canReserve(): boolean {
+    return this.#inner.canReserve;
+  }
   get discardBytes(): number {
     return this.#inner.discardBytes;
   }
@@ -231,7 +235,7 @@ export class FaultStore implements DiskStore {
     return this.#meet({ task, operation: 'zero', position, length, segments: null, durable });
   }
 
-  allocation(position: number): number {
+  allocation(position: number): AllocationRun {
     return this.#inner.allocation(position);
   }
 

@@ -2,7 +2,6 @@
 import { fstatSync } from 'node:fs';
 import { assert } from '../../assert.ts';
 import {
-  allocationEnd,
   close,
   EFAULT,
   EINVAL,
@@ -12,6 +11,7 @@ import {
   mapAnonymous,
 } from '../../libc.ts';
 import {
+  type AllocationRun,
   DONE,
   GONE,
   MEDIUM_WRITE,
@@ -21,6 +21,7 @@ import {
 } from '../../scsi/contracts.ts';
 import { Segments } from '../../scsi/segments.ts';
 import type { Task } from '../../scsi/task.ts';
+import { allocationRun, tellsReservations } from './allocation.ts';
 import { type AtomicJournal, MAX_ATOMIC_BYTES, UNKNOWN } from './atomic-journal.ts';
 import { writeAtomically } from './atomic-write.ts';
 import { type DiskStore, StoreCounters } from './disk-store.ts';
@@ -74,6 +75,8 @@ export interface FileTraits {
   readonly watched: boolean;
   /** Nothing survives a power cut: atomic writes need no journal. */
   readonly transient?: boolean;
+  /** Zeroed ranges keep their space and can be told from holes; absent: no promise. */
+  readonly canReserve?: boolean;
 }
 
 function granuleOf(fd: number): number {
@@ -88,7 +91,8 @@ export function probeTraits(options: FileStoreOptions): FileTraits {
   const discardBytes = granuleOf(options.fd);
   const past = Math.ceil(fstatSync(options.fd).size / discardBytes) * discardBytes;
   const canDiscard = !options.readOnly && engine.discard(options.fd, past, PROBE_BYTES) === 0;
-  return { canDiscard, discardBytes, watched: true };
+  const canReserve = !options.readOnly && tellsReservations(options.fd);
+  return { canDiscard, canReserve, discardBytes, watched: true };
 }
 
 /**
@@ -101,6 +105,7 @@ export function probeTraits(options: FileStoreOptions): FileTraits {
 export class FileStore implements DiskStore, IoOwner {
   readonly readOnly: boolean;
   readonly canDiscard: boolean;
+  readonly canReserve: boolean;
   readonly discardBytes: number;
   readonly volatileCache = true;
   readonly key = null;
@@ -132,6 +137,7 @@ export class FileStore implements DiskStore, IoOwner {
     this.#engine = options.engine ?? systemCalls;
     this.readOnly = options.readOnly;
     this.canDiscard = traits.canDiscard;
+    this.canReserve = traits.canReserve === true;
     this.discardBytes = traits.discardBytes;
     this.#watched = traits.watched;
     this.#journal = options.journal ?? null;
@@ -314,8 +320,8 @@ export class FileStore implements DiskStore, IoOwner {
     return reply;
   }
 
-  allocation(position: number): number {
-    return allocationEnd(this.fd, position, this.#bytes);
+  allocation(position: number): AllocationRun {
+    return allocationRun(this.fd, position, this.#bytes, this.canReserve);
   }
 
   /** Every request has ended when its call returns: there is nothing to cancel. */

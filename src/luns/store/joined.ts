@@ -1,7 +1,13 @@
 /** The store of a disc: several files, one behind the other, that are only read. */
 import { assert } from '../../assert.ts';
 import { mapAnonymous } from '../../libc.ts';
-import { DONE, READ_ONLY, type StoreReply } from '../../scsi/contracts.ts';
+import {
+  type AllocationRun,
+  DATA,
+  DONE,
+  READ_ONLY,
+  type StoreReply,
+} from '../../scsi/contracts.ts';
 import { Segments } from '../../scsi/segments.ts';
 import type { Task } from '../../scsi/task.ts';
 import type { DiskStore, StoreCounters } from './disk-store.ts';
@@ -36,6 +42,7 @@ export class JoinedStore implements DiskStore {
   readonly bytes: number;
   readonly readOnly = true;
   readonly canDiscard = false;
+  readonly canReserve = false;
   readonly discardBytes = GRANULE_BYTES;
   readonly volatileCache = false;
   readonly atomicBytes = 0;
@@ -100,8 +107,8 @@ export class JoinedStore implements DiskStore {
   }
 
   /** It is not known what of it takes space. */
-  allocation(): number {
-    return this.bytes;
+  allocation(): AllocationRun {
+    return { state: DATA, end: this.bytes };
   }
 
   /** Whoever reads a file ends every request by itself. */

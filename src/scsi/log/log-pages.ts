@@ -1,6 +1,15 @@
 /** The log pages of a disk (SPC-4 7.3, SBC-3 6.4). No parameter has a threshold. */
 import type { LogicalUnit } from '../logical-unit.ts';
 import {
+  ACTIVE,
+  type Condition,
+  IDLE_A,
+  IDLE_B,
+  IDLE_C,
+  STANDBY_Y,
+  STANDBY_Z,
+} from '../power-condition.ts';
+import {
   ASCII_LIST,
   BINARY_LIST,
   BOUNDED_COUNTER,
@@ -161,6 +170,28 @@ const GENERAL_STATISTICS: LogPage = {
   },
 };
 
+/** Parameter codes of accumulated transitions (SPC-4 7.3.14). */
+const TRANSITIONS: readonly (readonly [number, Condition])[] = [
+  [0x0001, ACTIVE],
+  [0x0002, IDLE_A],
+  [0x0003, IDLE_B],
+  [0x0004, IDLE_C],
+  [0x0008, STANDBY_Z],
+  [0x0009, STANDBY_Y],
+];
+
+const POWER_CONDITION_TRANSITIONS: LogPage = {
+  code: 0x1a,
+  name: 'Power condition transitions',
+  savable: true,
+  parameters: ({ logs }) =>
+    TRANSITIONS.map(([code, condition]) => ({
+      code,
+      format: UNBOUNDED_COUNTER,
+      value: u32(logs.transitionsTo(condition)),
+    })),
+};
+
 const INFORMATIONAL_EXCEPTIONS: LogPage = {
   code: 0x2f,
   name: 'Informational exceptions',
@@ -178,5 +209,6 @@ export const LOG_PAGES: readonly LogPage[] = [
   START_STOP_CYCLE_COUNTER,
   SELF_TEST_RESULTS,
   GENERAL_STATISTICS,
+  POWER_CONDITION_TRANSITIONS,
   INFORMATIONAL_EXCEPTIONS,
 ];

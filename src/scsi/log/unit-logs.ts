@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { DONE, type StoreReply } from '../contracts.ts';
 import type { LogicalUnit, UnitCounters } from '../logical-unit.ts';
+import { CONDITIONS, type Condition } from '../power-condition.ts';
 import { newPrivateTask } from '../private-task.ts';
 import type { Task } from '../task.ts';
 import { decodeResults, SelfTestResults } from './self-test-results.ts';
@@ -35,12 +36,15 @@ const DATE_BYTES = 6;
 const SPACE = 0x20;
 const MS_PER_HOUR = 3_600_000;
 
-/** Layout of what is kept: this byte, the counts and three numbers more (f64), the date, the results of self-tests. */
-const LAYOUT = 1;
+/**
+ * Layout of what is kept: this byte, the counts, three numbers and transitions to each power condition (f64), the date, the
+ * results of self-tests. The first layout had no transitions.
+ */
+const LAYOUT = 2;
+const LAYOUT_WITHOUT_TRANSITIONS = 1;
 const NUMBERS_AT = 1;
-const NUMBERS = COUNTS.length + 3;
-const DATE_AT = NUMBERS_AT + NUMBERS * 8;
-const RESULTS_AT = DATE_AT + DATE_BYTES;
+const FEWER_NUMBERS = COUNTS.length + 3;
+const NUMBERS = FEWER_NUMBERS + CONDITIONS;
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -56,21 +60,28 @@ export interface KeptLogs {
   readonly startStopCycles: number;
   readonly loadUnloadCycles: number;
   readonly ageMs: number;
+  readonly transitions: readonly number[];
   readonly date: Uint8Array;
   readonly results: readonly Uint8Array[];
 }
 
 /** What `UnitLogs.encode` made these bytes from, or null. */
 export function decodeLogs(bytes: Uint8Array): KeptLogs | null {
-  if (bytes[0] !== LAYOUT || bytes.length < RESULTS_AT) return null;
-  const results = decodeResults(bytes.subarray(RESULTS_AT));
+  const layout = bytes[0];
+  if (layout !== LAYOUT && layout !== LAYOUT_WITHOUT_TRANSITIONS) return null;
+  const length = layout === LAYOUT ? NUMBERS : FEWER_NUMBERS;
+  const dateAt = NUMBERS_AT + length * 8;
+  const resultsAt = dateAt + DATE_BYTES;
+  if (bytes.length < resultsAt) return null;
+  const results = decodeResults(bytes.subarray(resultsAt));
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const numbers = Array.from({ length: NUMBERS }, (_, i) => view.getFloat64(NUMBERS_AT + i * 8));
+  const numbers = Array.from({ length }, (_, i) => view.getFloat64(NUMBERS_AT + i * 8));
   if (results === null || !numbers.every((value) => value >= 0 && value <= MOST)) return null;
   const [startStopCycles = 0, loadUnloadCycles = 0, ageMs = 0] = numbers.slice(COUNTS.length);
   const counts = numbers.slice(0, COUNTS.length);
-  const date = bytes.slice(DATE_AT, RESULTS_AT);
-  return { counts, startStopCycles, loadUnloadCycles, ageMs, date, results };
+  const transitions = numbers.slice(FEWER_NUMBERS);
+  const date = bytes.slice(dateAt, resultsAt);
+  return { counts, startStopCycles, loadUnloadCycles, ageMs, transitions, date, results };
 }
 
 export class UnitLogs {
@@ -86,6 +97,8 @@ export class UnitLogs {
   startStopCycles = 0;
   /** Times a medium came into the drive. */
   loadUnloadCycles = 0;
+  /** Times the unit entered each power condition, by its number. */
+  readonly #transitions = new Float64Array(CONDITIONS);
   readonly selfTests = new SelfTestResults();
 
   constructor(unit: LogicalUnit) {
@@ -103,6 +116,14 @@ export class UnitLogs {
 
   setCount(index: number, value: number): void {
     this.#bases[index] = this.#counted(index) - value;
+  }
+
+  transitionsTo(condition: Condition): number {
+    return this.#transitions[condition] as number;
+  }
+
+  countTransition(condition: Condition): void {
+    (this.#transitions[condition] as number) += 1;
   }
 
   get date(): Uint8Array {
@@ -124,26 +145,29 @@ export class UnitLogs {
 
   encode(): Uint8Array {
     const results = this.selfTests.encode();
-    const bytes = new Uint8Array(RESULTS_AT + results.length);
+    const dateAt = NUMBERS_AT + NUMBERS * 8;
+    const bytes = new Uint8Array(dateAt + DATE_BYTES + results.length);
     const view = new DataView(bytes.buffer);
     bytes[0] = LAYOUT;
     const ageMs = this.#earlierMs + performance.now() - this.#bornMs;
     const counts = COUNTS.map((_, index) => this.count(index));
-    const numbers = [...counts, this.startStopCycles, this.loadUnloadCycles, ageMs];
+    const cycles = [this.startStopCycles, this.loadUnloadCycles];
+    const numbers = [...counts, ...cycles, ageMs, ...this.#transitions];
     for (const [i, value] of numbers.entries()) view.setFloat64(NUMBERS_AT + i * 8, value);
-    bytes.set(this.#date, DATE_AT);
-    bytes.set(results, RESULTS_AT);
+    bytes.set(this.#date, dateAt);
+    bytes.set(results, dateAt + DATE_BYTES);
     return bytes;
   }
 
   /** Takes over what an earlier life had. */
-  resume({ counts, startStopCycles, loadUnloadCycles, ageMs, date, results }: KeptLogs): void {
-    for (const [index, value] of counts.entries()) this.setCount(index, value);
-    this.startStopCycles = startStopCycles;
-    this.loadUnloadCycles = loadUnloadCycles;
-    this.#earlierMs = ageMs;
-    this.date = date;
-    this.selfTests.resume(results);
+  resume(kept: KeptLogs): void {
+    for (const [index, value] of kept.counts.entries()) this.setCount(index, value);
+    this.startStopCycles = kept.startStopCycles;
+    this.loadUnloadCycles = kept.loadUnloadCycles;
+    this.#earlierMs = kept.ageMs;
+    this.#transitions.set(kept.transitions);
+    this.date = kept.date;
+    this.selfTests.resume(kept.results);
   }
 
   /** Makes it durable on behalf of `task`. Not without a log store. */

@@ -2,6 +2,7 @@
 import type { CommandRow, Handler } from '../command-table.ts';
 import { PREVENT_ALLOW_MEDIUM_REMOVAL, preventAllowMediumRemoval } from '../sbc/prevent-allow.ts';
 import { START_STOP_UNIT, startStopUnit } from '../sbc/start-stop.ts';
+import { cdCommands } from './cd/commands.ts';
 import { READ_10, READ_12, read } from './read.ts';
 import { READ_CAPACITY, readCapacity } from './read-capacity.ts';
 
@@ -14,4 +15,5 @@ export const opticalCommands: readonly Entry[] = [
   [READ_CAPACITY, readCapacity],
   [READ_10, read],
   [READ_12, read],
+  ...cdCommands,
 ];

@@ -24,6 +24,8 @@ export interface BlockDeviceOptions {
   readonly protectionType?: ProtectionType;
   /** Whether the atomic writes of the store are offered; absent: they are. */
   readonly atomic?: boolean;
+  /** Whether anchored blocks are offered where the disk is thin and its store can keep space; absent: they are. */
+  readonly anchor?: boolean;
   /** Private memory for VERIFY, UNMAP and WRITE SAME; units of one thread may share it. */
   readonly bounce: BouncePool;
 }
@@ -37,6 +39,7 @@ export class BlockDevice {
   /** Bytes of a logical block in the store: with its protection information, where there is such. */
   readonly storedBlockBytes: number;
   readonly #atomic: boolean;
+  readonly #anchor: boolean;
   /** MAXIMUM TRANSFER LENGTH. */
   readonly maxTransferBlocks: number;
   readonly bounce: BouncePool;
@@ -52,12 +55,18 @@ export class BlockDevice {
     this.storedBlockBytes = storedBlockBytes(options.blockBytes, this.protectionType);
     this.maxTransferBlocks = MAX_TRANSFER_BYTES / options.blockBytes;
     this.#atomic = options.atomic ?? true;
+    this.#anchor = options.anchor ?? true;
     this.bounce = options.bounce;
   }
 
   /** LBPRZ: unmapped blocks read as zeros. */
   get unmappedReadsZeros(): boolean {
     return this.store.key === null;
+  }
+
+  /** ANC_SUP: blocks can be unmapped and keep their space. */
+  get anchors(): boolean {
+    return this.#anchor && this.thin && this.store.canReserve;
   }
 
   /** Capacity in logical blocks. */

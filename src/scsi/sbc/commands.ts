@@ -27,14 +27,16 @@ import {
   sanitizeOverwrite,
 } from './sanitize.ts';
 import { START_STOP_UNIT, startStopUnit } from './start-stop.ts';
-import { UNMAP, unmap } from './unmap.ts';
+import { UNMAP, UNMAP_ANCHOR, unmap } from './unmap.ts';
 import { VERIFY_10, VERIFY_12, VERIFY_16, verify } from './verify.ts';
 import { WRITE_6, WRITE_10, WRITE_12, WRITE_16, write, write6 } from './write.ts';
 import { WRITE_ATOMIC_16, writeAtomic } from './write-atomic.ts';
 import {
   WRITE_SAME_10,
+  WRITE_SAME_10_ANCHOR,
   WRITE_SAME_10_THIN,
   WRITE_SAME_16,
+  WRITE_SAME_16_ANCHOR,
   WRITE_SAME_16_THIN,
   writeSame10,
   writeSame16,
@@ -97,6 +99,14 @@ export const sbcThinCommands: readonly Entry[] = [
   [WRITE_SAME_10_THIN, writeSame10],
   [UNMAP, unmap],
   [WRITE_SAME_16_THIN, writeSame16],
+];
+
+/** A thin disk whose store can keep space for blocks that are unmapped (ANC_SUP = 1): ANCHOR besides. */
+export const sbcAnchorCommands: readonly Entry[] = [
+  ...commonCommands,
+  [WRITE_SAME_10_ANCHOR, writeSame10],
+  [UNMAP_ANCHOR, unmap],
+  [WRITE_SAME_16_ANCHOR, writeSame16],
 ];
 
 /** What drives with a removable medium have besides. */

@@ -7,6 +7,7 @@ import {
   sanitizeCommands,
   sanitizeEncryptedCommands,
   sanitizeThinCommands,
+  sbcAnchorCommands,
   sbcCommands,
   sbcThinCommands,
 } from './commands.ts';
@@ -24,6 +25,8 @@ const DIRECT_ACCESS_BLOCK = 0x00;
 export interface DiskFeatures {
   /** It can unmap. */
   readonly thin?: boolean;
+  /** Thin, it can keep space for unmapped blocks. */
+  readonly anchor?: boolean;
   /** Its medium can be held fast. */
   readonly removable?: boolean;
   /** Its store can keep the promise of atomic writes. */
@@ -51,13 +54,18 @@ function composeProtected(features: DiskFeatures): DeviceType {
   ]);
 }
 
+function provisioningCommands({ thin, anchor }: DiskFeatures): typeof sbcCommands {
+  if (thin !== true) return sbcCommands;
+  return anchor === true ? sbcAnchorCommands : sbcThinCommands;
+}
+
 function compose(features: DiskFeatures): DeviceType {
   const { thin, removable, atomic, sanitize, encrypted, information, protection = 0 } = features;
   if (protection !== 0) return composeProtected(features);
   return deviceType(DIRECT_ACCESS_BLOCK, [
     ...spcCommands,
     ...(information === true ? informationCommands : []),
-    ...(thin === true ? sbcThinCommands : sbcCommands),
+    ...provisioningCommands(features),
     ...(removable === true ? removableCommands : []),
     ...(atomic === true ? atomicCommands : []),
     ...(sanitize === true ? sanitizeCommands : []),
@@ -71,6 +79,7 @@ export const thinDisk = compose({ thin: true });
 /** The table with every command a disk may have. */
 export const fullDisk = compose({
   thin: true,
+  anchor: true,
   removable: true,
   atomic: true,
   sanitize: true,
@@ -89,10 +98,11 @@ const composed = new Map<string, DeviceType>();
 
 /** The command table that fits a block device. */
 export function diskType(features: DiskFeatures): DeviceType {
-  const { thin, removable, atomic, sanitize, encrypted, information, protection = 0 } = features;
-  const plain = ![removable, atomic, sanitize, information].includes(true);
+  const { thin, anchor, removable, atomic, sanitize, encrypted, information } = features;
+  const { protection = 0 } = features;
+  const plain = ![anchor, removable, atomic, sanitize, information].includes(true);
   if (plain && protection === 0) return thin === true ? thinDisk : thickDisk;
-  const key = `${thin} ${removable} ${atomic} ${sanitize} ${encrypted} ${information} ${protection}`;
+  const key = `${thin} ${anchor} ${removable} ${atomic} ${sanitize} ${encrypted} ${information} ${protection}`;
   const type = composed.get(key) ?? compose(features);
   composed.set(key, type);
   return type;

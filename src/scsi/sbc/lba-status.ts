@@ -1,6 +1,7 @@
-/** GET LBA STATUS: which blocks are mapped and which are deallocated (SBC-3 5.4). */
+/** GET LBA STATUS: which blocks are mapped, deallocated or anchored (SBC-3 5.4). */
 import { field, u } from '../cdb.ts';
 import { command, TOUCHES_NOTHING } from '../command-table.ts';
+import { DATA, HOLE } from '../contracts.ts';
 import { answer } from '../parameter-data.ts';
 import { LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
@@ -32,21 +33,32 @@ const DESCRIPTOR_BYTES = 16;
 const MAX_DESCRIPTORS = 256;
 const MAX_RUN_BLOCKS = 0xffffffff;
 const TWO_32 = 2 ** 32;
+/** PROVISIONING STATUS (SBC-3 table 55). Mapped is also what nothing is known of. */
 const MAPPED = 0x0;
 const DEALLOCATED = 0x1;
+const ANCHORED = 0x2;
+
+/** Blocks that have one provisioning status. */
+interface Run {
+  readonly status: number;
+  readonly blocks: number;
+}
 
 /**
- * Blocks from `lba` on that have one provisioning status: positive when mapped, negative when deallocated. A block of
- * which a part is allocated is mapped.
+ * The run that begins with `lba`. A block of which a part is data, or whose parts differ, is mapped; so is one that space is kept
+ * for on a disk that does not say so (ANC_SUP = 0).
  */
-function runFrom(block: BlockDevice, lba: number): number {
-  const { blockBytes, blocks, store, thin } = block;
-  if (!thin) return blocks - lba;
-  const run = store.allocation(lba * blockBytes);
-  const end = Math.abs(run) / blockBytes;
-  if (run > 0) return Math.min(Math.ceil(end), blocks) - lba;
-  const whole = Math.min(Math.floor(end), blocks) - lba;
-  return whole > 0 ? -whole : 1;
+function runFrom(block: BlockDevice, lba: number): Run {
+  const { blockBytes, blocks, store, thin, anchors } = block;
+  if (!thin) return { status: MAPPED, blocks: blocks - lba };
+  const { state, end } = store.allocation(lba * blockBytes);
+  if (state === DATA) {
+    return { status: MAPPED, blocks: Math.min(Math.ceil(end / blockBytes), blocks) - lba };
+  }
+  const whole = Math.min(Math.floor(end / blockBytes), blocks) - lba;
+  if (whole <= 0) return { status: MAPPED, blocks: 1 };
+  const unwritten = anchors ? ANCHORED : MAPPED;
+  return { status: state === HOLE ? DEALLOCATED : unwritten, blocks: whole };
 }
 
 function describe(view: DataView, at: number, lba: number, blocks: number, status: number): void {
@@ -75,8 +87,8 @@ export function getLbaStatus(task: Task): void {
   let length = HEADER_BYTES;
   while (length < data.length && lba < block.blocks) {
     const run = runFrom(block, lba);
-    const blocks = Math.min(Math.abs(run), MAX_RUN_BLOCKS);
-    describe(view, length, lba, blocks, run > 0 ? MAPPED : DEALLOCATED);
+    const blocks = Math.min(run.blocks, MAX_RUN_BLOCKS);
+    describe(view, length, lba, blocks, run.status);
     lba += blocks;
     length += DESCRIPTOR_BYTES;
   }

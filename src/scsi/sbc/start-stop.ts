@@ -6,7 +6,15 @@ import { ABORTED_OTHERWISE } from '../log/self-test-results.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import type { Medium } from '../medium.ts';
 import { refuse, unitOf } from '../parameter-data.ts';
-import { type Condition, IDLE_A, ACTIVE as POWER_ACTIVE, STANDBY_Z } from '../power-condition.ts';
+import {
+  type Condition,
+  IDLE_A,
+  IDLE_B,
+  IDLE_C,
+  ACTIVE as POWER_ACTIVE,
+  STANDBY_Y,
+  STANDBY_Z,
+} from '../power-condition.ts';
 import {
   MEDIA_LOAD_OR_EJECT_FAILED,
   MEDIUM_NOT_PRESENT,
@@ -32,10 +40,15 @@ const LU_CONTROL = 0x7;
 const FORCE_IDLE = 0xa;
 const FORCE_STANDBY = 0xb;
 
-const CHOSEN: ReadonlyMap<number, Condition> = new Map([
-  [ACTIVE, POWER_ACTIVE],
-  [IDLE, IDLE_A],
-  [STANDBY, STANDBY_Z],
+const IDLE_CONDITIONS: readonly Condition[] = [IDLE_A, IDLE_B, IDLE_C];
+const STANDBY_CONDITIONS: readonly Condition[] = [STANDBY_Z, STANDBY_Y];
+/** Conditions by POWER CONDITION and POWER CONDITION MODIFIER (SBC-3 table 99). */
+const NAMED: ReadonlyMap<number, readonly Condition[]> = new Map([
+  [ACTIVE, [POWER_ACTIVE]],
+  [IDLE, IDLE_CONDITIONS],
+  [STANDBY, STANDBY_CONDITIONS],
+  [FORCE_IDLE, IDLE_CONDITIONS],
+  [FORCE_STANDBY, STANDBY_CONDITIONS],
 ]);
 
 function isPlainStart(cdb: Uint8Array): boolean {
@@ -76,9 +89,8 @@ export function startStopUnit(task: Task): void {
   const { medium } = unitOf(task);
   const condition = field(task.cdb, POWER_CONDITION);
   const moves = movesMedium(task);
-  const named = condition === IDLE || condition === STANDBY;
-  if (named && field(task.cdb, POWER_CONDITION_MODIFIER) !== 0) {
-    // idle_b, idle_c and standby_y are not here.
+  const named = NAMED.get(condition);
+  if (named !== undefined && field(task.cdb, POWER_CONDITION_MODIFIER) >= named.length) {
     refuseField(task, POWER_CONDITION_MODIFIER);
   } else if (moves && medium === null) {
     refuseField(task, LOEJ);
@@ -122,17 +134,19 @@ function flushed(task: Task, reply: StoreReply): void {
 }
 
 /** The power condition the command names. An explicit ACTIVE, IDLE or STANDBY ends the stopped state as well. */
-function settleCondition({ block, power }: LogicalUnit, condition: number): void {
-  const chosen = CHOSEN.get(condition);
-  if (chosen !== undefined) {
-    if (block !== null) block.stopped = false;
-    power.choose(chosen);
-  } else if (condition === LU_CONTROL) {
+function settleCondition({ block, power }: LogicalUnit, cdb: Uint8Array): void {
+  const condition = field(cdb, POWER_CONDITION);
+  const named = NAMED.get(condition)?.[field(cdb, POWER_CONDITION_MODIFIER)];
+  if (condition === LU_CONTROL) {
     power.release();
-  } else if (condition === FORCE_IDLE) {
-    power.forceIdle();
-  } else if (condition === FORCE_STANDBY) {
-    power.forceStandby();
+  } else if (named === undefined) {
+    // Nothing that a disk without a motor has.
+    return;
+  } else if (condition === FORCE_IDLE || condition === FORCE_STANDBY) {
+    power.force(named);
+  } else {
+    if (block !== null) block.stopped = false;
+    power.choose(named);
   }
 }
 
@@ -147,7 +161,7 @@ function settle(task: Task, condition: number): void {
   const unit = unitOf(task);
   const starts = field(task.cdb, START) === 1;
   if (condition !== START_VALID) {
-    settleCondition(unit, condition);
+    settleCondition(unit, task.cdb);
   } else if (unit.medium === null) {
     if (starts && block.stopped) unit.logs.startStopCycles += 1;
     if (!starts) quietens(unit);

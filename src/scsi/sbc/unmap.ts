@@ -1,6 +1,6 @@
 /** UNMAP, for thin units (SBC-3 5.28, 4.7). */
-import { bits, field, u } from '../cdb.ts';
-import { command, WRITES_UNIT } from '../command-table.ts';
+import { bits, type CdbFields, field, u } from '../cdb.ts';
+import { type CommandRow, command, WRITES_UNIT } from '../command-table.ts';
 import { DONE, PENDING, type StoreReply } from '../contracts.ts';
 import { unitOf } from '../parameter-data.ts';
 import { NONE, parameterBytePointer } from '../sense.ts';
@@ -21,13 +21,12 @@ import { MAX_UNMAP_BLOCKS, MAX_UNMAP_DESCRIPTORS } from './limits.ts';
 import { checkFlushFault, checkTransferFault } from './store-fault.ts';
 
 const LIST_LENGTH = u(7, 2);
+/** A row without ANCHOR refuses the bit: there the handler finds it clear. */
+const ANCHOR = bits(1, 0, 0);
+const FIELDS = { group: bits(6, 4, 0), parameterListLength: LIST_LENGTH };
 
-export const UNMAP = command(
-  0x42,
-  'UNMAP',
-  10,
-  { group: bits(6, 4, 0), parameterListLength: LIST_LENGTH },
-  {
+const rowOf = (fields: CdbFields): CommandRow =>
+  command(0x42, 'UNMAP', 10, fields, {
     data: 'out',
     medium: 'required',
     attention: 'report',
@@ -35,8 +34,10 @@ export const UNMAP = command(
     extent: WRITES_UNIT,
     writes: true,
     clause: 'SBC-3 5.28',
-  },
-);
+  });
+
+export const UNMAP = rowOf(FIELDS);
+export const UNMAP_ANCHOR = rowOf({ anchor: ANCHOR, ...FIELDS });
 
 /** UNMAP parameter list: UNMAP DATA LENGTH (n - 1), BLOCK DESCRIPTOR DATA LENGTH (n - 7), reserved, descriptors. */
 const HEADER_BYTES = 8;
@@ -123,14 +124,23 @@ function refuses(task: Task, list: Uint8Array, count: number): boolean {
   return false;
 }
 
-/** Discards descriptor `task.position` and the following ones, `task.remaining` in all. */
+/** The blocks read as zeros afterwards. Anchored they keep their space, and get it where they had none (SBC-3 4.7.4). */
+function unmapBytes(task: Task, position: number, length: number): StoreReply {
+  const { store } = blockDeviceOf(task);
+  if (length === 0) return DONE;
+  return field(task.cdb, ANCHOR) === 0
+    ? store.discard(task, position, length)
+    : store.writeZeroes(task, position, length, false);
+}
+
+/** Unmaps descriptor `task.position` and the following ones, `task.remaining` in all. */
 function discardOn(task: Task): void {
-  const { store, bounce, blockBytes } = blockDeviceOf(task);
+  const { bounce, blockBytes } = blockDeviceOf(task);
   const list = bounce.bytesOf(task);
   while (task.remaining > 0 && !task.aborting) {
     const at = descriptorAt(task.position);
     const bytes = blocksAt(list, at) * blockBytes;
-    const reply = bytes === 0 ? DONE : store.discard(task, lbaAt(list, at) * blockBytes, bytes);
+    const reply = unmapBytes(task, lbaAt(list, at) * blockBytes, bytes);
     if (reply === PENDING) {
       task.await(PENDING, discarded);
       return;
@@ -143,7 +153,7 @@ function discardOn(task: Task): void {
   settle(task);
 }
 
-/** All is discarded: with the write cache off that is stable before GOOD, or a power cut brought the old data back. */
+/** All is unmapped: with the write cache off that is stable before GOOD, or a power cut brought the old data back. */
 function settle(task: Task): void {
   const { store } = blockDeviceOf(task);
   const durable = !unitOf(task).writeCacheEnabled && store.volatileCache;

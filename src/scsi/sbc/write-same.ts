@@ -11,6 +11,7 @@ import {
   NO_BUFFER,
   noteCached,
   refuse,
+  refuseField,
   refuseLength,
   refuseRange,
 } from './access.ts';
@@ -18,8 +19,9 @@ import { BOUNCE_BYTES } from './bounce.ts';
 import { MAX_WRITE_SAME_BLOCKS } from './limits.ts';
 import { checkFlushFault, checkTransferFault } from './store-fault.ts';
 
-/** A row without UNMAP refuses the bit: there the handlers find it clear. ANCHOR, PBDATA and LBDATA no row honours. */
+/** A row without UNMAP or ANCHOR refuses the bit: there the handlers find it clear. PBDATA and LBDATA no row honours. */
 const UNMAP_BIT = bits(1, 3, 3);
+const ANCHOR = bits(1, 4, 4);
 const NDOB = bits(1, 0, 0);
 
 const POLICY = {
@@ -44,6 +46,8 @@ export const WRITE_SAME_10 = row10(FIELDS_10);
 export const WRITE_SAME_16 = row16(FIELDS_16);
 export const WRITE_SAME_10_THIN = row10({ unmap: UNMAP_BIT, ...FIELDS_10 });
 export const WRITE_SAME_16_THIN = row16({ unmap: UNMAP_BIT, ...FIELDS_16 });
+export const WRITE_SAME_10_ANCHOR = row10({ anchor: ANCHOR, unmap: UNMAP_BIT, ...FIELDS_10 });
+export const WRITE_SAME_16_ANCHOR = row16({ anchor: ANCHOR, unmap: UNMAP_BIT, ...FIELDS_16 });
 
 /** WRITE SAME(10), which always has a data-out buffer. */
 export function writeSame10(task: Task): void {
@@ -58,6 +62,10 @@ export function writeSame16(task: Task): void {
 function start(task: Task, noData: boolean): void {
   const block = blockDeviceOf(task);
   const { blockBytes } = block;
+  if (field(task.cdb, ANCHOR) !== 0 && field(task.cdb, UNMAP_BIT) === 0) {
+    refuseField(task, ANCHOR);
+    return;
+  }
   if (refuseLength(task, MAX_WRITE_SAME_BLOCKS) || refuseRange(task, block)) return;
   if (!noData && task.dataOut.bytes !== blockBytes) {
     refuse(task, INVALID_FIELD_IN_CDB);
@@ -100,13 +108,14 @@ function isZero(bytes: Uint8Array, length: number): boolean {
 
 const durable = (task: Task): boolean => !unitOf(task).writeCacheEnabled;
 
+/** Zeros are written, unmapped (UNMAP = 1), or unmapped with their space kept (ANCHOR = 1). */
 function zero(task: Task): void {
   const { store } = blockDeviceOf(task);
-  const { position, remaining } = task;
-  const reply =
-    field(task.cdb, UNMAP_BIT) === 0
-      ? store.writeZeroes(task, position, remaining, durable(task))
-      : store.discard(task, position, remaining);
+  const { cdb, position, remaining } = task;
+  const deallocate = field(cdb, UNMAP_BIT) !== 0 && field(cdb, ANCHOR) === 0;
+  const reply = deallocate
+    ? store.discard(task, position, remaining)
+    : store.writeZeroes(task, position, remaining, durable(task));
   task.await(reply, zeroed);
 }
 

@@ -30,7 +30,8 @@ const CLEAR_ACA = 0x20;
 const CLEAR_TASK_SET = 0x10;
 const LOGICAL_UNIT_RESET = 0x08;
 const QUERY_TASK = 0x04;
-/** Second byte. QUERY ASYNCHRONOUS EVENT is not there: no transport of ours carries its answer. */
+/** Second byte. */
+const QUERY_ASYNCHRONOUS_EVENT = 0x04;
 const QUERY_TASK_SET = 0x02;
 const I_T_NEXUS_RESET = 0x01;
 
@@ -43,7 +44,7 @@ export function reportSupportedTaskManagementFunctions(task: Task): void {
   const data = new Uint8Array(bytes);
   data[0] = ABORT_TASK | ABORT_TASK_SET | CLEAR_TASK_SET | LOGICAL_UNIT_RESET | QUERY_TASK;
   if (unitOf(task).normalAca) data[0] |= CLEAR_ACA;
-  data[1] = QUERY_TASK_SET | I_T_NEXUS_RESET;
+  data[1] = QUERY_ASYNCHRONOUS_EVENT | QUERY_TASK_SET | I_T_NEXUS_RESET;
   data[3] = bytes - BASIC_BYTES;
   answer(task, data, bytes, field(task.cdb, ALLOCATION_LENGTH));
 }

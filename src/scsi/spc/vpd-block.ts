@@ -86,6 +86,7 @@ const LBPU = 0x80;
 const LBPWS = 0x40;
 const LBPWS10 = 0x20;
 const LBPRZ = 0x04;
+const ANC_SUP = 0x02;
 const THIN_PROVISIONED = 0x02;
 
 /** All zero (fully provisioned) unless the logical unit is thin. */
@@ -93,7 +94,9 @@ function logicalBlockProvisioning(unit: LogicalUnit): Uint8Array {
   const body = new Uint8Array(4);
   const block = blockOf(unit);
   if (!block.thin) return body;
-  body[1] = LBPU | LBPWS | LBPWS10 | (block.unmappedReadsZeros ? LBPRZ : 0);
+  body[1] = LBPU | LBPWS | LBPWS10;
+  if (block.unmappedReadsZeros) body[1] |= LBPRZ;
+  if (block.anchors) body[1] |= ANC_SUP;
   body[2] = THIN_PROVISIONED;
   return body;
 }

@@ -53,8 +53,9 @@ export function managementAddresses({ target }: LogicalUnit): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-const STANDBY_Z_SUPPORTED = 0x01;
-const IDLE_A_SUPPORTED = 0x01;
+/** standby_y and standby_z; idle_a, idle_b and idle_c. */
+const STANDBY_CONDITIONS = 0x03;
+const IDLE_CONDITIONS = 0x07;
 
 const ALL_PAGES = 0x3f;
 const ALL_SUBPAGES = 0xff;
@@ -65,10 +66,10 @@ export function modePagePolicy(): Uint8Array {
   return Uint8Array.of(ALL_PAGES, ALL_SUBPAGES, SHARED, 0);
 }
 
-/** Power Condition: standby_z and idle_a exist, and no time is needed to leave them. */
+/** Power Condition: every one exists, and no time is needed to leave it. */
 export function powerCondition(): Uint8Array {
   const body = new Uint8Array(14);
-  body[0] = STANDBY_Z_SUPPORTED;
-  body[1] = IDLE_A_SUPPORTED;
+  body[0] = STANDBY_CONDITIONS;
+  body[1] = IDLE_CONDITIONS;
   return body;
 }

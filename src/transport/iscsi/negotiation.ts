@@ -12,7 +12,8 @@ const MAX_BYTES = 0xffffff;
 /** Sessions are not kept after their connection: nothing to wait for, nothing to come back to. */
 const TIME_TO_WAIT = 2;
 const TIME_TO_RETAIN = 0;
-const PROTOCOL_LEVEL = 1;
+/** RFC 7144: what SAM-3 and later have besides. Level 1 is RFC 7143, and holds when nobody names the key. */
+const PROTOCOL_LEVEL = 2;
 
 export interface Parameters {
   headerDigest: boolean;
@@ -24,6 +25,7 @@ export interface Parameters {
   maxBurstBytes: number;
   firstBurstBytes: number;
   maxOutstandingR2T: number;
+  protocolLevel: number;
 }
 
 /** The values that hold when nobody names a key. */
@@ -37,6 +39,7 @@ export function defaultParameters(): Parameters {
     maxBurstBytes: 262_144,
     firstBurstBytes: 65_536,
     maxOutstandingR2T: 1,
+    protocolLevel: 1,
   };
 }
 
@@ -141,7 +144,13 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['DataPDUInOrder', flag(() => true)],
   ['DataSequenceInOrder', flag(() => true)],
   ['ErrorRecoveryLevel', number(0, 2, () => 0)],
-  ['iSCSIProtocolLevel', number(0, 31, () => PROTOCOL_LEVEL)],
+  [
+    'iSCSIProtocolLevel',
+    number(0, 31, (offered, p) => {
+      p.protocolLevel = Math.min(offered, PROTOCOL_LEVEL);
+      return p.protocolLevel;
+    }),
+  ],
   ['TaskReporting', (value) => (value.split(',').includes('RFC3720') ? 'RFC3720' : REJECT)],
   ['IFMarker', flag(() => false)],
   ['OFMarker', flag(() => false)],

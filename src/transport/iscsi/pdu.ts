@@ -65,11 +65,17 @@ export const TMF_LOGICAL_UNIT_RESET = 5;
 export const TMF_TARGET_WARM_RESET = 6;
 export const TMF_TARGET_COLD_RESET = 7;
 export const TMF_TASK_REASSIGN = 8;
+/** Of protocol level 2 (RFC 7144 clause 6). */
+export const TMF_QUERY_TASK = 9;
+export const TMF_QUERY_TASK_SET = 10;
+export const TMF_I_T_NEXUS_RESET = 11;
+export const TMF_QUERY_ASYNCHRONOUS_EVENT = 12;
 export const TM_COMPLETE = 0;
 export const TM_NO_TASK = 1;
 export const TM_NO_LUN = 2;
 export const TM_NO_REASSIGN = 4;
 export const TM_NOT_SUPPORTED = 5;
+export const TM_SUCCEEDED = 7;
 export const TM_REJECTED = 255;
 
 /** Reasons of a Reject (11.17.1). */
@@ -173,6 +179,22 @@ export const TASK_REQUEST = record(BHS_BYTES, {
   referencedCmdSN: 'u32',
   expDataSN: 'u32',
   pad40: ['pad', 8],
+});
+
+/** `information`: what FUNCTION SUCCEEDED has to say (RFC 7144 6.2). */
+export const TASK_ANSWER = record(BHS_BYTES, {
+  opcode: 'u8',
+  flags: 'u8',
+  response: 'u8',
+  pad3: ['pad', 5],
+  information: 'u24',
+  pad11: ['pad', 5],
+  itt: 'u32',
+  pad20: ['pad', 4],
+  statSN: 'u32',
+  expCmdSN: 'u32',
+  maxCmdSN: 'u32',
+  pad36: ['pad', 12],
 });
 
 export const LOGIN_REQUEST = record(BHS_BYTES, {

@@ -41,9 +41,9 @@ import {
   REJECT_UNSUPPORTED,
   SCSI_COMMAND,
   SNACK,
+  TASK_ANSWER,
   TASK_MANAGEMENT,
   TASK_MANAGEMENT_RESPONSE,
-  TASK_REQUEST,
   TEXT,
   TEXT_RESPONSE,
 } from './pdu.ts';
@@ -113,10 +113,12 @@ export class Session implements AnswerSink {
     this.#statSN = options.statSN;
     this.#window = new CommandWindow(WINDOW_COMMANDS, options.terms.cmdSN);
     this.#management = new TaskManagement(options.nexus, options.management, {
+      protocolLevel: options.terms.parameters.protocolLevel,
       find: (itt) => this.#tasks.get(itt),
       dropUnsent: (select) => this.#dropUnsent(select),
       giveUp: (cmdSN) => this.#giveUp(cmdSN),
-      answer: (itt, response) => this.#answerManagement(itt, response),
+      holdsUnsent: (lun) => [...this.#tasks.values()].some((one) => !one.sent && one.lun === lun),
+      answer: (itt, response, information) => this.#answerManagement(itt, response, information),
       settled: () => this.#announceWindow(),
     });
     if (options.nexus !== null) {
@@ -476,10 +478,11 @@ export class Session implements AnswerSink {
     this.#turn();
   }
 
-  #answerManagement(itt: number, response: number): void {
+  #answerManagement(itt: number, response: number, information = 0): void {
     if (this.#over) return;
     const header = newHeader(TASK_MANAGEMENT_RESPONSE, itt);
-    header[TASK_REQUEST.at.function + 1] = response;
+    header[TASK_ANSWER.at.response] = response;
+    header.writeUIntBE(information, TASK_ANSWER.at.information, 3);
     this.sendPdu(header, null, true);
   }
 

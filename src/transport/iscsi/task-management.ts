@@ -1,4 +1,7 @@
-/** Task management of a session: what never reached the core ends here, the rest is asked of the core over SRP (RFC 7143 11.5, 11.6). */
+/**
+ * Task management of a session: what never reached the core ends here, the rest is asked of the core over SRP (RFC 7143 11.5,
+ * 11.6; RFC 7144 clause 6).
+ */
 
 import { encodeLun } from '../../scsi/lun.ts';
 import {
@@ -6,10 +9,14 @@ import {
   ABORT_TASK_SET,
   CLEAR_ACA,
   CLEAR_TASK_SET,
+  I_T_NEXUS_RESET,
   LOGICAL_UNIT_RESET,
+  QUERY_ASYNCHRONOUS_EVENT,
+  QUERY_TASK,
+  QUERY_TASK_SET,
 } from '../../scsi/sam.ts';
 import { ABORTED, ANSWERED, type SrpCommand, SrpManagement } from '../srp/initiator-command.ts';
-import { RSP_COMPLETE, RSP_FIELDS_INVALID, RSP_NOT_SUPPORTED } from '../srp/iu.ts';
+import { RSP_COMPLETE, RSP_FIELDS_INVALID, RSP_NOT_SUPPORTED, RSP_SUCCEEDED } from '../srp/iu.ts';
 import {
   compareSN,
   type Pdu,
@@ -20,11 +27,16 @@ import {
   TM_NO_TASK,
   TM_NOT_SUPPORTED,
   TM_REJECTED,
+  TM_SUCCEEDED,
   TMF_ABORT_TASK,
   TMF_ABORT_TASK_SET,
   TMF_CLEAR_ACA,
   TMF_CLEAR_TASK_SET,
+  TMF_I_T_NEXUS_RESET,
   TMF_LOGICAL_UNIT_RESET,
+  TMF_QUERY_ASYNCHRONOUS_EVENT,
+  TMF_QUERY_TASK,
+  TMF_QUERY_TASK_SET,
   TMF_TARGET_COLD_RESET,
   TMF_TARGET_WARM_RESET,
   TMF_TASK_REASSIGN,
@@ -45,11 +57,15 @@ export interface ManagementHost {
 
 /** What is asked of the session. */
 export interface ManagedSession {
+  /** iSCSIProtocolLevel: from 2 on there are the functions of RFC 7144. */
+  readonly protocolLevel: number;
   find(itt: number): IscsiTask | undefined;
   dropUnsent(select: (task: IscsiTask) => boolean): void;
+  /** Whether a command for the logical unit waits here. */
+  holdsUnsent(lun: number): boolean;
   /** The command of this number never arrived and is not wanted any more. False when that cannot be. */
   giveUp(cmdSN: number): boolean;
-  answer(itt: number, response: number): void;
+  answer(itt: number, response: number, information?: number): void;
   /** Every command that was to be settled has ended. */
   settled(): void;
 }
@@ -61,6 +77,16 @@ const UNIT_FUNCTIONS: ReadonlyMap<number, number> = new Map([
   [TMF_CLEAR_TASK_SET, CLEAR_TASK_SET],
   [TMF_LOGICAL_UNIT_RESET, LOGICAL_UNIT_RESET],
 ]);
+
+const LEVEL_2 = 2;
+/** The same of protocol level 2; I_T NEXUS RESET ignores which one. */
+const UNIT_FUNCTIONS_2: ReadonlyMap<number, number> = new Map([
+  [TMF_QUERY_TASK_SET, QUERY_TASK_SET],
+  [TMF_I_T_NEXUS_RESET, I_T_NEXUS_RESET],
+  [TMF_QUERY_ASYNCHRONOUS_EVENT, QUERY_ASYNCHRONOUS_EVENT],
+]);
+/** Functions after which commands that wait here are wanted all the same. */
+const SPARING: ReadonlySet<number> = new Set([CLEAR_ACA, QUERY_TASK_SET, QUERY_ASYNCHRONOUS_EVENT]);
 
 /** A function on its way to the core. */
 interface Waiting {
@@ -90,8 +116,11 @@ export class TaskManagement {
     const { header } = pdu;
     const itt = header.readUInt32BE(TASK_REQUEST.at.itt);
     const asked = (header[TASK_REQUEST.at.function] as number) & 0x7f;
-    const unitFunction = UNIT_FUNCTIONS.get(asked);
+    const later = this.#session.protocolLevel >= LEVEL_2;
+    const unitFunction =
+      UNIT_FUNCTIONS.get(asked) ?? (later ? UNIT_FUNCTIONS_2.get(asked) : undefined);
     if (asked === TMF_ABORT_TASK) this.#abortTask(pdu, itt);
+    else if (asked === TMF_QUERY_TASK && later) this.#queryTask(pdu, itt);
     else if (unitFunction !== undefined) this.#unit(pdu, itt, unitFunction);
     else if (asked === TMF_TARGET_WARM_RESET) this.#reset(itt, false);
     else if (asked === TMF_TARGET_COLD_RESET) this.#reset(itt, true);
@@ -164,12 +193,34 @@ export class TaskManagement {
     this.#queue(request);
   }
 
+  /** A command that has arrived here is in the task set as its initiator sees it, even if the core has not got it yet. */
+  #queryTask(pdu: Pdu, itt: number): void {
+    const task = this.#session.find(pdu.header.readUInt32BE(TASK_REQUEST.at.referencedTag));
+    if (task === undefined || !task.sent) {
+      this.#session.answer(itt, task === undefined ? TM_COMPLETE : TM_SUCCEEDED);
+      return;
+    }
+    const request = new SrpManagement();
+    request.managementFunction = QUERY_TASK;
+    request.lun.set(task.command.lun);
+    request.managed = task.command;
+    request.done = () => this.#session.answer(itt, responseOf(request));
+    this.#queue(request);
+  }
+
   #unit(pdu: Pdu, itt: number, managementFunction: number): void {
     const request = new SrpManagement();
     request.managementFunction = managementFunction;
     const lun = copyLun(pdu.header, request.lun);
-    if (managementFunction !== CLEAR_ACA) this.#session.dropUnsent((task) => task.lun === lun);
-    request.done = () => this.#session.answer(itt, responseOf(request));
+    if (managementFunction === QUERY_TASK_SET && this.#session.holdsUnsent(lun)) {
+      this.#session.answer(itt, TM_SUCCEEDED);
+      return;
+    }
+    if (!SPARING.has(managementFunction)) {
+      const everywhere = managementFunction === I_T_NEXUS_RESET;
+      this.#session.dropUnsent((task) => everywhere || task.lun === lun);
+    }
+    request.done = () => this.#session.answer(itt, responseOf(request), request.information);
     this.#queue(request);
   }
 
@@ -220,6 +271,7 @@ function waiting(request: SrpManagement): Waiting {
 function responseOf(request: SrpManagement): number {
   if (request.outcome !== ANSWERED) return TM_REJECTED;
   if (request.responseCode === RSP_COMPLETE) return TM_COMPLETE;
+  if (request.responseCode === RSP_SUCCEEDED) return TM_SUCCEEDED;
   if (request.responseCode === RSP_NOT_SUPPORTED) return TM_NOT_SUPPORTED;
   return request.responseCode === RSP_FIELDS_INVALID ? TM_NO_LUN : TM_REJECTED;
 }

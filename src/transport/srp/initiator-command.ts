@@ -91,11 +91,13 @@ export class SrpCommand {
 export class SrpManagement {
   readonly lun = new Uint8Array(LUN_BYTES);
   managementFunction = 0;
-  /** The command ABORT TASK is about. */
+  /** The command ABORT TASK or QUERY TASK is about. */
   managed: SrpCommand | null = null;
   outcome: Outcome = IDLE;
   /** RSP_CODE of the answer (SRP table 24). */
   responseCode = 0;
+  /** Additional response information: the three bytes before it. */
+  information = 0;
   done: (request: SrpManagement) => void = nobody;
   sequence = 0;
   /** Submission number of `managed` when the function was sent: it may have ended and been reused since. */

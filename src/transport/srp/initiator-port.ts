@@ -1,6 +1,12 @@
 /** SRP initiator port: one channel's login, command slots, credits and responses, as callbacks (SRP r16a clauses 5 and 6). */
 import { assert } from '../../assert.ts';
-import { ABORT_TASK } from '../../scsi/sam.ts';
+import {
+  ABORT_TASK,
+  I_T_NEXUS_RESET,
+  QUERY_ASYNCHRONOUS_EVENT,
+  QUERY_TASK,
+  QUERY_TASK_SET,
+} from '../../scsi/sam.ts';
 import type { MemoryRegion } from '../memory.ts';
 import {
   type Channel,
@@ -56,6 +62,12 @@ export const DEFAULT_SLOT_BYTES = 512;
 const RESERVED_REQUESTS = MANAGEMENT_SLOTS;
 const MAX_CHANNELS = 0x7fff;
 const { at: AT } = RSP;
+/** Functions that end no command. */
+const QUERIES: ReadonlySet<number> = new Set([
+  QUERY_TASK,
+  QUERY_TASK_SET,
+  QUERY_ASYNCHRONOUS_EVENT,
+]);
 
 export interface InitiatorPortEvents {
   /** Logged in: commands may be submitted. */
@@ -408,14 +420,18 @@ export class SrpInitiatorPort {
       (data.getUint8(at + AT.valid) & RSPVALID) !== 0 &&
       data.getUint32(at + AT.responseLength) >= RESPONSE_DATA_BYTES;
     if (length >= RSP.size) this.credit(data.getUint32(at + AT.delta));
-    request.responseCode = whole ? data.getUint8(at + RSP.size + RESPONSE_DATA_BYTES - 1) : -1;
+    const answer = whole ? data.getUint32(at + RSP.size) : 0;
+    request.responseCode = whole ? answer & 0xff : -1;
+    request.information = answer >>> 8;
     if (whole && request.responseCode === 0) this.#killed(request);
     this.#endManagement(i, whole ? ANSWERED : GARBLED);
   }
 
   /** The target says no more about the commands a completed function killed, so they end here (SRP r16a 6.7). */
   #killed(request: SrpManagement): void {
-    if (request.managementFunction === ABORT_TASK) {
+    const { managementFunction } = request;
+    if (QUERIES.has(managementFunction)) return;
+    if (managementFunction === ABORT_TASK) {
       const managed = request.managed;
       if (managed === null || managed.sequence !== request.managedSequence) return;
       if (this.#commands[managed.slot] === managed) this.#endCommand(managed.slot, ABORTED);
@@ -424,7 +440,8 @@ export class SrpInitiatorPort {
     for (let slot = 0; slot < this.#commands.length; slot += 1) {
       const command = this.#commands[slot];
       if (command === null || command === undefined) continue;
-      if (command.sequence < request.sequence && sameLun(command.lun, request.lun)) {
+      const concerned = managementFunction === I_T_NEXUS_RESET || sameLun(command.lun, request.lun);
+      if (command.sequence < request.sequence && concerned) {
         this.#endCommand(slot, ABORTED);
       }
     }

@@ -88,6 +88,8 @@ export const RSP_COMPLETE = 0x00;
 export const RSP_FIELDS_INVALID = 0x02;
 export const RSP_NOT_SUPPORTED = 0x04;
 export const RSP_FAILED = 0x05;
+/** Not of SRP, but as FCP and SAS have it: what was asked for is there. */
+export const RSP_SUCCEEDED = 0x08;
 export const RESPONSE_DATA_BYTES = 4;
 
 /** Byte 31 of SRP_CMD: the bits that hold the additional CDB length, which they give in bytes. */

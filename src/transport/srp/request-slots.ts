@@ -1,7 +1,7 @@
 /** The request slots of a channel: a preallocated task each, and private memory for its IU. */
 import { type Mapping, mapAnonymous, unmap } from '../../libc.ts';
 import type { TargetPort } from '../../scsi/contracts.ts';
-import { ABORT_TASK } from '../../scsi/sam.ts';
+import { ABORT_TASK, I_T_NEXUS_RESET } from '../../scsi/sam.ts';
 import { FREE, type Task } from '../../scsi/task.ts';
 import type { MemoryRegion } from '../memory.ts';
 import { TaskPool } from '../task-pool.ts';
@@ -48,7 +48,9 @@ export class RequestSlots extends TaskPool {
     for (const request of this.tasks) {
       const { slot } = request;
       if (this.managing[slot] === 0 || request.state === FREE) continue;
-      if (this.login[slot] !== login || request.lun !== task.lun) continue;
+      if (this.login[slot] !== login) continue;
+      if (request.managementFunction === I_T_NEXUS_RESET) return true;
+      if (request.lun !== task.lun) continue;
       if (request.managementFunction !== ABORT_TASK) return true;
       if (request.managedTagLow !== task.tagLow) continue;
       if (request.managedTagHigh === task.tagHigh) return true;

@@ -1,5 +1,11 @@
 /** SRP_RSP: status, residuals, sense and response data written straight into the initiator's memory (SRP r16a 6.9). */
-import { CHECK_CONDITION, FUNCTION_COMPLETE, FUNCTION_REJECTED, GOOD } from '../../scsi/sam.ts';
+import {
+  CHECK_CONDITION,
+  FUNCTION_COMPLETE,
+  FUNCTION_REJECTED,
+  FUNCTION_SUCCEEDED,
+  GOOD,
+} from '../../scsi/sam.ts';
 import { encodeDescriptorSense, encodeFixedSense } from '../../scsi/sense.ts';
 import type { Task } from '../../scsi/task.ts';
 import {
@@ -12,6 +18,7 @@ import {
   RSP_COMPLETE,
   RSP_FIELDS_INVALID,
   RSP_NOT_SUPPORTED,
+  RSP_SUCCEEDED,
   RSPVALID,
   SCSOLNT,
   SNSVALID,
@@ -108,6 +115,7 @@ export function encodeResponse(
 /** RSP_CODE for the outcome of a task management function. */
 export function responseCode(outcome: number): number {
   if (outcome === FUNCTION_COMPLETE) return RSP_COMPLETE;
+  if (outcome === FUNCTION_SUCCEEDED) return RSP_SUCCEEDED;
   return outcome === FUNCTION_REJECTED ? RSP_NOT_SUPPORTED : RSP_FIELDS_INVALID;
 }
 
@@ -120,12 +128,13 @@ export function encodeManagementResponse(
   solicited: number,
 ): number {
   const code = responseCode(task.managementOutcome);
-  encodeHead(view, at, task, delta, solicited, code === RSP_COMPLETE);
+  const successful = code === RSP_COMPLETE || code === RSP_SUCCEEDED;
+  encodeHead(view, at, task, delta, solicited, successful);
   view.setUint32(at + VALID - 2, RSPVALID << 8);
   view.setUint32(at + DATA_OUT_RESIDUAL, 0);
   view.setUint32(at + DATA_IN_RESIDUAL, 0);
   view.setUint32(at + SENSE_LENGTH, 0);
   view.setUint32(at + RESPONSE_LENGTH, RESPONSE_DATA_BYTES);
-  view.setUint32(at + RSP_BYTES, code);
+  view.setUint32(at + RSP_BYTES, task.managementInformation * 256 + code);
   return RSP_BYTES + RESPONSE_DATA_BYTES;
 }
