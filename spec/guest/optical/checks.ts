@@ -1,5 +1,12 @@
 /** What is looked at after every burn, as steps: first without moving the tray, then after it was out and in again. */
-import type { DiscState, Leaves, Medium, OpticalCase, Step } from './case.ts';
+import {
+  type DiscState,
+  isBlank,
+  type Leaves,
+  type Medium,
+  type OpticalCase,
+  type Step,
+} from './case.ts';
 
 const STATES = {
   closed: /disk status:\s+complete/,
@@ -38,7 +45,7 @@ export const EVENTS: Step = {
 /** What the programs say of a disc with data. */
 function questions(medium: Medium): Step[] {
   const everywhere: Step[] = [
-    EVENTS,
+    ...(isBlank(medium) ? [EVENTS] : []),
     { name: 'feature 20h', line: 'sg_raw -r 36 $D 46 02 00 20 00 00 00 00 24 00' },
     {
       name: 'xorriso -toc',
