@@ -120,7 +120,8 @@ function mixedChecks(medium: Medium, image: string): Step[] {
     { name: 'compare without reload', line: `same ${image} iflag=direct` },
     ...questions(medium),
     { name: 'samples of track 2', line: rip('2', 't1.pcm'), seconds: 300 },
-    { name: 'compare after reload', line: `reload && same ${image}` },
+    // Through the page cache the last page of the data may end in the next track, where it cannot be read.
+    { name: 'compare after reload', line: `reload && same ${image} iflag=direct` },
   ];
 }
 

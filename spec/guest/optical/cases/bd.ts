@@ -2,6 +2,8 @@
 import type { OpticalCase } from '../case.ts';
 
 const appended = { kind: 'image', image: 'a.iso', state: 'appendable' } as const;
+/** growisofs formats a BD-R for pseudo overwriting, which libburn calls unusable. */
+const pseudoOverwritten = { kind: 'image', image: 'a.iso', state: 'overwritable' } as const;
 const overwritten = { kind: 'image', image: 'a.iso', state: 'overwritable' } as const;
 
 export const BD_CASES: readonly OpticalCase[] = [
@@ -11,7 +13,7 @@ export const BD_CASES: readonly OpticalCase[] = [
     mode: 'with spares',
     quick: true,
     steps: [{ line: 'growisofs -Z $D=$S/a.iso' }],
-    leaves: appended,
+    leaves: pseudoOverwritten,
   },
   {
     medium: 'bd-r',
@@ -25,14 +27,14 @@ export const BD_CASES: readonly OpticalCase[] = [
     tool: 'growisofs',
     mode: 'dvd-compat',
     steps: [{ line: 'growisofs -dvd-compat -Z $D=$S/a.iso' }],
-    leaves: appended,
+    leaves: pseudoOverwritten,
   },
   {
     medium: 'bd-r',
     tool: 'growisofs',
     mode: 'multi',
     steps: [{ line: 'growisofs -Z $D -R -V S1 $S/f0' }, { line: 'growisofs -M $D -R -V S2 $S/f1' }],
-    leaves: { kind: 'files', state: 'appendable' },
+    leaves: { kind: 'files', state: 'overwritable' },
   },
   {
     medium: 'bd-r',
@@ -99,7 +101,7 @@ export const BD_CASES: readonly OpticalCase[] = [
     mode: 'mounted to write',
     steps: [
       { line: 'cdrskin dev=$D -v blank=format_defectmgt' },
-      { line: 'mkudffs --media-type=bdr --udfrev=0x0201 --blocksize=2048 $D 60000' },
+      { line: 'mkudffs --media-type=hd --blocksize=2048 $D 60000' },
       { line: 'mount -t udf -o rw $D /m && cp $S/f0 $S/f1 /m/ && umount /m' },
       { line: 'reload && mounted udf md5sum -c $S/a.iso.md5' },
     ],

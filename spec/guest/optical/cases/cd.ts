@@ -165,7 +165,8 @@ const CD_R: readonly OpticalCase[] = [
     tool: 'cdrdao',
     mode: 'audio with CD-TEXT',
     quick: true,
-    steps: [{ line: 'cdrdao write --device $D --driver generic-mmc -n $S/audio.toc' }],
+    // Option 10h: it writes CD-TEXT.
+    steps: [{ line: 'cdrdao write --device $D --driver generic-mmc:0x10 -n $S/audio.toc' }],
     leaves: SOUND_WITH_TEXT,
   },
   {
@@ -173,7 +174,7 @@ const CD_R: readonly OpticalCase[] = [
     tool: 'cdrdao',
     mode: 'audio raw',
     steps: [{ line: 'cdrdao write --device $D --driver generic-mmc-raw -n $S/audio.toc' }],
-    leaves: SOUND_WITH_TEXT,
+    leaves: SOUND,
   },
   {
     medium: 'cd-r',
@@ -202,8 +203,19 @@ const CD_R: readonly OpticalCase[] = [
   },
 ];
 
-/** The kinds of blanking that wodim has: what a BLANK of that type leaves is the drive's, that the tool succeeds is not. */
-const BLANKING = ['track', 'unreserve', 'trtail', 'unclose', 'session', 'disc', 'all'];
+/**
+ * The kinds of blanking that wodim has, and its exit codes behind a track at once: it names track 0, which there is none of
+ * (track, unreserve), and the tail of a track that is not open cannot be blanked.
+ */
+const BLANKING = {
+  track: 255,
+  unreserve: 255,
+  trtail: 255,
+  unclose: 0,
+  session: 0,
+  disc: 0,
+  all: 0,
+} as const;
 
 const CD_RW: readonly OpticalCase[] = [
   {
@@ -237,7 +249,7 @@ const CD_RW: readonly OpticalCase[] = [
     mode: 'every blanking type',
     steps: [
       { line: `${WODIM} -tao -multi -data $S/a.iso` },
-      ...BLANKING.map((type) => ({ line: `${WODIM} blank=${type}` })),
+      ...Object.entries(BLANKING).map(([type, exit]) => ({ line: `${WODIM} blank=${type}`, exit })),
     ],
     leaves: { kind: 'blank' },
   },
@@ -274,7 +286,7 @@ const CD_RW: readonly OpticalCase[] = [
     mode: 'packets with UDF',
     steps: [
       { line: 'cdrwtool -d $D -i' },
-      { line: "yes '' | timeout 240 cdrwtool -d $D -q", seconds: 260 },
+      { line: "{ yes '' || true; } | timeout 240 cdrwtool -d $D -q", seconds: 260 },
       { line: 'blkid $D', says: /TYPE="udf"/ },
       { line: 'mounted udf true' },
     ],

@@ -136,8 +136,7 @@ const DVD_RW: readonly OpticalCase[] = [
       { line: 'dvd+rw-format -blank $D' },
       { line: 'growisofs -Z $D=$S/a.iso' },
     ],
-    // A minimally blanked DVD-RW is written disc at once only.
-    leaves: { kind: 'image', image: 'a.iso', state: 'closed' },
+    leaves: appendable('a.iso'),
   },
   {
     medium: 'dvd-rw',
@@ -194,7 +193,8 @@ const PLUS: readonly OpticalCase[] = [
     tool: 'wodim',
     mode: 'sao',
     steps: [{ line: 'wodim dev=$D gracetime=2 -v -sao $S/a.iso' }],
-    leaves: closed('a.iso'),
+    // It closes the session (CLOSE FUNCTION 2), not the disc.
+    leaves: appendable('a.iso'),
   },
   { medium: 'dvd+r', tool: 'xorriso', mode: 'multi', steps: XORRISO, leaves: GROWN },
   {
