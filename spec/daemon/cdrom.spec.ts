@@ -143,9 +143,21 @@ describe('CD drives of a daemon', function () {
     assert.equal(await byteAt(a, 0), 0x11);
   });
 
-  it('who prevents the removal is named', async () => {
+  /** GET EVENT STATUS NOTIFICATION, media class: event and state. */
+  const event = async (): Promise<string> => {
+    const { dataIn } = await a.run('4a 01 00 00 10 00 00 00 08 00', { dataInBytes: 8 });
+    return Buffer.from(dataIn).toString('hex').slice(8, 12);
+  };
+
+  it('who prevents the removal is named and asked for the disc, which stays', async () => {
+    while ((await event()).slice(0, 2) !== '00');
     await a.run(PREVENT);
-    await assert.rejects(eject(), { code: 'ERR_MEDIUM_PREVENTED', message: /"a"/ });
+    const status = (await eject()) as MediaStatus;
+    assert.deepEqual(
+      [status.state, status.preventedBy, status.ejectRequested],
+      ['loaded', ['a'], true],
+    );
+    assert.equal(await event(), '0102', 'EjectRequest, a medium is there');
     assert.equal(await ends(a, EJECT), '5/53/02');
     await a.run(ALLOW);
   });
@@ -208,6 +220,8 @@ describe('CD drives of a daemon', function () {
     assert.equal(result.dataIn[0], 0x11);
     const disk = await attach(2, 'b');
     assert.equal(await ends(disk, TEST_UNIT_READY), '');
+    // A load of what is in the drive would change nothing.
+    await eject();
   });
 
   it('is neither resized nor put into standby', async () => {

@@ -145,7 +145,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:cdrom,memory=1M',
-      'Cannot read LUN "0:cdrom,memory=1M": unknown key "memory". Known: path, serial',
+      'Cannot read LUN "0:cdrom,memory=1M": unknown key "memory". Known: path, serial, mediaChangeStyle, ejectTimeout',
     ],
     ['0:cdrom,path=', 'Cannot configure LUN 0: path is "", a text is needed'],
     ['0:burner', 'Cannot read LUN "0:burner": unknown device type "burner". Known: disk, cdrom'],
@@ -155,7 +155,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:disk,pth=a',
-      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, key, memory, size, ro, block, physical, serial, cache, thin, protection, removable, standby',
+      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, key, memory, size, ro, block, physical, serial, cache, thin, protection, removable, standby, mediaChangeStyle, ejectTimeout',
     ],
     [
       '0:disk,path=a,protection=4',

@@ -9,6 +9,7 @@
  *       …
  */
 import { strict as assert } from 'node:assert';
+import type { MediaStatus } from '../../src/daemon/media-house.ts';
 import {
   type ExecuteRequest,
   type Initiator,
@@ -19,8 +20,8 @@ import { IscsiInitiator } from '../../src/initiator/iscsi/initiator.ts';
 import type { CommandResult } from '../../src/initiator/request.ts';
 import { FrontEnd, perform } from '../../src/initiator/vhost/front-end.ts';
 import { VhostInitiator } from '../../src/initiator/vhost/initiator.ts';
-import { openDisc } from '../../src/luns/disc/open-disc.ts';
 import { imageBytesOf } from '../../src/luns/image-size.ts';
+import type { MediaChangeStyle } from '../../src/scsi/medium.ts';
 import type { ProtectionType } from '../../src/scsi/sbc/protection/information.ts';
 import type { ConformanceInitiator } from './conformance-initiator.ts';
 import { DaemonProcess } from './daemon-process.ts';
@@ -41,6 +42,7 @@ export interface Traits {
   /** Type of the protection information of its blocks. */
   readonly protection?: ProtectionType;
   readonly removable?: boolean;
+  readonly mediaChangeStyle?: MediaChangeStyle;
 }
 
 interface Port<I extends ConformanceInitiator> {
@@ -51,6 +53,12 @@ interface Port<I extends ConformanceInitiator> {
   removeDisk(lun: number): Promise<void>;
   resizeDisk(lun: number, bytes: number): Promise<void>;
   inject(lun: number, rules: readonly Rule[]): Promise<void>;
+  /** The operator takes the medium out of the drive of a removable disk. */
+  takeMedium(lun: number): Promise<void>;
+  /** He puts an image in, or (null) what was in it last. */
+  putMedium(lun: number, path: string | null): Promise<void>;
+  /** How many initiators prevent the removal of the medium. */
+  holders(lun: number): Promise<number>;
   /** Tasks in the task set. */
   outstanding(lun: number): Promise<number>;
   end(): Promise<void>;
@@ -76,26 +84,10 @@ class LoopbackPort implements Port<Initiator> {
   }
   async addDrive(lun: number, path: string): Promise<void> {
     await Promise.resolve();
-    const action = `Cannot attach LUN ${lun}`;
-    const { files, layout } = openDisc({ lun, path, action, check: () => undefined });
-    this.#target.inventory.add({
-      lun,
-      backing: { kind: 'disc', files, layout },
-      readOnly: true,
-      blockBytes: 2048,
-      physicalBlockBytes: 2048,
-      thin: false,
-      writeCache: false,
-      serial: `LOOP${lun}`,
-      naa: loopNaa(lun),
-      savedPages: null,
-      savable: false,
-      removable: true,
-      optical: true,
-    });
+    this.#target.addDrive(lun, path, loopNaa(lun));
   }
   async addDisk(lun: number, bytes: number, traits: Traits): Promise<void> {
-    const { protection: protectionType = 0, removable = false } = traits;
+    const { protection: protectionType = 0, removable = false, mediaChangeStyle = 't10' } = traits;
     await Promise.resolve();
     this.#target.inventory.add({
       lun,
@@ -111,6 +103,7 @@ class LoopbackPort implements Port<Initiator> {
       savedPages: null,
       savable: false,
       removable,
+      mediaChangeStyle,
     });
   }
   removeDisk(lun: number): Promise<void> {
@@ -123,6 +116,16 @@ class LoopbackPort implements Port<Initiator> {
   async inject(lun: number, rules: readonly Rule[]): Promise<void> {
     await Promise.resolve();
     this.#target.inventory.inject(lun, rules);
+  }
+  takeMedium(lun: number): Promise<void> {
+    return this.#target.takeMedium(lun);
+  }
+  putMedium(lun: number, path: string | null): Promise<void> {
+    return this.#target.putMedium(lun, path);
+  }
+  async holders(lun: number): Promise<number> {
+    await Promise.resolve();
+    return this.#target.target.unit(lun)?.medium?.holders.length ?? 0;
   }
   async outstanding(lun: number): Promise<number> {
     await Promise.resolve();
@@ -161,6 +164,16 @@ abstract class DaemonPort {
   async inject(lun: number, rules: readonly Rule[]): Promise<void> {
     if (rules.length === 0) await this.#daemon.call('inject.clear', { lun });
     else await this.#daemon.call('inject.set', { lun, rules });
+  }
+  async takeMedium(lun: number): Promise<void> {
+    await this.#daemon.call('media.eject', { lun });
+  }
+  async putMedium(lun: number, path: string | null): Promise<void> {
+    await this.#daemon.call('media.load', { lun, ...(path === null ? {} : { path }) });
+  }
+  async holders(lun: number): Promise<number> {
+    const drives = (await this.#daemon.call('media.list')) as readonly MediaStatus[];
+    return drives.find((drive) => drive.lun === lun)?.preventedBy.length ?? 0;
   }
   async outstanding(lun: number): Promise<number> {
     const stats = (await this.#daemon.call('stats')) as Stats;
@@ -380,6 +393,21 @@ export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
 
   inject(lun: number, ...rules: readonly Rule[]): Promise<void> {
     return this.#port.inject(lun, rules);
+  }
+
+  /** The operator takes the medium out of the drive of a removable disk. */
+  takeMedium(lun: number): Promise<void> {
+    return this.#port.takeMedium(lun);
+  }
+
+  /** He puts an image in, or (null) what was in it last. */
+  putMedium(lun: number, path: string | null): Promise<void> {
+    return this.#port.putMedium(lun, path);
+  }
+
+  /** Waits until nobody prevents the removal of the medium any more. */
+  async free(lun: number): Promise<void> {
+    while ((await this.#port.holders(lun)) > 0);
   }
 
   /** Waits until `count` tasks are in the task set. */

@@ -22,11 +22,15 @@ Prints one line on standard output when it is ready; the log goes to standard er
   --lun SPEC       N:disk,path=FILE[,size=1G][,key=FILE][,ro][,block=512|4096][,serial=TEXT]
                      [,physical=512|4096][,cache=writeback|writethrough][,thin[=no]]
                      [,protection=1|2|3][,removable][,standby]
+                     [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    N:disk,memory=256M
                    N:cdrom[,path=IMAGE][,serial=TEXT]
+                     [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    a comma in a value is doubled; size creates the image when it is missing;
                    key: the image is encrypted, a new one gets a new key in this file;
                    protection: each block has 8 more bytes in the image, T10 protection information;
+                   mediaChangeStyle: a medium that goes is 2/3A (t10), or 6/28/00 and then 2/3A (maxfield);
+                   ejectTimeout: how long media eject waits for guests that prevent it (for ever);
                    standby: a QEMU owns the image at first, see ringscsi takeover;
                    cdrom: a CD/DVD drive; the disc in it is an image that is only read and that other
                    drives may have, too; see ringscsi media

@@ -373,6 +373,9 @@ export class AttachedDisk {
       removable: this.config.removable,
       optical: this.config.type === 'cdrom',
       ...(this.medium === null ? {} : { medium: this.medium }),
+      ...(this.config.mediaChangeStyle === undefined
+        ? {}
+        : { mediaChangeStyle: this.config.mediaChangeStyle }),
       standby: this.standby,
     };
   }

@@ -13,13 +13,14 @@ import {
 } from './iscsi-config.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
 import { readManagementAddresses } from './management-config.ts';
+import { MEDIA_KEYS, type MediaConfig, mediaObject, readMedia } from './media-config.ts';
 
 export type DeviceTypeName = (typeof DEVICE_TYPES)[number];
 
 /** Bytes of a block; 2048 are those of discs. */
 export type BlockBytes = 512 | 2048 | 4096;
 
-export interface DiskConfig {
+export interface DiskConfig extends MediaConfig {
   readonly lun: number;
   /** `cdrom`: an optical drive that reads discs. Its other properties are those of such discs (`CDROM`). */
   readonly type: DeviceTypeName;
@@ -107,9 +108,10 @@ export const DISK_KEYS = [
   'protection',
   'removable',
   'standby',
+  ...MEDIA_KEYS,
 ] as const;
 /** The same for an optical drive. */
-export const CDROM_KEYS = ['lun', 'type', 'path', 'serial'] as const;
+export const CDROM_KEYS = ['lun', 'type', 'path', 'serial', ...MEDIA_KEYS] as const;
 export const CONFIG_KEYS = [
   '$schema',
   'state',
@@ -325,6 +327,7 @@ function readCdrom(
     type: 'cdrom',
     path: path === undefined ? null : resolve(directory, parseText(action, 'path', path)),
     serial: serial === undefined ? null : parseSerial(action, serial),
+    ...readMedia(action, raw, true),
     ...CDROM,
   };
 }
@@ -340,6 +343,7 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
   checkKeys(action, raw, KEYS[type]);
   if (type === 'cdrom') return readCdrom(action, lun, raw, directory);
   const { ro, serial, cache, thin, removable, standby } = raw;
+  const isRemovable = removable === undefined ? false : parseFlag(action, 'removable', removable);
   const disk: DiskConfig = {
     lun,
     type,
@@ -349,7 +353,8 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
     serial: serial === undefined ? null : parseSerial(action, serial),
     cache: cache === undefined ? 'writeback' : parseWord(action, 'cache mode', cache, CACHE_MODES),
     thin: thin === undefined ? null : parseFlag(action, 'thin', thin),
-    removable: removable === undefined ? false : parseFlag(action, 'removable', removable),
+    removable: isRemovable,
+    ...readMedia(action, raw, isRemovable),
     standby: standby === undefined ? false : parseFlag(action, 'standby', standby),
   };
   checkTogether(action, disk);
@@ -361,6 +366,7 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
   const raw: Record<string, unknown> = { lun: disk.lun, type: disk.type };
   if (disk.path !== null) raw['path'] = disk.path;
   if (disk.serial !== null) raw['serial'] = disk.serial;
+  Object.assign(raw, mediaObject(disk));
   if (disk.type === 'cdrom') return raw;
   raw['ro'] = disk.readOnly;
   raw['block'] = disk.blockBytes;

@@ -69,7 +69,9 @@ class ReactorWorker {
     this.#port = data.port;
     this.#controlFd = data.controlFd;
     const { name, managementAddresses } = data;
-    this.#target = new Target({ name, managementAddresses, timers: this.#reactor.timers });
+    const { timers, time } = this.#reactor;
+    this.#target = new Target({ name, managementAddresses, timers, time });
+    this.#reactor.onTime = () => this.#target.clock.pass();
     this.#target.admits = (name) => !this.#refusedNames.has(name);
     this.#target.transportIds.portOf = portOfTransportId;
     this.#target.onInternalError = (error) => {
@@ -89,7 +91,6 @@ class ReactorWorker {
       save: (task, lun, state) => this.#save(task, lun, 'information', state),
     };
     const logs: LogStore = { save: (task, lun, state) => this.#save(task, lun, 'logs', state) };
-    const { timers } = this.#reactor;
     const queue = this.#openQueue();
     this.#inventory = new Inventory({
       target: this.#target,
@@ -262,6 +263,9 @@ class ReactorWorker {
         this.#inventory.activate(request.lun, request.bytes);
         // Linux looks at the disk again when it hears this, and it may have grown.
         this.#guests.capacityChanged(request.lun);
+        return;
+      case 'requestMedium':
+        this.#inventory.requestMedium(request.lun, request.silently);
         return;
       case 'lockMedium':
         this.#inventory.lockMedium(request.lun, request.locked);

@@ -7,12 +7,14 @@ import type {
   ReservationStore,
 } from '../scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../scsi/logical-unit.ts';
-import type { MediumState } from '../scsi/medium.ts';
+import type { MediaChangeStyle, MediumState } from '../scsi/medium.ts';
+import { Burner, type BurnerOptions } from '../scsi/mmc/burn/burner.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
 import { FinishedDisc } from '../scsi/mmc/finished-disc.ts';
+import { opticalModePages } from '../scsi/mmc/mode-pages.ts';
 import { BLOCK_BYTES, OpticalDrive } from '../scsi/mmc/optical-drive.ts';
-import { readDrive } from '../scsi/mmc/optical-type.ts';
-import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
+import { opticalType } from '../scsi/mmc/optical-type.ts';
+import type { ModePages } from '../scsi/mode-page.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
 import type { Target } from '../scsi/target.ts';
@@ -27,6 +29,8 @@ export interface OpticalOptions {
   readonly disc: Disc | null;
   /** How the drive is found; absent: with its first medium in it. */
   readonly medium?: MediumState;
+  /** How nexuses learn that a medium has gone; absent: `t10`. */
+  readonly mediaChangeStyle?: MediaChangeStyle;
 }
 
 export interface OpticalParts {
@@ -36,6 +40,10 @@ export interface OpticalParts {
   readonly reservationStore: ReservationStore | null;
   /** Who brings other discs; null or absent: there is one, and it stays there. */
   readonly mediumChanger?: MediumChanger | null;
+  /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
+  readonly now?: () => number;
+  /** It writes as well; null or absent: it only reads. */
+  readonly burner?: BurnerOptions | null;
 }
 
 /** The logical unit of an optical drive. The target does not know it yet (`Target.addUnit`). */
@@ -45,6 +53,7 @@ export function createOptical(
   parts: OpticalParts,
 ): LogicalUnit {
   const { store, bounce } = parts;
+  const burner = parts.burner ? new Burner(parts.burner) : null;
   const block = new BlockDevice(store, {
     blockBytes: BLOCK_BYTES,
     physicalBlockBytes: BLOCK_BYTES,
@@ -55,15 +64,24 @@ export function createOptical(
   return new LogicalUnit({
     target,
     lun: options.lun,
-    deviceType: readDrive,
+    deviceType: opticalType({ burner: burner !== null }),
     identity: options.identity,
     block,
-    optical: new OpticalDrive({ store, bounce, disc: options.disc }),
+    optical: new OpticalDrive({
+      store,
+      bounce,
+      disc: options.disc,
+      burner,
+      ...(parts.now === undefined ? {} : { now: parts.now }),
+    }),
     modePages: parts.modePages,
     reservationStore: parts.reservationStore,
     removable: true,
     mediumChanger: parts.mediumChanger ?? null,
     ...(options.medium === undefined ? {} : { medium: options.medium }),
+    ...(options.mediaChangeStyle === undefined
+      ? {}
+      : { mediaChangeStyle: options.mediaChangeStyle }),
   });
 }
 
@@ -79,7 +97,7 @@ export function opticalBytes({ disc }: OpticalDrive): number {
 
 /** The mode pages of an optical drive. It has no write cache. */
 export function openOpticalModePages(parameters: ParameterStore | null): ModePages {
-  return diskModePages({ writeCacheEnabled: false, parameters });
+  return opticalModePages({ writes: false, parameters });
 }
 
 /** The logical unit of an optical drive of the daemon. The target does not know it yet (`Target.addUnit`). */
@@ -88,7 +106,7 @@ export function createDiscDrive(
   options: DiskOptions,
   parts: DiskParts,
 ): LogicalUnit {
-  const { lun, serial, naa, medium } = options;
+  const { lun, serial, naa, medium, mediaChangeStyle } = options;
   const { store, bounce, modePages, reservations, mediumChanger = null } = parts;
   const reservationStore = options.savable ? parts.reservationStore : null;
   const unit = createOptical(
@@ -98,6 +116,7 @@ export function createDiscDrive(
       identity: opticalIdentity(serial, naa),
       disc: discIn(options.backing),
       ...(medium === undefined ? {} : { medium }),
+      ...(mediaChangeStyle === undefined ? {} : { mediaChangeStyle }),
     },
     { store, bounce, modePages, reservationStore, mediumChanger },
   );

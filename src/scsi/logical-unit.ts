@@ -1,7 +1,13 @@
 /** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
 
 import { CachedWrites } from './cached-writes.ts';
-import { type DeviceType, READS_EXTENT, TOUCHES_NOTHING, WRITES_EXTENT } from './command-table.ts';
+import {
+  type DeviceType,
+  READS_EXTENT,
+  TOUCHES_NOTHING,
+  WRITES_EXTENT,
+  WRITES_UNIT,
+} from './command-table.ts';
 import type {
   InformationStore,
   LogStore,
@@ -13,10 +19,12 @@ import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
 import { CopyResults } from './copy/copy-results.ts';
 import type { RodToken } from './copy/rod-token.ts';
 import { InformationalExceptions } from './informational-exceptions.ts';
+import { ProcessingTimes } from './log/processing-times.ts';
 import { SelfTest } from './log/self-test.ts';
 import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
 import { UnitLogs } from './log/unit-logs.ts';
-import { Medium, type MediumState } from './medium.ts';
+import { MediaRequests } from './media-request.ts';
+import { type MediaChangeStyle, Medium, type MediumState } from './medium.ts';
 import type { OpticalDrive } from './mmc/optical-drive.ts';
 import type { ModePages } from './mode-page.ts';
 import { PowerCondition } from './power-condition.ts';
@@ -71,6 +79,8 @@ export interface LogicalUnitOptions {
   readonly medium?: MediumState;
   /** Who brings other media; null or absent: there is one, and it stays there. */
   readonly mediumChanger?: MediumChanger | null;
+  /** Absent: `t10`. */
+  readonly mediaChangeStyle?: MediaChangeStyle;
 }
 
 /** Sums live in one typed array: a plain number that outgrows 31 bits costs a deoptimization of whatever counts. */
@@ -125,7 +135,10 @@ export class UnitCounters {
     if (row.extent === READS_EXTENT && row.data === 'in') {
       (sums[1] as number) += 1;
       (sums[3] as number) += task.dataInMoved;
-    } else if (row.extent === WRITES_EXTENT && row.data !== 'none') {
+    } else if (
+      row.data !== 'none' &&
+      (row.extent === WRITES_EXTENT || (row.extent === WRITES_UNIT && row.lba !== null))
+    ) {
       (sums[2] as number) += 1;
       (sums[4] as number) += task.dataOutMoved;
     }
@@ -145,6 +158,8 @@ export class LogicalUnit {
   readonly modePages: ModePages | null;
   /** What can be taken out of it; null: the medium is fixed. */
   readonly medium: Medium | null;
+  /** What guests without a SCSI driver of drives ask for. */
+  readonly mediaRequests: MediaRequests = new MediaRequests(this);
   readonly attention = new UnitAttention();
   readonly cachedWrites = new CachedWrites();
   readonly taskSet: TaskSet;
@@ -171,6 +186,7 @@ export class LogicalUnit {
 
   /** Commands that ended, and what they did. */
   readonly counters: UnitCounters = new UnitCounters();
+  readonly times: ProcessingTimes;
   /** What LOG SENSE tells, and where it is kept; null: there is no such place. */
   readonly logs: UnitLogs = new UnitLogs(this);
   readonly logStore: LogStore | null;
@@ -210,6 +226,7 @@ export class LogicalUnit {
 
   constructor(options: LogicalUnitOptions) {
     this.target = options.target;
+    this.times = new ProcessingTimes(options.target.clock);
     this.taskSet = new TaskSet(this);
     this.lun = options.lun;
     this.normalAca = options.lun >= 0;
@@ -220,13 +237,18 @@ export class LogicalUnit {
     this.modePages = options.modePages ?? null;
     this.medium =
       options.removable === true
-        ? new Medium(options.mediumChanger ?? null, options.medium ?? FIRST_MEDIUM)
+        ? new Medium(
+            options.mediumChanger ?? null,
+            options.medium ?? FIRST_MEDIUM,
+            options.mediaChangeStyle,
+          )
         : null;
     this.operationStore = options.operationStore ?? null;
     this.informationStore = options.informationStore ?? null;
     this.logStore = options.logStore ?? null;
     this.reservationStore = options.reservationStore ?? null;
     this.modePages?.attach(this);
+    this.optical?.attach(this);
   }
 
   /** Posts a unit attention for every known nexus except one (the causer), or for all. */
@@ -264,7 +286,12 @@ export class LogicalUnit {
 
   /** Calls `idle` when nothing that has begun works on the medium any more, but for the command `except`. */
   whenMediumIdle(except: Task | null, idle: () => void): void {
-    this.taskSet.whenWorkEnds(except, () => this.power.whenQuiet(() => this.selfTest.stop(idle)));
+    const burnt = (): void => {
+      const burner = this.optical?.burner ?? null;
+      if (burner === null) idle();
+      else burner.whenIdle(idle);
+    };
+    this.taskSet.whenWorkEnds(except, () => this.power.whenQuiet(() => this.selfTest.stop(burnt)));
   }
 
   /**
@@ -276,7 +303,9 @@ export class LogicalUnit {
     this.taskSet.clearAllAca();
     this.reservations.release(null);
     this.medium?.allow(null);
+    this.optical?.reset();
     this.buffers.reset();
+    this.optical?.burner?.release();
     this.power.reset();
     this.selfTest.abort(ABORTED_OTHERWISE);
     if (this.block !== null) this.block.stopped = false;

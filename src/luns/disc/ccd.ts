@@ -1,11 +1,12 @@
 /** CloneCD images: a description (.ccd), raw sectors (.img) and, when they were read, their sub-channels (.sub). */
 import { type SectorForm, SUB_CHANNEL_BYTES } from '../../scsi/mmc/disc.ts';
 import { PACK_BYTES } from '../../scsi/mmc/sector/cd-text.ts';
+import { FRAME_BYTES } from '../../scsi/mmc/sector/frame.ts';
 import type { DiscImage } from './disc-image.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
 import { LayoutBuilder } from './layout-builder.ts';
 import { catalogOf, cdTextPacks, isrcOf } from './sheet-text.ts';
-import { mode2FormAt, RAW_BYTES, rawFormAt } from './stored-sectors.ts';
+import { mode2FormAt, rawFormAt } from './stored-sectors.ts';
 
 type Section = ReadonlyMap<string, string>;
 
@@ -136,15 +137,15 @@ class CcdImage {
   #track(entry: Entry, end: number): void {
     const where = `[Entry] of track ${entry.point}`;
     const blocks = end - this.#builder.lba;
-    const at = this.#sectors * RAW_BYTES;
+    const at = this.#sectors * FRAME_BYTES;
     if (blocks <= 0 || entry.lba < this.#builder.lba || entry.lba >= end) {
       this.#files.refuse(where, 'it does not begin between the tracks around it');
     }
     this.#sectors += blocks;
-    this.#checkSize(this.#image, RAW_BYTES, where);
+    this.#checkSize(this.#image, FRAME_BYTES, where);
     if (this.#sub !== null) this.#checkSize(this.#sub, SUB_CHANNEL_BYTES, where);
     const section = this.#section(entry);
-    const form = this.#formOf(section, at + (entry.lba - this.#builder.lba) * RAW_BYTES);
+    const form = this.#formOf(section, at + (entry.lba - this.#builder.lba) * FRAME_BYTES);
     const draft = this.#builder.track(entry.point, entry.control, form, where);
     draft.start = entry.lba;
     const isrc = section.get('isrc');
@@ -164,10 +165,10 @@ class CcdImage {
         ? undefined
         : {
             file: this.#sub,
-            at: (at / RAW_BYTES) * SUB_CHANNEL_BYTES,
+            at: (at / FRAME_BYTES) * SUB_CHANNEL_BYTES,
             subChannel: 'separate' as const,
           };
-    const keeping = { form, stored: 'raw' as const, strideBytes: RAW_BYTES };
+    const keeping = { form, stored: 'raw' as const, strideBytes: FRAME_BYTES };
     this.#builder.sectors(blocks, keeping, this.#image, at, sub);
   }
 

@@ -7,6 +7,7 @@ import {
   type StoredForm,
 } from '../../scsi/mmc/disc.ts';
 import { type CdTextField, ENGLISH } from '../../scsi/mmc/sector/cd-text.ts';
+import { LEADING_PAUSE_FRAMES } from '../../scsi/mmc/sector/msf.ts';
 import type { DiscImage } from './disc-image.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
 import { type DraftTrack, type Keeping, LayoutBuilder, nothing } from './layout-builder.ts';
@@ -92,9 +93,6 @@ const WORDS = /"([^"]*)"|(\S+)/g;
 function wordsOf(line: string): string[] {
   return Array.from(line.matchAll(WORDS), (match) => match[1] ?? match[2] ?? '');
 }
-
-/** A pause of two seconds in front of a session is there anyway. */
-const LEADING_PAUSE = 150;
 
 class CueReader {
   readonly #files: ImageFiles;
@@ -326,7 +324,8 @@ class CueReader {
     const form = track.mode.form ?? 'mixed';
     const draft = this.#builder.track(track.number, track.control, form, track.where);
     const opensSession = before === null || track.opensSession;
-    const gap = opensSession ? Math.max(0, track.pregap - LEADING_PAUSE) : track.pregap;
+    // The pause in front of a session is there anyway.
+    const gap = opensSession ? Math.max(0, track.pregap - LEADING_PAUSE_FRAMES) : track.pregap;
     this.#builder.sectors(gap, nothing(form), null, 0);
     track.draft = draft;
     this.#owner = track;

@@ -1,10 +1,11 @@
 /** Images of a single data track: ISO images (user data and nothing else), and sectors that are kept with more than that. */
 import type { DiscLayout } from '../../scsi/mmc/disc.ts';
 import { BD_ROM, CD_ROM, DVD_ROM, type Profile } from '../../scsi/mmc/profile.ts';
+import { FRAME_BYTES } from '../../scsi/mmc/sector/frame.ts';
 import type { DiscImage } from './disc-image.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
 import { type Keeping, LayoutBuilder } from './layout-builder.ts';
-import { mode2FormAt, RAW_AND_SUB_BYTES, RAW_BYTES, rawFormAt } from './stored-sectors.ts';
+import { mode2FormAt, RAW_AND_SUB_BYTES, rawFormAt } from './stored-sectors.ts';
 
 const SECTOR_BYTES = 2048;
 const MODE_2_BYTES = 2336;
@@ -83,10 +84,10 @@ function rawKeeping(files: ImageFiles, file: ImageFile): Keeping | null {
   const form = rawFormAt(files, file, 0);
   if (form !== 'audio') {
     const hasSub =
-      rawFormAt(files, file, RAW_BYTES) === 'audio' &&
+      rawFormAt(files, file, FRAME_BYTES) === 'audio' &&
       rawFormAt(files, file, RAW_AND_SUB_BYTES) !== 'audio';
-    if (!hasSub) return { form, stored: 'raw', strideBytes: RAW_BYTES };
-    return { form, stored: 'raw', strideBytes: RAW_AND_SUB_BYTES, subAt: RAW_BYTES };
+    if (!hasSub) return { form, stored: 'raw', strideBytes: FRAME_BYTES };
+    return { form, stored: 'raw', strideBytes: RAW_AND_SUB_BYTES, subAt: FRAME_BYTES };
   }
   if (hasVolume(files, file, SECTOR_BYTES, 0) || !hasVolume(files, file, MODE_2_BYTES, 8))
     return null;
@@ -104,7 +105,7 @@ export function sectorsImage(files: ImageFiles, file: ImageFile): DiscImage {
     return { layout: builder.finish(), files: files.list };
   }
   if (bytes === 0 || bytes % SECTOR_BYTES !== 0) {
-    const isRaw = bytes > 0 && (bytes % RAW_BYTES === 0 || bytes % RAW_AND_SUB_BYTES === 0);
+    const isRaw = bytes > 0 && (bytes % FRAME_BYTES === 0 || bytes % RAW_AND_SUB_BYTES === 0);
     const advice = isRaw
       ? '; if it is the audio of a CD, name its .cue, .toc or .ccd file'
       : '; an ISO image is whole sectors';

@@ -9,18 +9,19 @@ import {
   type Session,
   type StoredForm,
   type StoredSubChannel,
+  SUB_CHANNEL_BYTES,
   type Track,
 } from '../../scsi/mmc/disc.ts';
 import { CD_ROM } from '../../scsi/mmc/profile.ts';
+import { LEADING_PAUSE_FRAMES } from '../../scsi/mmc/sector/msf.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
 
 /** Sectors from the lead-out of a session to the first track of the next: lead-out, lead-in and pause (MMC-6 4.2.3). */
 const LEAD_IN_BLOCKS = 4500;
-const PAUSE_BLOCKS = 150;
 const FIRST_LEAD_OUT_BLOCKS = 6750;
 const LATER_LEAD_OUT_BLOCKS = 2250;
 /** Addresses from 90 minutes on are those of the lead-in. */
-const MOST_BLOCKS = 404_850;
+export const MOST_CD_BLOCKS = 404_850;
 const MOST_TRACKS = 99;
 
 /** How sectors are kept. */
@@ -69,7 +70,7 @@ interface DraftSession {
 /** Where the first track of a session begins by the length of the one before. */
 export function nextSessionStart(leadOut: number, sessionBefore: number): number {
   const leadOutBlocks = sessionBefore === 1 ? FIRST_LEAD_OUT_BLOCKS : LATER_LEAD_OUT_BLOCKS;
-  return leadOut + leadOutBlocks + LEAD_IN_BLOCKS + PAUSE_BLOCKS;
+  return leadOut + leadOutBlocks + LEAD_IN_BLOCKS + LEADING_PAUSE_FRAMES;
 }
 
 function follows(last: SectorRun, next: SectorRun): boolean {
@@ -138,7 +139,8 @@ export class LayoutBuilder {
     if (this.#sessions.length === 0) this.session();
     this.#closeTrack();
     const last = this.#tracks.at(-1);
-    if (number < 1 || number > MOST_TRACKS || (last !== undefined && number !== last.number + 1)) {
+    const isNumber = Number.isInteger(number) && number >= 1 && number <= MOST_TRACKS;
+    if (!isNumber || (last !== undefined && number !== last.number + 1)) {
       const expected = last === undefined ? 'from 1 to 99' : `${last.number + 1}`;
       this.#files.refuse(where, `track ${number} is there where the number has to be ${expected}`);
     }
@@ -178,7 +180,7 @@ export class LayoutBuilder {
     sub?: KeptSub,
   ): void {
     if (blocks <= 0) return;
-    if (this.#lba + blocks > MOST_BLOCKS) {
+    if (this.#lba + blocks > MOST_CD_BLOCKS) {
       this.#files.refuse('', 'it is longer than a CD can be: 90 minutes, 404 850 sectors');
     }
     const { form, stored, strideBytes, subAt } = keeping;
@@ -193,7 +195,7 @@ export class LayoutBuilder {
       strideBytes,
       subChannel: inside ? 'interleaved' : (sub?.subChannel ?? 'none'),
       subPosition: inside ? position + subAt : sub === undefined ? 0 : sub.file.base + sub.at,
-      subStrideBytes: inside ? strideBytes : sub === undefined ? 0 : 96,
+      subStrideBytes: inside ? strideBytes : sub === undefined ? 0 : SUB_CHANNEL_BYTES,
     };
     const last = this.#runs.at(-1);
     if (last !== undefined && follows(last, run)) {

@@ -1,6 +1,7 @@
 /** Alcohol images: a description (.mds) and the sectors (.mdf). */
-import type { SectorForm, StoredForm } from '../../scsi/mmc/disc.ts';
-import { lbaOfMsf } from '../../scsi/mmc/sector/msf.ts';
+import { type SectorForm, type StoredForm, SUB_CHANNEL_BYTES } from '../../scsi/mmc/disc.ts';
+import { BLOCK_BYTES } from '../../scsi/mmc/optical-drive.ts';
+import { lbaOf } from '../../scsi/mmc/sector/msf.ts';
 import type { DiscImage } from './disc-image.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
 import { dataDiscImage } from './iso.ts';
@@ -20,7 +21,6 @@ const DVD = 0x10;
 const VERSION = 1;
 const LEAD_OUT = 0xa2;
 const SUB_CHANNEL = 0x08;
-const SUB_BYTES = 96;
 
 /** Low bits of the track mode. */
 const FORMS: readonly (SectorForm | null)[] = [
@@ -118,7 +118,7 @@ class MdsImage {
       sectorBytes: block.getUint16(16, true),
       start: block.getInt32(36, true),
       at: Number(block.getBigUint64(40, true)),
-      leadOut: lbaOfMsf(block.getUint8(9), block.getUint8(10), block.getUint8(11)),
+      leadOut: lbaOf(block.getUint8(9), block.getUint8(10), block.getUint8(11)),
       file: isTrack ? this.#fileAt(block, where) : { path: '', bytes: 0, base: 0 },
     };
   }
@@ -169,8 +169,8 @@ class MdsImage {
   #dvd(at: number): DiscImage {
     const [track] = this.#tracksOf(at, 'session 1').filter(({ point }) => point !== LEAD_OUT);
     if (track === undefined) this.#files.refuse('session 1', 'it has no track');
-    const blocks = Math.floor((track.file.bytes - track.at) / 2048);
-    if (track.sectorBytes !== 2048 || blocks <= 0) {
+    const blocks = Math.floor((track.file.bytes - track.at) / BLOCK_BYTES);
+    if (track.sectorBytes !== BLOCK_BYTES || blocks <= 0) {
       this.#files.refuse('session 1', 'the sectors of a DVD have to be 2048 bytes');
     }
     return dataDiscImage(this.#files, blocks, track.file.base + track.at);
@@ -225,7 +225,7 @@ class MdsImage {
 
   #keepingOf(track: MdsTrack, where: string): Keeping {
     const { hasSub, sectorBytes, file, at } = track;
-    const own = sectorBytes - (hasSub ? SUB_BYTES : 0);
+    const own = sectorBytes - (hasSub ? SUB_CHANNEL_BYTES : 0);
     const stored = STORED.get(own);
     if (stored === undefined)
       this.#files.refuse(where, `sectors of ${sectorBytes} bytes are not read`);

@@ -1,10 +1,11 @@
 /** Nero images: the sectors, and behind them chunks that describe them, with 32-bit (version 1) or 64-bit offsets (version 2). */
 import type { SectorForm, StoredForm } from '../../scsi/mmc/disc.ts';
-import { fromBcd, isBcd, lbaOfMsf } from '../../scsi/mmc/sector/msf.ts';
+import { BLOCK_BYTES } from '../../scsi/mmc/optical-drive.ts';
+import { fromBcd, isBcd, LEADING_PAUSE_FRAMES, lbaOf } from '../../scsi/mmc/sector/msf.ts';
 import type { DiscImage } from './disc-image.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
 import { dataDiscImage } from './iso.ts';
-import { type Keeping, LayoutBuilder, nextSessionStart } from './layout-builder.ts';
+import { type Keeping, LayoutBuilder, MOST_CD_BLOCKS, nextSessionStart } from './layout-builder.ts';
 import { catalogOf, cdTextPacks, isrcOf, MOST_SHEET_BYTES } from './sheet-text.ts';
 import { mode2FormAt } from './stored-sectors.ts';
 
@@ -104,7 +105,7 @@ function cuePointsOf({ id, data }: Chunk): CuePoint[] {
       lba:
         id === 'CUEX'
           ? data.getInt32(at + 4)
-          : lbaOfMsf(data.getUint8(at + 5), data.getUint8(at + 6), data.getUint8(at + 7)),
+          : lbaOf(data.getUint8(at + 5), data.getUint8(at + 6), data.getUint8(at + 7)),
     });
   }
   return points;
@@ -113,8 +114,6 @@ function cuePointsOf({ id, data }: Chunk): CuePoint[] {
 const DAO_HEADER_BYTES = 22;
 const DAO_BYTES = { wide: 42, narrow: 30 };
 const ETN_BYTES = { wide: 32, narrow: 20 };
-/** The pause in front of a session; what more is kept of a pregap is counted. */
-const PAUSE = 150;
 
 class NrgImage {
   readonly #files: ImageFiles;
@@ -171,9 +170,9 @@ class NrgImage {
     const { wide, narrow } = ETN_BYTES;
     if (chunk.data.byteLength !== (this.#wide ? wide : narrow)) return null;
     const { at, bytes, mode } = this.#etnAt(chunk.data, 0);
-    const isBig = bytes / 2048 > 404_850;
+    const isBig = bytes / BLOCK_BYTES > MOST_CD_BLOCKS;
     if (!isBig || mode !== 0 || at + bytes > this.#file.bytes) return null;
-    return dataDiscImage(this.#files, Math.floor(bytes / 2048), at);
+    return dataDiscImage(this.#files, Math.floor(bytes / BLOCK_BYTES), at);
   }
 
   #offset(data: DataView, at: number): number {
@@ -226,14 +225,17 @@ class NrgImage {
     if (pregapAt > startAt || startAt >= endAt || endAt > this.#file.bytes || bytes === 0) {
       this.#files.refuse(where, `the offsets of track ${number} are not inside the file`);
     }
-    const keeping = this.#keepingOf(data.getUint8(at + 14), bytes, startAt, where);
+    const keeping = this.#keepingOf(daoMode(data, at, bytes), bytes, startAt, where);
     const pregap = Math.floor((startAt - pregapAt) / bytes);
     const points = this.#points.filter(({ track }) => track === number);
     const start = points.find(({ index }) => index === 1)?.lba ?? null;
-    if (opens) this.#beginSession(start === null ? null : start - Math.max(0, pregap - PAUSE));
+    if (opens)
+      this.#beginSession(
+        start === null ? null : start - Math.max(0, pregap - LEADING_PAUSE_FRAMES),
+      );
     const draft = this.#builder.track(number, points[0]?.control ?? 0, keeping.form, where);
     // Of the pause in front of a session is kept what is kept; it is no pregap.
-    const paused = opens ? Math.min(pregap, PAUSE) : 0;
+    const paused = opens ? Math.min(pregap, LEADING_PAUSE_FRAMES) : 0;
     const kept = pregap - paused;
     this.#builder.sectors(kept, keeping, this.#file, startAt - kept * bytes);
     draft.start = this.#builder.lba;
@@ -281,6 +283,12 @@ class NrgImage {
       this.#end = this.#builder.lba;
     }
   }
+}
+
+/** The mode is the first of two bytes, in some images the second. */
+function daoMode(data: DataView, at: number, bytes: number): number {
+  const first = data.getUint8(at + 14);
+  return MODES.get(first)?.bytes === bytes ? first : data.getUint8(at + 15) || first;
 }
 
 function bytesOf({ data }: Chunk): Uint8Array {

@@ -1,10 +1,10 @@
 /** Finding out of sectors in a file what their description does not say. */
-import type { SectorForm } from '../../scsi/mmc/disc.ts';
+import { type SectorForm, SUB_CHANNEL_BYTES } from '../../scsi/mmc/disc.ts';
 import { BODY_AT, FRAME_BYTES, hasSync, isSubheader } from '../../scsi/mmc/sector/frame.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
 
-export const RAW_BYTES: number = FRAME_BYTES;
-export const RAW_AND_SUB_BYTES = 2448;
+/** Bytes of a raw sector with its sub-channels behind it. */
+export const RAW_AND_SUB_BYTES: number = FRAME_BYTES + SUB_CHANNEL_BYTES;
 
 /** Whether mode 2 sectors are XA or formless: a subheader is there twice. `bodyAt` is where the first has it. */
 export function mode2FormAt(files: ImageFiles, file: ImageFile, bodyAt: number): SectorForm {

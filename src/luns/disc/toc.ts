@@ -5,6 +5,7 @@ import {
   CONTROL_PRE_EMPHASIS,
   type SectorForm,
   type StoredForm,
+  SUB_CHANNEL_BYTES,
 } from '../../scsi/mmc/disc.ts';
 import type { DiscImage } from './disc-image.ts';
 import type { ImageFile, ImageFiles } from './image-files.ts';
@@ -34,7 +35,6 @@ const MODES = new Map<string, TocMode>([
 ]);
 const DISC_TYPES = ['CD_DA', 'CD_ROM', 'CD_ROM_XA', 'CD_I'];
 const SUB_MODES = ['RW', 'RW_RAW'];
-const SUB_BYTES = 96;
 /** Bytes of a sample of both channels, and samples of a sector. */
 const SAMPLE_BYTES = 4;
 const SECTOR_SAMPLES = 588;
@@ -211,7 +211,7 @@ class TocImage {
   }
 
   #stride({ mode, hasSub }: TocTrack): number {
-    return mode.bytes + (hasSub ? SUB_BYTES : 0);
+    return mode.bytes + (hasSub ? SUB_CHANNEL_BYTES : 0);
   }
 
   #piece(word: string, track: TocTrack): void {

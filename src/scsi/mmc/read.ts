@@ -61,8 +61,8 @@ function nextLba(task: Task): number {
   return task.lba + Math.floor(task.position / BLOCK_BYTES);
 }
 
-/** What comes next of a request, or why it cannot be read. */
-function roundOf(task: Task): Round | number {
+/** What comes next of a request (`task.position` of `task.remaining` bytes of user data), or why it cannot be read. */
+export function roundOf(task: Task): Round | number {
   const disc = discOf(task);
   const lba = nextLba(task);
   const run = disc.runAt(lba);
@@ -81,6 +81,8 @@ export function read(task: Task): void {
     return;
   }
   task.lba |= 0;
+  // Whoever reads does not listen any more.
+  opticalOf(task).audio.moveTo(task.lba);
   task.dataInWanted = task.blocks * BLOCK_BYTES;
   task.position = 0;
   task.remaining = Math.min(task.dataInWanted, task.dataIn.bytes);
@@ -130,7 +132,7 @@ function straightRead(task: Task, reply: StoreReply): void {
 }
 
 /** Sectors of a round that the bounce buffer holds. */
-function bouncedOf({ run, blocks }: Round): number {
+export function bouncedOf({ run, blocks }: Round): number {
   return Math.min(blocks, Math.floor(BOUNCE_BYTES / run.strideBytes));
 }
 

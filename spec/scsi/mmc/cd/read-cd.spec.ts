@@ -1,5 +1,6 @@
 /** READ CD and READ CD MSF: every field selection of every kind of sector, sub-channels, ranges and refusals. */
 import { strict as assert } from 'node:assert';
+import { cdCommands } from '../../../../src/scsi/mmc/cd/commands.ts';
 import type {
   DiscLayout,
   SectorForm,
@@ -12,6 +13,7 @@ import { readQ } from '../../../../src/scsi/mmc/sector/sub-channel-q.ts';
 import { hex } from '../../../support/direct-port.ts';
 import { type OpticalBed, optical, track, userRun } from '../../../support/optical.ts';
 import type { TestNexus } from '../../../support/target.ts';
+import { jsonVector } from '../../../support/vectors.ts';
 
 const BLOCKS = 40;
 
@@ -78,7 +80,7 @@ function readCd(
   cdb.set([0xbe, type << 2]);
   new DataView(cdb.buffer).setInt32(2, lba);
   cdb.set([0, blocks >> 8, blocks & 0xff, flags | (c2 << 1), sub], 6);
-  return a.run(cdb, { in: options.in ?? 512 * 1024 });
+  return a.run(cdb, { in: options.in ?? 128 * 1024 });
 }
 
 /** Bytes of a sector by flags (byte 9, bits 7 to 3), in the order of `allKinds`; null is refused. Transcribed from the fact sheet. */
@@ -208,6 +210,8 @@ describe('READ CD sectors', () => {
       assert.deepEqual(readCd(a, 0, 4).dataIn, new Uint8Array(Buffer.concat(whole)), kept.stored);
       const user = readCd(a, 0, 2, { flags: 0x10 });
       assert.deepEqual([user.dataIn.length, user.dataInWanted], [2048 + 2328, 2048 + 2328]);
+      const exact = readCd(a, 0, 1, { flags: 0x10, in: 2048 });
+      assert.deepEqual([exact.dataIn.length, exact.dataInWanted], [2048, 2048]);
       const other = readCd(a, 0, 2, { type: 4 });
       assert.deepEqual([other.sense, other.information, other.dataIn.length], ['5/64/00', 1, 2352]);
     }
@@ -258,6 +262,12 @@ describe('READ CD sectors', () => {
     }
   });
 
+  it('what is not read because of an error would have been moved', () => {
+    const a = allKinds().bed.nexus('a').clear();
+    const r = readCd(a, 38, 4, { type: 1, flags: 0x10 });
+    assert.deepEqual([r.dataIn.length, r.dataInWanted], [2 * 2352, 2 * 2352 + 2 * 2048]);
+  });
+
   it('no sectors are no error, and too many are refused', () => {
     const a = allKinds().bed.nexus('a').clear();
     assert.deepEqual([readCd(a, 500, 0).sense, readCd(a, 0, 0).dataIn.length], ['', 0]);
@@ -288,7 +298,10 @@ describe('READ CD ranges', () => {
 
   it('the pause in front of the first track is silence, what is before it 5/21/00', () => {
     const a = allKinds().bed.nexus('a').clear();
-    assert.deepEqual(readCd(a, -150, 150).dataIn, new Uint8Array(150 * 2352).fill(0));
+    assert.deepEqual(
+      readCd(a, -150, 150, { in: 150 * 2352 }).dataIn,
+      new Uint8Array(150 * 2352).fill(0),
+    );
     assert.deepEqual(
       readCd(a, -2, 4).dataIn.subarray(2 * 2352 - 1, 3 * 2352 + 1),
       Uint8Array.of(0, ...new Array(2352).fill(0), 1),
@@ -516,6 +529,31 @@ describe('READ HEADER', () => {
     const audio = a.run('44 00 00 00 00 01 00 00 08 00', { in: 8 });
     assert.deepEqual([audio.sense, audio.information], ['5/64/00', 1]);
     assert.equal(a.run('44 00 00 00 00 c8 00 00 08 00', { in: 8 }).sense, '5/21/00');
+  });
+});
+
+describe('READ CD, READ CD MSF and READ HEADER', () => {
+  it('refuse bits that mean nothing, and are called and as long as T10 says', () => {
+    interface OpcodeRow {
+      readonly opcode: number;
+      readonly name: string;
+      readonly cdbLength: number;
+    }
+    const theirs = jsonVector<readonly OpcodeRow[]>('t10/opcodes.json');
+    const a = allKinds().bed.nexus('a').clear();
+    for (const [row] of cdCommands) {
+      const named = theirs.find(({ opcode, name }) => opcode === row.opcode && name === row.name);
+      assert.equal(named?.cdbLength, row.lengthBytes, row.name);
+      for (let bit = 8; bit < row.lengthBytes * 8; bit += 1) {
+        const [byte, mask] = [bit >> 3, 1 << (bit & 7)];
+        if (((row.honoured[byte] as number) & mask) !== 0) continue;
+        const cdb = new Uint8Array(row.lengthBytes);
+        cdb[0] = row.opcode;
+        cdb[byte] = mask;
+        const { sense, pointer } = a.run(cdb, { in: 8 });
+        assert.deepEqual([sense, pointer], ['5/24/00', `cdb ${byte}.${bit & 7}`], row.name);
+      }
+    }
   });
 });
 

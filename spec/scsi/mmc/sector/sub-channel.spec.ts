@@ -11,7 +11,8 @@ import {
 import {
   absoluteFrames,
   bcdLbaAt,
-  lbaOfMsf,
+  lbaOf,
+  msfOf,
   putBcdMsf,
 } from '../../../../src/scsi/mmc/sector/msf.ts';
 import { interleave, separate } from '../../../../src/scsi/mmc/sector/sub-channel.ts';
@@ -29,7 +30,8 @@ describe('addresses in minutes, seconds and frames', () => {
   ];
   for (const [minute, second, frame, lba] of known) {
     it(`${minute}:${second}:${frame} is ${lba}`, () => {
-      assert.equal(lbaOfMsf(minute, second, frame), lba);
+      assert.equal(lbaOf(minute, second, frame), lba);
+      assert.deepEqual(msfOf(lba), { minute, second, frame });
       const bytes = new Uint8Array(3);
       putBcdMsf(bytes, 0, absoluteFrames(lba));
       assert.equal(bcdLbaAt(bytes, 0), lba);

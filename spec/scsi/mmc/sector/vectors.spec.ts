@@ -38,7 +38,7 @@ interface Vectors {
   readonly q: readonly QVector[];
 }
 
-const vectors = jsonVector<Vectors>('mmc/cd-sector-vectors.json');
+const vectors = jsonVector<Vectors>('cd-sectors/cd-sector-vectors.json');
 const flat = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex');
 const CHECK = Uint8Array.from(Buffer.from('123456789'));

@@ -6,7 +6,7 @@ import { refuse } from '../../parameter-data.ts';
 import { NO_BUFFER, refuseField } from '../../sbc/access.ts';
 import { MAX_TRANSFER_BYTES } from '../../sbc/block-device.ts';
 import { BOUNCE_BYTES } from '../../sbc/bounce.ts';
-import { cdbPointer } from '../../sense.ts';
+import { cdbPointer, NONE } from '../../sense.ts';
 import {
   CANNOT_READ_MEDIUM_INCOMPATIBLE_FORMAT,
   ILLEGAL_MODE_FOR_THIS_TRACK,
@@ -23,7 +23,7 @@ import {
 import { discOf, opticalOf } from '../optical-drive.ts';
 import { familyOf } from '../profile.ts';
 import { FRAME_BYTES } from '../sector/frame.ts';
-import { FRAMES_PER_SECOND, lbaOfMsf, SECONDS_PER_MINUTE } from '../sector/msf.ts';
+import { FRAMES_PER_SECOND, lbaOf, SECONDS_PER_MINUTE } from '../sector/msf.ts';
 import { CHANNEL_P, CHANNEL_Q, getChannel, R_TO_W } from '../sector/sub-channel.ts';
 import {
   endRead,
@@ -34,7 +34,7 @@ import {
   type Round,
   roundIn,
 } from '../sector-rounds.ts';
-import { isNoSelection, selectedPart } from './main-channel.ts';
+import { EDC_ECC, isNoSelection, selectedPart } from './main-channel.ts';
 import { sectorsAt } from './position.ts';
 import { type FrameForm, readFrame, readSubChannels } from './sector-reader.ts';
 
@@ -141,7 +141,7 @@ export function readCdMsf(task: Task): void {
     READ_CD_MSF.fields;
   if (refuseTime(task, startSecond, startFrame) || refuseTime(task, endSecond, endFrame)) return;
   const at = (minute: CdbField, second: CdbField, frame: CdbField): number =>
-    lbaOfMsf(field(task.cdb, minute), field(task.cdb, second), field(task.cdb, frame));
+    lbaOf(field(task.cdb, minute), field(task.cdb, second), field(task.cdb, frame));
   const first = at(startMinute, startSecond, startFrame);
   const blocks = at(endMinute, endSecond, endFrame) - first;
   if (blocks < 0 || blocks > MAX_BLOCKS) refuseField(task, endMinute);
@@ -166,8 +166,8 @@ function bytesOf(selection: number, form: SectorForm): number {
   return part === null ? 0 : part.end - part.from;
 }
 
-/** Most bytes that the command would move. */
-function wantedBytes(task: Task, disc: Disc): number {
+/** Most bytes that the sectors give that are left to read. */
+function bytesLeft(task: Task, disc: Disc): number {
   const selection = selectionOf(task);
   const beside = besideBytes(task);
   let wanted = 0;
@@ -187,7 +187,7 @@ function wantedBytes(task: Task, disc: Disc): number {
 
 /**
  * Reads run by run. `task.lba` and `task.blocks` are what is left to read, `task.position` how many bytes are read,
- * `task.remaining` how many the initiator has room for, `task.scratch` the bounce buffer.
+ * `task.remaining` how many the initiator has room for, `task.dataInWanted` how many there were, `task.scratch` the bounce buffer.
  */
 function read(task: Task, lba: number, blocks: number): void {
   const disc = discOf(task);
@@ -200,12 +200,30 @@ function read(task: Task, lba: number, blocks: number): void {
     refuseField(task, wrong);
     return;
   }
+  opticalOf(task).audio.moveTo(lba);
   task.lba = lba;
   task.blocks = blocks;
   task.position = 0;
-  task.dataInWanted = wantedBytes(task, disc);
-  task.remaining = Math.min(task.dataInWanted, task.dataIn.bytes);
+  task.dataInWanted = 0;
+  task.remaining = task.dataIn.bytes;
   next(task);
+}
+
+/** What was not read would have been moved, too. */
+function countRest(task: Task): void {
+  task.dataInWanted += bytesLeft(task, discOf(task));
+}
+
+/** Ends the command at the sector that comes next. */
+function fail(task: Task, sense: number): void {
+  countRest(task);
+  failRead(task, sense, task.lba);
+}
+
+/** Ends it with a fault of the store at sector `lba`. */
+function fault(task: Task, reply: StoreReply, lba: number): void {
+  countRest(task);
+  faultRead(task, reply, lba);
 }
 
 function roundOf(task: Task): Round | number {
@@ -222,12 +240,12 @@ function next(task: Task): void {
   while (!isDone(task) && !task.aborting) {
     const round = roundOf(task);
     if (typeof round === 'number') {
-      failRead(task, round, task.lba);
+      fail(task, round);
       return;
     }
     const { run } = round;
     if (!isExpected(task, run)) {
-      failRead(task, ILLEGAL_MODE_FOR_THIS_TRACK, task.lba);
+      fail(task, ILLEGAL_MODE_FOR_THIS_TRACK);
       return;
     }
     if (isPlain(task, round)) {
@@ -241,7 +259,7 @@ function next(task: Task): void {
     }
     if (!deliver(task, round, NOTHING, round.blocks)) return;
   }
-  if (task.blocks === 0 && task.position < task.remaining) task.dataInWanted = task.position;
+  countRest(task);
   endRead(task);
 }
 
@@ -264,8 +282,10 @@ function isPlain(task: Task, { run, blocks }: Round): boolean {
   return part !== null && part.end - part.from === FRAME_BYTES && task.remaining > 0;
 }
 
-function readStraight(task: Task, { run, lba }: Round): void {
+function readStraight(task: Task, { run, lba, blocks }: Round): void {
   const { store } = opticalOf(task);
+  task.dataInWanted = blocks * FRAME_BYTES;
+  task.remaining = Math.min(task.remaining, task.dataInWanted);
   task.await(store.read(task, positionOf(run, lba), task.remaining, task.dataIn), straightRead);
 }
 
@@ -312,13 +332,13 @@ function readBounced(task: Task, round: Round): void {
 function subRead(task: Task, reply: StoreReply): void {
   const round = roundOf(task);
   if (typeof round === 'number') {
-    failRead(task, round, task.lba);
+    fail(task, round);
     return;
   }
   const { run, lba } = round;
   const sectors = bouncedOf(task, round);
   if (reply !== DONE) {
-    faultRead(task, reply, lba + Math.floor(task.storedBytes / run.subStrideBytes));
+    fault(task, reply, lba + Math.floor(task.storedBytes / run.subStrideBytes));
     return;
   }
   const bytes = opticalOf(task).bounce.bytesOf(task);
@@ -342,7 +362,7 @@ function readMain(task: Task, round: Round): void {
 function mainRead(task: Task, reply: StoreReply): void {
   const round = roundOf(task);
   if (typeof round === 'number') {
-    failRead(task, round, task.lba);
+    fail(task, round);
     return;
   }
   const { run, lba } = round;
@@ -351,7 +371,7 @@ function mainRead(task: Task, reply: StoreReply): void {
   const good = Math.min(whole, sectors);
   if (!deliver(task, round, opticalOf(task).bounce.bytesOf(task), good)) return;
   if (reply === DONE) next(task);
-  else faultRead(task, reply, lba + good);
+  else fault(task, reply, lba + good);
 }
 
 const frame = new Uint8Array(FRAME_BYTES);
@@ -362,6 +382,7 @@ const noErrors = new Uint8Array(296);
 
 /** Moves bytes to the initiator, as many as it has room for. */
 function put(task: Task, bytes: Uint8Array, from: number, end: number): void {
+  task.dataInWanted += end - from;
   const length = Math.min(end - from, task.remaining - task.position);
   if (length <= 0) return;
   task.dataIn.put(task.position, bytes, from, length);
@@ -377,18 +398,20 @@ function deliver(task: Task, round: Round, bytes: Uint8Array, sectors: number): 
   const disc = discOf(task);
   const expected = expectedOf(task);
   const c2 = C2_BYTES[field(task.cdb, C2)] ?? 0;
+  const coded = (selectionOf(task) & EDC_ECC) !== 0;
   const apart = needsSubRead(task, run);
   const subStride = apart ? run.subStrideBytes : run.strideBytes;
   const subsAt = apart ? BOUNCE_BYTES - bouncedOf(task, round) * subStride : subOffset(run);
   for (let i = 0; i < sectors && !isDone(task); i += 1) {
-    const form = readFrame(run, lba + i, bytes, i * run.strideBytes, frame);
+    const form = readFrame(run, lba + i, bytes, i * run.strideBytes, frame, coded);
     if (expected !== null && form !== expected) {
-      failRead(task, ILLEGAL_MODE_FOR_THIS_TRACK, task.lba);
+      fail(task, ILLEGAL_MODE_FOR_THIS_TRACK);
       return false;
     }
     const part = selectedPart(selectionOf(task), form);
     if (part === null) {
-      task.check(INVALID_FIELD_IN_CDB, -1, cdbPointer(SELECTION.byte, 7));
+      countRest(task);
+      task.check(INVALID_FIELD_IN_CDB, NONE, cdbPointer(SELECTION.byte, 7));
       endRead(task);
       return false;
     }

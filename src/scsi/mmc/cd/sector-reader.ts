@@ -23,24 +23,26 @@ function emptyForm({ form }: SectorRun): FrameForm {
   return form === 'mixed' ? 'form2' : form;
 }
 
-/** Header, subheader, user data from `stored` at `at` (null: zeros), EDC and parity. */
+/** Header, subheader, user data from `stored` at `at` (null: zeros), EDC and, when it is asked for, parity. */
 function buildFrame(
   frame: Uint8Array,
   lba: number,
   form: DataForm,
   stored: Uint8Array | null,
   at: number,
+  coded: boolean,
 ): void {
   frame.fill(0);
   putHeader(frame, 0, lba, form === 'mode1' ? 1 : 2);
   if (form === 'form1' || form === 'form2') putPlainSubheader(frame, 0, form);
   if (stored !== null) frame.set(stored.subarray(at, at + dataBytes(form)), dataAt(form));
-  sealFrame(frame, 0, form);
+  // The EDC of form 2 counts as user data.
+  if (coded || form === 'form2') sealFrame(frame, 0, form);
 }
 
 /**
  * Writes the 2352 bytes of sector `lba` of `run` to `frame`; what the store keeps of it is in `stored` at `at`. Returns what it
- * is.
+ * is. `coded`: EDC and parity that nobody keeps are made, which takes a while.
  */
 export function readFrame(
   run: SectorRun,
@@ -48,21 +50,22 @@ export function readFrame(
   stored: Uint8Array,
   at: number,
   frame: Uint8Array,
+  coded: boolean,
 ): FrameForm {
   switch (run.stored) {
     case 'nothing': {
       const form = emptyForm(run);
       if (form === 'audio') frame.fill(0);
-      else buildFrame(frame, lba, form, null, 0);
+      else buildFrame(frame, lba, form, null, 0, coded);
       return form;
     }
     case 'user': {
       const form = run.form === 'mode1' ? 'mode1' : 'form1';
-      buildFrame(frame, lba, form, stored, at);
+      buildFrame(frame, lba, form, stored, at, coded);
       return form;
     }
     case 'form2':
-      buildFrame(frame, lba, 'form2', stored, at);
+      buildFrame(frame, lba, 'form2', stored, at, coded);
       return 'form2';
     case 'mode2':
       putHeader(frame, 0, lba, 2);

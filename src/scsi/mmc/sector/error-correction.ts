@@ -56,32 +56,31 @@ interface ParityShape {
 const COVERED_FROM = 12;
 const P: ParityShape = { vectors: 86, length: 24, start: 2, step: 86, parityAt: 2076 };
 const Q: ParityShape = { vectors: 52, length: 43, start: 86, step: 88, parityAt: 2248 };
-export const P_PARITY_AT: number = P.parityAt;
-export const Q_PARITY_AT: number = Q.parityAt;
 
-/** Calls `visit` for each parity byte of a frame at `at`: where it lies, and what it has to be. */
-function eachParity(
+/** Writes the parity of the frame at `at` to `into`, where it has to begin at `to`. */
+function parityOf(
   frame: Uint8Array,
   at: number,
-  shape: ParityShape,
-  visit: (at: number, parity: number) => void,
+  { vectors, length, start, step }: ParityShape,
+  into: Uint8Array,
+  to: number,
 ): void {
-  const covered = shape.vectors * shape.length;
   const base = at + COVERED_FROM;
-  for (let vector = 0; vector < shape.vectors; vector += 1) {
-    let index = (vector >> 1) * shape.start + (vector & 1);
+  const end = base + vectors * length;
+  for (let vector = 0; vector < vectors; vector += 1) {
+    let index = base + (vector >> 1) * start + (vector & 1);
     let weighted = 0;
     let sum = 0;
-    for (let i = 0; i < shape.length; i += 1) {
-      const value = frame[base + index] as number;
-      index += shape.step;
-      if (index >= covered) index -= covered;
+    for (let i = 0; i < length; i += 1) {
+      const value = frame[index] as number;
+      index += step;
+      if (index >= end) index -= end - base;
       weighted = DOUBLED[weighted ^ value] as number;
       sum ^= value;
     }
     const first = THIRD[(DOUBLED[weighted] as number) ^ sum] as number;
-    visit(at + shape.parityAt + vector, first);
-    visit(at + shape.parityAt + shape.vectors + vector, first ^ sum);
+    into[to + vector] = first;
+    into[to + vectors + vector] = first ^ sum;
   }
 }
 
@@ -89,40 +88,36 @@ function eachParity(
 const HEADER_AT = 12;
 const HEADER_BYTES = 4;
 
-function withoutHeader<T>(frame: Uint8Array, at: number, work: () => T): T {
-  const header = frame.slice(at + HEADER_AT, at + HEADER_AT + HEADER_BYTES);
-  frame.fill(0, at + HEADER_AT, at + HEADER_AT + HEADER_BYTES);
-  try {
-    return work();
-  } finally {
-    frame.set(header, at + HEADER_AT);
+const header = new Uint8Array(HEADER_BYTES);
+
+/** Calls `work` while the header of the frame at `at` is zeros, when it is of mode 2 form 1. */
+function covering(frame: Uint8Array, at: number, form1: boolean, work: () => void): void {
+  if (!form1) {
+    work();
+    return;
   }
+  header.set(frame.subarray(at + HEADER_AT, at + HEADER_AT + HEADER_BYTES));
+  frame.fill(0, at + HEADER_AT, at + HEADER_AT + HEADER_BYTES);
+  work();
+  frame.set(header, at + HEADER_AT);
 }
 
 /** Writes P and Q parity of the 2352 bytes at `at`. `form1`: of mode 2 form 1. */
 export function putParity(frame: Uint8Array, at: number, form1: boolean): void {
-  const put = (where: number, parity: number): void => {
-    frame[where] = parity;
-  };
-  const both = (): void => {
-    eachParity(frame, at, P, put);
-    eachParity(frame, at, Q, put);
-  };
-  if (form1) withoutHeader(frame, at, both);
-  else both();
+  covering(frame, at, form1, () => {
+    parityOf(frame, at, P, frame, at + P.parityAt);
+    parityOf(frame, at, Q, frame, at + Q.parityAt);
+  });
 }
+
+const PARITY_BYTES = 2 * (P.vectors + Q.vectors);
+const right = new Uint8Array(PARITY_BYTES);
 
 /** Whether P and Q parity of the 2352 bytes at `at` are right. */
 export function hasParity(frame: Uint8Array, at: number, form1: boolean): boolean {
-  let good = true;
-  const check = (where: number, parity: number): void => {
-    if (frame[where] !== parity) good = false;
-  };
-  const both = (): void => {
-    eachParity(frame, at, P, check);
-    eachParity(frame, at, Q, check);
-  };
-  if (form1) withoutHeader(frame, at, both);
-  else both();
-  return good;
+  covering(frame, at, form1, () => {
+    parityOf(frame, at, P, right, 0);
+    parityOf(frame, at, Q, right, Q.parityAt - P.parityAt);
+  });
+  return right.every((byte, i) => byte === frame[at + P.parityAt + i]);
 }

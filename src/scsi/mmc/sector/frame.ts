@@ -13,8 +13,8 @@ export const SUBHEADER_BYTES = 8;
 /** User data of forms 1 and 2. */
 export const XA_DATA_AT = 24;
 /** The subheader is there twice; SUBMODE is its byte 2, where bit 5 says form 2 and bit 3 data. */
-export const SUBMODE = 2;
-export const FORM_2 = 0x20;
+const SUBMODE = 2;
+const FORM_2 = 0x20;
 const DATA = 0x08;
 
 export const MODE_1_DATA_BYTES = 2048;

@@ -9,12 +9,21 @@ const ALL_FRAMES = 100 * SECONDS_PER_MINUTE * FRAMES_PER_SECOND;
 /** From this minute on an address means the lead-in of the first session. */
 const LEAD_IN_MINUTE = 90;
 
+/** The last time that fits three bytes. */
+const LAST: Msf = { minute: 255, second: 59, frame: 74 };
+
+export interface Msf {
+  readonly minute: number;
+  readonly second: number;
+  readonly frame: number;
+}
+
 export function framesOf(minute: number, second: number, frame: number): number {
   return (minute * SECONDS_PER_MINUTE + second) * FRAMES_PER_SECOND + frame;
 }
 
 /** Block address of an absolute time: 00:02:00 is 0, 97:26:65 is -11635. */
-export function lbaOfMsf(minute: number, second: number, frame: number): number {
+export function lbaOf(minute: number, second: number, frame: number): number {
   const lba = framesOf(minute, second, frame) - LEADING_PAUSE_FRAMES;
   return minute < LEAD_IN_MINUTE ? lba : lba - ALL_FRAMES;
 }
@@ -29,12 +38,25 @@ export const toBcd = (value: number): number => (Math.floor(value / 10) << 4) | 
 export const fromBcd = (bcd: number): number => (bcd >> 4) * 10 + (bcd & 0xf);
 export const isBcd = (bcd: number): boolean => bcd >> 4 < 10 && (bcd & 0xf) < 10;
 
+/** A number of frames as a time. Those that are too many for three bytes end at 255:59:74. */
+export function timeOf(frames: number): Msf {
+  const seconds = Math.floor(frames / FRAMES_PER_SECOND);
+  const minute = Math.floor(seconds / SECONDS_PER_MINUTE);
+  if (minute > LAST.minute) return LAST;
+  return { minute, second: seconds % SECONDS_PER_MINUTE, frame: frames % FRAMES_PER_SECOND };
+}
+
+/** The absolute time of a block. */
+export function msfOf(lba: number): Msf {
+  return timeOf(absoluteFrames(lba));
+}
+
 /** Writes a number of frames as three binary bytes: minute, second, frame. */
 export function putMsf(bytes: Uint8Array, at: number, frames: number): void {
-  const seconds = Math.floor(frames / FRAMES_PER_SECOND);
-  bytes[at] = Math.floor(seconds / SECONDS_PER_MINUTE);
-  bytes[at + 1] = seconds % SECONDS_PER_MINUTE;
-  bytes[at + 2] = frames % FRAMES_PER_SECOND;
+  const { minute, second, frame } = timeOf(frames);
+  bytes[at] = minute;
+  bytes[at + 1] = second;
+  bytes[at + 2] = frame;
 }
 
 /** The same in BCD, as sector headers and sub-channel Q have it. */
