@@ -4,13 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MediaStatus } from '../../../src/daemon/media-house.ts';
+import { createBurnStore } from '../../../src/luns/disc/burn-store.ts';
 import { DaemonStorage } from '../support/daemon-storage.ts';
 import type { Guest } from '../support/guest.ts';
-import { FINISHED, isBlank, type Medium } from './case.ts';
+import { type Blank, FINISHED, isBlank, type Medium } from './case.ts';
 import { CommandLog } from './command-log.ts';
 import type { Sources } from './sources.ts';
 
 const LUN = 0;
+
+/** A fresh blank: its file is made before the drive gets it, so that the operator has nothing to say of it but its path. */
+function blankAt(path: string, kind: Blank): string {
+  createBurnStore(path, kind);
+  return path;
+}
 
 export interface Drive {
   /** QEMU options that attach a guest to it. */
@@ -47,7 +54,7 @@ export class OurDrive implements Drive {
   static async start(medium: Medium, sources: Sources): Promise<OurDrive> {
     const directory = mkdtempSync(join(tmpdir(), 'ringscsi-discs-'));
     const lun = isBlank(medium)
-      ? `${LUN}:burner,media=${medium},path=${join(directory, 'disc-1')}`
+      ? `${LUN}:burner,media=${medium},path=${blankAt(join(directory, 'disc-1'), medium)}`
       : `${LUN}:cdrom,path=${sources.path(FINISHED[medium])}`;
     try {
       const daemon = await DaemonStorage.start([], 'optical', [], false, [lun]);
@@ -79,7 +86,7 @@ export class OurDrive implements Drive {
   async renew(force: boolean): Promise<void> {
     if (isBlank(this.#medium)) {
       this.#discs += 1;
-      await this.load(this.disc, force);
+      await this.load(blankAt(this.disc, this.#medium), force);
     } else {
       await this.load(null, force);
     }

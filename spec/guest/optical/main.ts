@@ -6,7 +6,6 @@ import { bootFiles } from '../support/initramfs.ts';
 import { missingOpticalNeeds } from '../support/needs.ts';
 import { caseName, isBlank, type Medium, type OpticalCase } from './case.ts';
 import { CASES } from './cases/all.ts';
-import { hostSideMissing } from './host-side.ts';
 import { judged, limitFaults } from './known-limits.ts';
 import { count, type RowResult, rowText, tableText } from './result.ts';
 import { type Peer, Station, TRACES } from './runner.ts';
@@ -177,8 +176,6 @@ function conclude({ results }: Run, peer: Peer, startedAt: number): void {
   const place = ({ medium, tool, mode }: RowResult): number =>
     order.indexOf(`${medium} ${tool} ${mode}`);
   print(`\n${tableText([...results].sort((a, b) => place(a) - place(b)))}`);
-  const host = peer === 'ringscsi' ? hostSideMissing() : null;
-  if (host !== null) print(`\nnot compared on the host: ${host}`);
   if (count(results, 'failed') > 0 && peer === 'ringscsi') {
     print(`\ntraces of failed rows, for ringscsi trace --show: ${TRACES}`);
   }
