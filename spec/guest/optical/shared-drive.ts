@@ -225,9 +225,11 @@ const ROWS: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
     await mounts(first, 'b.iso');
   },
   'the kernel polls and tells udev': async ({ first, second, drive, sources }) => {
-    // Without a program that has the drive open.
+    // A change that no open has seen yet is not told again.
+    await mounts(second, 'a.iso');
     await ends(second, 'uevent env > /tmp/told 2>&1 &', GOOD);
     await second.sh(POLL);
+    assert.equal((await second.run('grep -q DISK_MEDIA_CHANGE=1 /tmp/told')).code, 1);
     await ends(first, 'eject $D', GOOD);
     await drive.load(sources.path('b.iso'));
     await second.shUntil('grep -q DISK_MEDIA_CHANGE=1 /tmp/told');
