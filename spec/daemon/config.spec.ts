@@ -136,7 +136,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:disk,pth=a',
-      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, key, memory, size, ro, block, physical, serial, cache, thin, protection, removable, standby',
+      'Cannot read LUN "0:disk,pth=a": unknown key "pth", did you mean "path"? Known: path, key, memory, size, ro, block, physical, serial, cache, thin, protection, removable, standby, mediaChangeStyle, ejectTimeout',
     ],
     [
       '0:disk,path=a,protection=4',

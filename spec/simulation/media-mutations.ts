@@ -89,7 +89,7 @@ export const MEDIA_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'an eject does not wait for a flush beside it',
-    file: 'sbc/start-stop.js',
+    file: 'tray.js',
     original: 'unit.whenMediumIdle(task, () => task.await(',
     planted: '((idle) => idle())(() => task.await(',
   },

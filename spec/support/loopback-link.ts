@@ -1,7 +1,9 @@
 /** Initiators of the library and a target in one process: links over the loopback, pumped by the event loop. */
 
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import type { MediumSpec, Removed } from '../../src/luns/drive.ts';
 import { Inventory } from '../../src/luns/inventory.ts';
-import type { Timers } from '../../src/scsi/contracts.ts';
+import { DONE, GONE, type Timers } from '../../src/scsi/contracts.ts';
 import { Target } from '../../src/scsi/target.ts';
 import type { Link, LinkQueue } from '../../src/transport/link.ts';
 import { Loopback, type LoopbackEnd } from '../../src/transport/loopback.ts';
@@ -128,6 +130,8 @@ export class LoopbackTarget {
   readonly target: Target;
   readonly inventory: Inventory;
   readonly #links = new Set<LoopbackLink>();
+  /** Images that are, or were last, in drives; absent: the medium in memory. */
+  readonly #images = new Map<number, string>();
   #pumping = false;
 
   constructor() {
@@ -140,7 +144,68 @@ export class LoopbackTarget {
       cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
     };
     this.target = new Target({ name: 'loopback', timers });
-    this.inventory = new Inventory({ target: this.target, parameters: null, timers });
+    this.inventory = new Inventory({
+      target: this.target,
+      parameters: null,
+      timers,
+      media: {
+        ejected: (lun) => this.#soon(lun, () => this.inventory.answerMedium(lun, DONE)),
+        wanted: (lun) => this.#soon(lun, () => this.#bringBack(lun)),
+      },
+    });
+  }
+
+  /** The operator takes the medium out of a drive. */
+  takeMedium(lun: number): Promise<void> {
+    return this.#moved((done) => this.inventory.ejectMedium(lun, false, done));
+  }
+
+  /** The operator puts an image into a drive, or (null) what was in it last. */
+  putMedium(lun: number, path: string | null): Promise<void> {
+    if (path !== null) this.#images.set(lun, path);
+    return this.#moved((done) =>
+      this.inventory.loadMedium(lun, this.#spec(lun), { force: false, asked: false }, done),
+    );
+  }
+
+  #moved(move: (done: Removed) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      move((error) => (error === null ? resolve() : reject(error)));
+      this.pump();
+    });
+  }
+
+  #spec(lun: number): MediumSpec {
+    const generation = (this.target.unit(lun)?.medium?.generation ?? 0) + 1;
+    const path = this.#images.get(lun);
+    if (path === undefined) {
+      return { backing: { kind: 'memory', bytes: 2 ** 20 }, readOnly: false, generation };
+    }
+    const fd = openSync(path, 'r+');
+    return {
+      backing: { kind: 'file', fd, bytes: fstatSync(fd).size },
+      readOnly: false,
+      generation,
+    };
+  }
+
+  #bringBack(lun: number): void {
+    if (this.target.unit(lun)?.medium?.place !== 'tray') {
+      this.inventory.answerMedium(lun, GONE);
+      return;
+    }
+    const spec = this.#spec(lun);
+    this.inventory.loadMedium(lun, spec, { force: false, asked: true }, (error) => {
+      if (error !== null && spec.backing.kind === 'file') closeSync(spec.backing.fd);
+    });
+  }
+
+  /** After what asks has left the core, and if the LUN is still there then. */
+  #soon(lun: number, answer: () => void): void {
+    queueMicrotask(() => {
+      if (this.target.unit(lun) !== undefined) answer();
+      this.pump();
+    });
   }
 
   open(name: string, queuePairs: number): LoopbackLink {

@@ -1,5 +1,5 @@
 /** Optical drives over HeldStores, and discs to put into them. */
-import { createOptical } from '../../src/luns/optical.ts';
+import { createOptical, type OpticalOptions } from '../../src/luns/optical.ts';
 import type { LogicalUnit } from '../../src/scsi/logical-unit.ts';
 import type { DiscLayout, SectorForm, SectorRun, Track } from '../../src/scsi/mmc/disc.ts';
 import { FinishedDisc } from '../../src/scsi/mmc/finished-disc.ts';
@@ -66,7 +66,11 @@ export interface OpticalBed {
 }
 
 /** A target with one drive at LUN 0 that has the disc of `layout` in it, whose sectors are kept in `bytes`. */
-export function optical(layout: DiscLayout, bytes: Uint8Array): OpticalBed {
+export function optical(
+  layout: DiscLayout,
+  bytes: Uint8Array,
+  options: Pick<OpticalOptions, 'mediaChangeStyle' | 'medium'> = {},
+): OpticalBed {
   const bed = new Testbed();
   const store = new HeldStore({ bytes: bytes.length, readOnly: true });
   store.memory.set(bytes);
@@ -79,6 +83,7 @@ export function optical(layout: DiscLayout, bytes: Uint8Array): OpticalBed {
       lun: 0,
       identity: { vendor: 'RINGSCSI', product: 'SPEC DRIVE', revision: '0001', serial: 'OD1', naa },
       disc: new FinishedDisc(layout),
+      ...options,
     },
     { store, bounce: bouncePool(2), modePages: diskModePages(), reservationStore: null },
   );

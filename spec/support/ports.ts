@@ -9,6 +9,7 @@
  *       …
  */
 import { strict as assert } from 'node:assert';
+import type { MediaStatus } from '../../src/daemon/media-house.ts';
 import {
   type ExecuteRequest,
   type Initiator,
@@ -20,6 +21,7 @@ import type { CommandResult } from '../../src/initiator/request.ts';
 import { FrontEnd, perform } from '../../src/initiator/vhost/front-end.ts';
 import { VhostInitiator } from '../../src/initiator/vhost/initiator.ts';
 import { imageBytesOf } from '../../src/luns/image-size.ts';
+import type { MediaChangeStyle } from '../../src/scsi/medium.ts';
 import type { ProtectionType } from '../../src/scsi/sbc/protection/information.ts';
 import type { ConformanceInitiator } from './conformance-initiator.ts';
 import { DaemonProcess } from './daemon-process.ts';
@@ -40,6 +42,7 @@ export interface Traits {
   /** Type of the protection information of its blocks. */
   readonly protection?: ProtectionType;
   readonly removable?: boolean;
+  readonly mediaChangeStyle?: MediaChangeStyle;
 }
 
 interface Port<I extends ConformanceInitiator> {
@@ -48,6 +51,12 @@ interface Port<I extends ConformanceInitiator> {
   removeDisk(lun: number): Promise<void>;
   resizeDisk(lun: number, bytes: number): Promise<void>;
   inject(lun: number, rules: readonly Rule[]): Promise<void>;
+  /** The operator takes the medium out of the drive of a removable disk. */
+  takeMedium(lun: number): Promise<void>;
+  /** He puts an image in, or (null) what was in it last. */
+  putMedium(lun: number, path: string | null): Promise<void>;
+  /** How many initiators prevent the removal of the medium. */
+  holders(lun: number): Promise<number>;
   /** Tasks in the task set. */
   outstanding(lun: number): Promise<number>;
   end(): Promise<void>;
@@ -64,7 +73,7 @@ class LoopbackPort implements Port<Initiator> {
     });
   }
   async addDisk(lun: number, bytes: number, traits: Traits): Promise<void> {
-    const { protection: protectionType = 0, removable = false } = traits;
+    const { protection: protectionType = 0, removable = false, mediaChangeStyle = 't10' } = traits;
     const naa = new Uint8Array(16);
     naa.set([0x60, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
     naa[14] = lun >> 8;
@@ -84,6 +93,7 @@ class LoopbackPort implements Port<Initiator> {
       savedPages: null,
       savable: false,
       removable,
+      mediaChangeStyle,
     });
   }
   removeDisk(lun: number): Promise<void> {
@@ -96,6 +106,16 @@ class LoopbackPort implements Port<Initiator> {
   async inject(lun: number, rules: readonly Rule[]): Promise<void> {
     await Promise.resolve();
     this.#target.inventory.inject(lun, rules);
+  }
+  takeMedium(lun: number): Promise<void> {
+    return this.#target.takeMedium(lun);
+  }
+  putMedium(lun: number, path: string | null): Promise<void> {
+    return this.#target.putMedium(lun, path);
+  }
+  async holders(lun: number): Promise<number> {
+    await Promise.resolve();
+    return this.#target.target.unit(lun)?.medium?.holders.length ?? 0;
   }
   async outstanding(lun: number): Promise<number> {
     await Promise.resolve();
@@ -131,6 +151,16 @@ abstract class DaemonPort {
   async inject(lun: number, rules: readonly Rule[]): Promise<void> {
     if (rules.length === 0) await this.#daemon.call('inject.clear', { lun });
     else await this.#daemon.call('inject.set', { lun, rules });
+  }
+  async takeMedium(lun: number): Promise<void> {
+    await this.#daemon.call('media.eject', { lun });
+  }
+  async putMedium(lun: number, path: string | null): Promise<void> {
+    await this.#daemon.call('media.load', { lun, ...(path === null ? {} : { path }) });
+  }
+  async holders(lun: number): Promise<number> {
+    const drives = (await this.#daemon.call('media.list')) as readonly MediaStatus[];
+    return drives.find((drive) => drive.lun === lun)?.preventedBy.length ?? 0;
   }
   async outstanding(lun: number): Promise<number> {
     const stats = (await this.#daemon.call('stats')) as Stats;
@@ -341,6 +371,21 @@ export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
 
   inject(lun: number, ...rules: readonly Rule[]): Promise<void> {
     return this.#port.inject(lun, rules);
+  }
+
+  /** The operator takes the medium out of the drive of a removable disk. */
+  takeMedium(lun: number): Promise<void> {
+    return this.#port.takeMedium(lun);
+  }
+
+  /** He puts an image in, or (null) what was in it last. */
+  putMedium(lun: number, path: string | null): Promise<void> {
+    return this.#port.putMedium(lun, path);
+  }
+
+  /** Waits until nobody prevents the removal of the medium any more. */
+  async free(lun: number): Promise<void> {
+    while ((await this.#port.holders(lun)) > 0);
   }
 
   /** Waits until `count` tasks are in the task set. */

@@ -10,7 +10,11 @@ import { type Arguments, DONE, FAILED, type Output, readAction, type Verb } from
 const HELP = `ringscsi media list               every drive: its medium, who prevents its removal, its generation
 ringscsi media load N IMAGE       put an image into the drive of LUN N, in the place of what is there
 ringscsi media load N             put the medium back that was in it last
-ringscsi media eject N            take the medium out, flushed; its image is free for others then
+ringscsi media eject N            take the medium out, flushed; its image is free for others then. Where guests
+                                  prevent that it is the button of the drive: they are asked for it (exit
+                                  code 1: it is still there), and after ejectTimeout=SECONDS of the LUN, if
+                                  it has one, it is out all the same. A disk without one is refused
+ringscsi media eject N --request  only ask for it, whether it is prevented or not
 ringscsi media lock N             prevent its removal, as PREVENT ALLOW MEDIUM REMOVAL of a guest does
 ringscsi media unlock N           end that; guests may still prevent it
 
@@ -18,6 +22,7 @@ Drives are disks attached with removable. Commands that have begun end first; th
 NOT READY, or with the next medium UNIT ATTENTION (medium may have changed), and never reach it.
 
 ${CONTROL_HELP}
+  --request        eject: ask for the medium and take nothing; disks cannot be asked
   --ro             load: the image is write protected
   --force          load, eject: also when the removal is prevented, or what was written last cannot be
                    flushed (exit code 1 then: it is lost)
@@ -45,11 +50,16 @@ function preventionText({ locked, preventedBy }: MediaStatus): string {
   return who.length === 0 ? '-' : who.join(', ');
 }
 
+function stateText({ state, ejectRequested }: MediaStatus): string {
+  if (state !== 'loaded') return `out (${state})`;
+  return ejectRequested ? 'loaded, eject requested' : 'loaded';
+}
+
 function mediaTable(drives: readonly MediaStatus[]): string {
   if (drives.length === 0) return 'no drives: no LUN is removable';
   const rows = drives.map((drive) => [
     String(drive.lun),
-    drive.state === 'loaded' ? 'loaded' : `out (${drive.state})`,
+    stateText(drive),
     drive.state === 'loaded' ? sizeText(drive.bytes) : '-',
     drive.writeProtected ? 'protected' : 'yes',
     String(drive.generation),
@@ -91,9 +101,15 @@ async function load(args: Arguments, output: Output): Promise<number> {
 
 async function eject(args: Arguments, output: Output): Promise<number> {
   const lun = parseLun('Cannot eject a medium', args.operands(1, 'N')[0]);
-  const request = { lun, force: args.flag('force') };
+  const asks = args.flag('request');
+  const request = { lun, force: args.flag('force'), ...(asks ? { request: true } : {}) };
   const call = withDaemon(args, (daemon) => daemon.call('media.eject', request));
-  return told(output, (await call) as MediaChange, `LUN ${lun} is empty`);
+  const status = (await call) as MediaChange;
+  if (status.state !== 'loaded') return told(output, status, `LUN ${lun} is empty`);
+  const holders = preventionText(status);
+  const why = holders === '-' ? '' : `removal is prevented by ${holders}; `;
+  output.result(status, `LUN ${lun}: ${why}asked to eject it`);
+  return asks ? DONE : FAILED;
 }
 
 async function lock(args: Arguments, output: Output): Promise<number> {
@@ -116,6 +132,11 @@ const RUN = { eject, list, load, lock, unlock } as const;
 
 export const verb: Verb = {
   help: HELP,
-  options: { ...CONTROL_OPTION, force: { type: 'boolean' }, ro: { type: 'boolean' } },
+  options: {
+    ...CONTROL_OPTION,
+    force: { type: 'boolean' },
+    request: { type: 'boolean' },
+    ro: { type: 'boolean' },
+  },
   run: (args, output) => RUN[readAction(args, ACTIONS)](args, output),
 };

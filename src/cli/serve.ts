@@ -22,10 +22,13 @@ Prints one line on standard output when it is ready; the log goes to standard er
   --lun SPEC       N:disk,path=FILE[,size=1G][,key=FILE][,ro][,block=512|4096][,serial=TEXT]
                      [,physical=512|4096][,cache=writeback|writethrough][,thin[=no]]
                      [,protection=1|2|3][,removable][,standby]
+                     [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    N:disk,memory=256M
                    a comma in a value is doubled; size creates the image when it is missing;
                    key: the image is encrypted, a new one gets a new key in this file;
                    protection: each block has 8 more bytes in the image, T10 protection information;
+                   mediaChangeStyle: a medium that goes is 2/3A (t10), or 6/28/00 and then 2/3A (maxfield);
+                   ejectTimeout: how long media eject waits for guests that prevent it (for ever);
                    standby: a QEMU owns the image at first, see ringscsi takeover
   --listen PORT    srp:SOCK: guests attach at this unix socket by the SRP ring (docs/srp-ring.md)
                    vhost-user:SOCK: QEMU attaches here, its guests use their own virtio-scsi driver

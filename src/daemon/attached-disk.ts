@@ -347,6 +347,9 @@ export class AttachedDisk {
       savable,
       removable: this.config.removable,
       ...(this.medium === null ? {} : { medium: this.medium }),
+      ...(this.config.mediaChangeStyle === undefined
+        ? {}
+        : { mediaChangeStyle: this.config.mediaChangeStyle }),
       standby: this.standby,
     };
   }

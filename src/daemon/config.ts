@@ -13,8 +13,9 @@ import {
 } from './iscsi-config.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
 import { readManagementAddresses } from './management-config.ts';
+import { MEDIA_KEYS, type MediaConfig, mediaObject, readMedia } from './media-config.ts';
 
-export interface DiskConfig {
+export interface DiskConfig extends MediaConfig {
   readonly lun: number;
   readonly type: 'disk';
   /** Image file or block device, absolute; null for a memory disk, and for a drive that begins without a medium. */
@@ -101,6 +102,7 @@ export const DISK_KEYS = [
   'protection',
   'removable',
   'standby',
+  ...MEDIA_KEYS,
 ] as const;
 export const CONFIG_KEYS = [
   '$schema',
@@ -299,6 +301,7 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
   const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
   checkKeys(action, raw, DISK_KEYS);
   const { ro, serial, cache, thin, removable, standby } = raw;
+  const isRemovable = removable === undefined ? false : parseFlag(action, 'removable', removable);
   const disk: DiskConfig = {
     lun,
     type,
@@ -308,7 +311,8 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
     serial: serial === undefined ? null : parseSerial(action, serial),
     cache: cache === undefined ? 'writeback' : parseWord(action, 'cache mode', cache, CACHE_MODES),
     thin: thin === undefined ? null : parseFlag(action, 'thin', thin),
-    removable: removable === undefined ? false : parseFlag(action, 'removable', removable),
+    removable: isRemovable,
+    ...readMedia(action, raw, isRemovable),
     standby: standby === undefined ? false : parseFlag(action, 'standby', standby),
   };
   checkTogether(action, disk);
@@ -334,7 +338,7 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
   if (disk.protectionType !== 0) raw['protection'] = disk.protectionType;
   if (disk.removable) raw['removable'] = true;
   if (disk.standby) raw['standby'] = true;
-  return raw;
+  return Object.assign(raw, mediaObject(disk));
 }
 
 /** Cuts at single commas; a doubled one stands for itself (as in QEMU's options). */

@@ -21,6 +21,8 @@ export interface MediaStatus {
   readonly locked: boolean;
   /** Names of the initiators that do. */
   readonly preventedBy: readonly string[];
+  /** Who prevents its removal was asked for it, and has not let it go yet. */
+  readonly ejectRequested: boolean;
   /** Grows with each medium that comes into the drive. */
   readonly generation: number;
 }
@@ -37,6 +39,14 @@ export interface LoadRequest {
   /** Null: as the drive is configured, or as the last medium was. */
   readonly readOnly: boolean | null;
   readonly force: boolean;
+}
+
+export interface EjectRequest {
+  readonly lun: number;
+  /** At once, whoever prevents it. */
+  readonly force: boolean;
+  /** Asks for it and takes nothing. */
+  readonly request: boolean;
 }
 
 export interface MediaHouseOptions {
@@ -83,22 +93,80 @@ export class MediaHouse {
   /** Puts a medium into a drive, in the place of the one that is there. Throws LunError, DiskFileError, ReactorRefusedError. */
   load({ lun, path, readOnly, force }: LoadRequest): Promise<MediaChange> {
     return this.#changing(lun, 'load a medium into', async ({ disk, medium }) => {
+      const same = path === null || path === medium.path;
+      const protectedSo = path === null || readOnly === null || readOnly === medium.readOnly;
       // It is in.
-      if (path === null && medium.place === 'drive') return true;
+      if (same && protectedSo && medium.place === 'drive') return true;
       const hand = disk.pickUp(path, readOnly, this.#options.disks.values());
       return await this.#put(disk, hand, { force, asked: false });
     });
   }
 
-  /** Takes the medium out of a drive or its tray. Throws LunError, ReactorRefusedError. */
-  eject(lun: number, force: boolean): Promise<MediaChange> {
+  /**
+   * Presses the button of a drive: takes the medium out, of the drive or its tray; but where initiators prevent that they are asked
+   * for it, and it is taken after `ejectTimeout`, if the LUN has one. Throws LunError, ReactorRefusedError.
+   */
+  eject({ lun, force, request }: EjectRequest): Promise<MediaChange> {
     return this.#changing(lun, 'eject the medium of', async ({ disk }) => {
-      const outcome = await this.#options.ask({ kind: 'ejectMedium', lun, force });
-      disk.giveOut('away');
-      this.#options.save();
-      this.#options.log.write('info', `LUN ${lun}: the medium is out`);
-      return isFlushed(outcome);
+      if (!request) {
+        try {
+          return await this.#takeOut(disk, force);
+        } catch (error) {
+          if (!isPrevented(error) || disk.medium?.locked === true) throw error;
+          await this.#request(disk, error);
+          return true;
+        }
+      }
+      await this.#options.ask({ kind: 'requestMedium', lun, silently: false });
+      this.#options.log.write('info', `LUN ${lun}: its initiators are asked for the medium`);
+      return true;
     });
+  }
+
+  /** Resolves with whether the medium is flushed. */
+  async #takeOut(disk: AttachedDisk, force: boolean): Promise<boolean> {
+    const { lun } = disk.config;
+    const outcome = await this.#options.ask({ kind: 'ejectMedium', lun, force });
+    disk.giveOut('away');
+    this.#options.save();
+    this.#options.log.write('info', `LUN ${lun}: the medium is out`);
+    return isFlushed(outcome);
+  }
+
+  /** Asks for a medium whose removal is prevented (`prevented` says by whom), and takes it when its time is over. */
+  async #request(disk: AttachedDisk, prevented: Error): Promise<void> {
+    const { lun, ejectTimeout } = disk.config;
+    try {
+      const silently = ejectTimeout !== undefined;
+      await this.#options.ask({ kind: 'requestMedium', lun, silently });
+    } catch (error) {
+      // Nobody can be asked: the reason stays that it is prevented.
+      throw isError(error, 'ERR_MEDIUM_UNASKED') ? prevented : error;
+    }
+    this.#options.log.write('info', `LUN ${lun}: those who hold the medium are asked for it`);
+    if (ejectTimeout === undefined) return;
+    const generation = disk.medium?.generation;
+    const timer = setTimeout(() => {
+      void this.#expire(disk, generation);
+    }, ejectTimeout * 1000);
+    timer.unref();
+  }
+
+  /** Who was asked for a medium has not let it go in time. */
+  async #expire(disk: AttachedDisk, generation: number | undefined): Promise<void> {
+    const { lun } = disk.config;
+    const { medium } = disk;
+    const isThere = medium?.place === 'drive' && medium.generation === generation;
+    if (this.#options.disks.get(lun) !== disk || !isThere || medium.locked) return;
+    try {
+      await this.#changing(lun, 'eject the medium of', async () => {
+        const still = disk.medium?.place === 'drive' && disk.medium.generation === generation;
+        return still ? await this.#takeOut(disk, true) : true;
+      });
+      this.#options.log.write('warn', `LUN ${lun}: it was taken from those who held it`);
+    } catch (error) {
+      this.#options.log.write('error', `LUN ${lun}: ${messageOf(error)}`);
+    }
   }
 
   /** Prevents the removal of the medium of a drive, or ends that. Throws LunError, ReactorRefusedError. */
@@ -223,6 +291,14 @@ export class MediaHouse {
   }
 }
 
+function isError(error: unknown, code: string): error is Error {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+function isPrevented(error: unknown): error is Error {
+  return isError(error, 'ERR_MEDIUM_PREVENTED');
+}
+
 function isFlushed(outcome: unknown): boolean {
   return (
     typeof outcome === 'object' &&
@@ -233,7 +309,7 @@ function isFlushed(outcome: unknown): boolean {
 }
 
 function statusOf(disk: AttachedDisk, medium: SavedMedium, drive: DriveStatus): MediaStatus {
-  const { place, locked, preventedBy, generation } = drive;
+  const { place, locked, preventedBy, ejectRequested, generation } = drive;
   const { bytes, blockBytes } = disk.status();
   return {
     lun: drive.lun,
@@ -245,6 +321,7 @@ function statusOf(disk: AttachedDisk, medium: SavedMedium, drive: DriveStatus): 
     writeProtected: place === 'drive' && disk.readOnly,
     locked,
     preventedBy,
+    ejectRequested,
     generation,
   };
 }

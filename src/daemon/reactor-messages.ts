@@ -30,6 +30,7 @@ export type ReactorRequest =
     }
   /** Answered when nothing touches the medium any more and its descriptors are closed. */
   | { readonly kind: 'ejectMedium'; readonly lun: number; readonly force: boolean }
+  | { readonly kind: 'requestMedium'; readonly lun: number; readonly silently: boolean }
   | { readonly kind: 'lockMedium'; readonly lun: number; readonly locked: boolean }
   /** What a START STOP UNIT waits for is done; or there is nothing in the tray; or it cannot be done. */
   | {

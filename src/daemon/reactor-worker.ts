@@ -263,6 +263,9 @@ class ReactorWorker {
         // Linux looks at the disk again when it hears this, and it may have grown.
         this.#guests.capacityChanged(request.lun);
         return;
+      case 'requestMedium':
+        this.#inventory.requestMedium(request.lun, request.silently);
+        return;
       case 'lockMedium':
         this.#inventory.lockMedium(request.lun, request.locked);
         return;

@@ -131,9 +131,13 @@ function loadMedium(daemon: Daemon, args: Args): unknown {
 
 function ejectMedium(daemon: Daemon, args: Args): unknown {
   const action = 'Cannot eject a medium';
-  const { lun, force } = only(action, args, 'lun', 'force');
+  const { lun, force, request } = only(action, args, 'lun', 'force', 'request');
   const forced = force == null ? false : parseFlag(action, 'force', force);
-  return daemon.media.eject(parseLun(action, lun), forced);
+  const asks = request == null ? false : parseFlag(action, 'request', request);
+  if (forced && asks) {
+    throw new ConfigError(`${action}: force takes the medium, request only asks for it`);
+  }
+  return daemon.media.eject({ lun: parseLun(action, lun), force: forced, request: asks });
 }
 
 function setRules(daemon: Daemon, args: Args): unknown {

@@ -15,6 +15,7 @@ import {
 import { CommandPool } from './command-pool.ts';
 import { RequestError, ScsiTimeoutError, TaskAbortedError } from './errors.ts';
 import { ManagementQueue } from './management-queue.ts';
+import { type MediaRequestEntry, MediaRequestQueue } from './media-request-queue.ts';
 import {
   ABORTING,
   type CommandResult,
@@ -60,6 +61,7 @@ export class Connection {
   readonly #arena: Arena;
   readonly #pool = new CommandPool((command, request) => this.#ended(command, request));
   readonly #management: ManagementQueue;
+  readonly #mediaRequests = new MediaRequestQueue(() => this.#ports[0]);
   /** Not yet sent, in order. Sent from the front only, so that task attributes keep their meaning. */
   #queue: Request[] = [];
   readonly #sent = new Set<Request>();
@@ -162,6 +164,12 @@ export class Connection {
     this.#batch();
   }
 
+  /** Queues a media request. */
+  mediaRequest(entry: MediaRequestEntry): void {
+    this.#mediaRequests.add(entry);
+    this.#batch();
+  }
+
   /** Logs out and gives everything back. Nothing may be outstanding that anybody waits for. */
   close(): Promise<void> {
     if (this.#over) return this.#closing ?? Promise.resolve();
@@ -176,6 +184,7 @@ export class Connection {
     this.#over = true;
     for (const port of this.#ports) port.lose(why);
     this.#management.fail();
+    this.#mediaRequests.fail();
     if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer);
     const unsent = this.#queue;
     this.#queue = [];
@@ -262,6 +271,7 @@ export class Connection {
 
   #dispatch(): void {
     this.#management.dispatch();
+    this.#mediaRequests.dispatch();
     let taken = 0;
     while (taken < this.#queue.length && this.#send(this.#queue[taken] as Request)) taken += 1;
     if (taken > 0) this.#queue.splice(0, taken);

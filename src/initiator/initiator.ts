@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { decodeLun, MAX_LUN, NO_LUN, REPORT_LUNS_WLUN } from '../scsi/lun.ts';
+import type { MediaReply, MediaRequest } from '../scsi/media-request.ts';
 import {
   ABORT_TASK,
   ABORT_TASK_SET,
@@ -298,6 +299,22 @@ export class Initiator extends EventEmitter<InitiatorEvents> {
     const name = 'QUERY ASYNCHRONOUS EVENT';
     const found = await this.#manage(name, QUERY_ASYNCHRONOUS_EVENT, lun, timeoutMs, null);
     return found === null ? null : pendingEvent(found);
+  }
+
+  /**
+   * A media request (docs/srp-ring.md, MEDIA_REQUEST): for guests without a SCSI driver of drives. An eject goes on after its answer; `query`
+   * says when it has ended. Rejects with RequestError when the target has none.
+   */
+  mediaRequest(lun: number, request: MediaRequest): Promise<MediaReply> {
+    return new Promise((resolve, reject) => {
+      const done = (reply: MediaReply | null): void => {
+        if (reply !== null) resolve(reply);
+        else
+          reject(new RequestError(`Cannot ${request} the medium of LUN ${lun}: no media requests`));
+      };
+      if (this.#connection === null) done(null);
+      else this.#connection.mediaRequest({ lun, request, done });
+    });
   }
 
   /** What the target told about itself at login, or null when it would not. */

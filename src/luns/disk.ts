@@ -12,7 +12,7 @@ import {
 } from '../scsi/contracts.ts';
 import { decodeLogs, type KeptLogs } from '../scsi/log/unit-logs.ts';
 import { LogicalUnit } from '../scsi/logical-unit.ts';
-import type { MediumState } from '../scsi/medium.ts';
+import type { MediaChangeStyle, MediumState } from '../scsi/medium.ts';
 import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
 import { decodeReservations, type ReservationState } from '../scsi/reservations.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
@@ -79,6 +79,8 @@ export interface DiskOptions {
   readonly removable?: boolean;
   /** How its drive is found; absent: with its first medium in it. Only with `removable`. */
   readonly medium?: MediumState;
+  /** How nexuses learn that a medium has gone; absent: `t10`. Only with `removable`. */
+  readonly mediaChangeStyle?: MediaChangeStyle;
   /** It begins in standby: somebody else owns the image for now. */
   readonly standby?: boolean;
 }
@@ -220,6 +222,9 @@ export function createDisk(target: Target, options: DiskOptions, parts: DiskPart
     removable,
     mediumChanger: parts.mediumChanger ?? null,
     ...(options.medium === undefined ? {} : { medium: options.medium }),
+    ...(options.mediaChangeStyle === undefined
+      ? {}
+      : { mediaChangeStyle: options.mediaChangeStyle }),
     operationStore: operations,
     informationStore: information,
     identity: diskIdentity(options.serial, options.naa),

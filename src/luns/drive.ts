@@ -37,6 +37,8 @@ export interface DriveStatus {
   readonly locked: boolean;
   /** Names of the initiators that do. */
   readonly preventedBy: readonly string[];
+  /** The operator has asked for the medium, which has not left since. */
+  readonly ejectRequested: boolean;
 }
 
 /** Who has the files of media and their locks. It is asked, and answers when it can: `Drive.insert`, `Drive.answer`. */
@@ -92,9 +94,9 @@ export class Drive implements MediumChanger {
   }
 
   status(unit: LogicalUnit): DriveStatus {
-    const { place, generation, locked, holders } = mediumOf(unit);
+    const { place, generation, locked, holders, requested: ejectRequested } = mediumOf(unit);
     const preventedBy = holders.map(({ name, port }) => name || port);
-    return { lun: unit.lun, place, generation, locked, preventedBy };
+    return { lun: unit.lun, place, generation, locked, preventedBy, ejectRequested };
   }
 
   ejected(task: Task, unit: LogicalUnit): StoreReply {
@@ -185,6 +187,26 @@ export class Drive implements MediumChanger {
     this.#takeOut(unit, force, action, done);
   }
 
+  /**
+   * The operator asks for the medium: the initiators of an optical drive have an event, as when somebody presses the button of a drive that
+   * is locked. `silently`: those of a disk, which have no events, are not told. Throws InventoryError.
+   */
+  request(unit: LogicalUnit, silently: boolean): void {
+    const medium = mediumOf(unit);
+    const action = `Cannot ask for the medium of LUN ${unit.lun}`;
+    if (medium.place !== 'drive') {
+      throw new InventoryError('ERR_MEDIUM_MISSING', `${action}: there is none in the drive`);
+    }
+    if (unit.optical === null && !silently) {
+      throw new InventoryError(
+        'ERR_MEDIUM_UNASKED',
+        `${action}: a disk has no events, its initiators cannot be asked`,
+      );
+    }
+    medium.requested = true;
+    unit.optical?.events.ejectRequested();
+  }
+
   /** Calls `empty` when the medium that is out is not used any more: an eject waits for what has begun beside it. */
   #whenEmpty(unit: LogicalUnit, empty: () => void): void {
     if (mediumOf(unit).place === 'tray' && this.#disk.backing.kind !== 'none') {
@@ -235,6 +257,9 @@ export class Drive implements MediumChanger {
         `${action}: a SANITIZE or FORMAT UNIT is under way or has failed, it must have worked first`,
       );
     }
+    if (mediumOf(unit).leaving) {
+      throw new InventoryError('ERR_LUN_BUSY', `${action}: a guest is ejecting it`);
+    }
     if (!force && mediumOf(unit).prevented) throw this.#prevented(unit, action);
   }
 
@@ -250,7 +275,7 @@ export class Drive implements MediumChanger {
   #takeOut(unit: LogicalUnit, force: boolean, action: string, done: Removed): void {
     const { timers, store } = this.#given;
     const medium = mediumOf(unit);
-    medium.leave();
+    medium.leave(unit);
     const patience = timers.after(GRACE_MS, () => unit.taskSet.abortWork());
     const stay = (error: InventoryError, flushed: boolean): void => {
       medium.stay(unit);
@@ -274,6 +299,8 @@ export class Drive implements MediumChanger {
         }
         unit.cachedWrites.stable(unit.cachedWrites.count);
         this.#empty();
+        // Who held an optical disc fast held this one; a persistent prevention is about the drive.
+        if (unit.optical !== null) medium.overrule();
         medium.take();
         done(null, reply === DONE);
       });

@@ -20,6 +20,8 @@ export type InventoryErrorCode =
   | 'ERR_MEDIUM_MISSING'
   /** Somebody prevents the removal of the medium. */
   | 'ERR_MEDIUM_PREVENTED'
+  /** Initiators of a disk have no way to be asked for its medium. */
+  | 'ERR_MEDIUM_UNASKED'
   /** What was written last did not reach the medium. */
   | 'ERR_FLUSH';
 

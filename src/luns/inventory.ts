@@ -300,6 +300,12 @@ export class Inventory {
     drive.take(unit, force, done);
   }
 
+  /** The operator asks for the medium of a drive (`Drive.request`). Throws InventoryError. */
+  requestMedium(lun: number, silently: boolean): void {
+    const { unit, drive } = this.#findDrive(lun, 'ask for the medium of');
+    drive.request(unit, silently);
+  }
+
   /** The operator prevents the removal of the medium of a drive, or does no longer. Throws InventoryError. */
   lockMedium(lun: number, locked: boolean): void {
     const { unit } = this.#findDrive(lun, locked ? 'lock the medium of' : 'unlock the medium of');

@@ -2,7 +2,7 @@
 
 import type { BlockStore, MediumChanger, ReservationStore } from '../scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../scsi/logical-unit.ts';
-import type { MediumState } from '../scsi/medium.ts';
+import type { MediaChangeStyle, MediumState } from '../scsi/medium.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
 import { BLOCK_BYTES, OpticalDrive } from '../scsi/mmc/optical-drive.ts';
 import { readDrive } from '../scsi/mmc/optical-type.ts';
@@ -18,6 +18,8 @@ export interface OpticalOptions {
   readonly disc: Disc | null;
   /** How the drive is found; absent: with its first medium in it. */
   readonly medium?: MediumState;
+  /** How nexuses learn that a medium has gone; absent: `t10`. */
+  readonly mediaChangeStyle?: MediaChangeStyle;
 }
 
 export interface OpticalParts {
@@ -55,5 +57,8 @@ export function createOptical(
     removable: true,
     mediumChanger: parts.mediumChanger ?? null,
     ...(options.medium === undefined ? {} : { medium: options.medium }),
+    ...(options.mediaChangeStyle === undefined
+      ? {}
+      : { mediaChangeStyle: options.mediaChangeStyle }),
   });
 }

@@ -16,7 +16,8 @@ import { InformationalExceptions } from './informational-exceptions.ts';
 import { SelfTest } from './log/self-test.ts';
 import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
 import { UnitLogs } from './log/unit-logs.ts';
-import { Medium, type MediumState } from './medium.ts';
+import { MediaRequests } from './media-request.ts';
+import { type MediaChangeStyle, Medium, type MediumState } from './medium.ts';
 import type { OpticalDrive } from './mmc/optical-drive.ts';
 import type { ModePages } from './mode-page.ts';
 import { PowerCondition } from './power-condition.ts';
@@ -71,6 +72,8 @@ export interface LogicalUnitOptions {
   readonly medium?: MediumState;
   /** Who brings other media; null or absent: there is one, and it stays there. */
   readonly mediumChanger?: MediumChanger | null;
+  /** Absent: `t10`. */
+  readonly mediaChangeStyle?: MediaChangeStyle;
 }
 
 /** Sums live in one typed array: a plain number that outgrows 31 bits costs a deoptimization of whatever counts. */
@@ -145,6 +148,8 @@ export class LogicalUnit {
   readonly modePages: ModePages | null;
   /** What can be taken out of it; null: the medium is fixed. */
   readonly medium: Medium | null;
+  /** What guests without a SCSI driver of drives ask for. */
+  readonly mediaRequests: MediaRequests = new MediaRequests(this);
   readonly attention = new UnitAttention();
   readonly cachedWrites = new CachedWrites();
   readonly taskSet: TaskSet;
@@ -220,13 +225,18 @@ export class LogicalUnit {
     this.modePages = options.modePages ?? null;
     this.medium =
       options.removable === true
-        ? new Medium(options.mediumChanger ?? null, options.medium ?? FIRST_MEDIUM)
+        ? new Medium(
+            options.mediumChanger ?? null,
+            options.medium ?? FIRST_MEDIUM,
+            options.mediaChangeStyle,
+          )
         : null;
     this.operationStore = options.operationStore ?? null;
     this.informationStore = options.informationStore ?? null;
     this.logStore = options.logStore ?? null;
     this.reservationStore = options.reservationStore ?? null;
     this.modePages?.attach(this);
+    this.optical?.attach(this);
   }
 
   /** Posts a unit attention for every known nexus except one (the causer), or for all. */

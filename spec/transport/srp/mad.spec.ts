@@ -112,6 +112,74 @@ describe('virtual SCSI management datagrams', () => {
   });
 });
 
+describe('MEDIA_REQUEST (an extension of the binding)', () => {
+  const MEDIA_REQUEST = 0x52530001;
+  const AT = 0x10000;
+
+  function loggedIn(
+    use: (ask: (payload: string, length?: number) => string, guest: RawGuest) => void,
+    options: Parameters<typeof disk>[0] = { removable: true },
+  ): void {
+    const guest = new RawGuest(disk(options), { name: 'guest' });
+    guest.channel.initialize();
+    guest.channel.ask(vector('V01'));
+    use((payload, length = 24) => {
+      guest.put(AT, bytes(payload));
+      const answer = status(guest.channel, MEDIA_REQUEST, length, AT);
+      return answer === '0000' ? hex(guest.at(AT, 24)) : answer;
+    }, guest);
+    guest.close();
+  }
+  const request = (code: number, lun = '0000000000000000', version = '0001'): string =>
+    `${version}0${code}ff ff 000000 ${lun} ffffffff ffffffff`;
+  /** RESULT, FLAGS and the generation. */
+  const answered = (code: number, result: number, flags: string, generation = 1): string =>
+    `00010${code}0${result}${flags}000000${'00'.repeat(8)}00000000${word(generation)}`;
+
+  it('query, lock, unlock', () => {
+    loggedIn((ask) => {
+      assert.equal(ask(request(0)), answered(0, 0, '01'));
+      assert.equal(ask(request(1)), answered(1, 0, '05'));
+      assert.equal(ask(request(2)), answered(2, 0, '01'));
+    });
+  });
+
+  it('eject: the tray is open, and the same again is done', () => {
+    loggedIn((ask) => {
+      assert.equal(ask(request(3)), answered(3, 0, '02'));
+      assert.equal(ask(request(3)), answered(3, 0, '02'));
+      assert.equal(ask(request(1)), answered(1, 3, '02'), 'absent');
+    });
+  });
+
+  it('a fixed medium is unsupported, and a LUN that is not there', () => {
+    loggedIn((ask) => assert.equal(ask(request(3)), answered(3, 2, '00', 0)), {});
+    loggedIn((ask) => {
+      const lun = '0007000000000000';
+      assert.equal(ask(request(0, lun)), `0001000200000000${lun}0000000000000000`);
+    });
+  });
+
+  it('a later version is answered in this one', () => {
+    loggedIn((ask) => assert.equal(ask(request(0, undefined, '0002')), answered(0, 0, '01')));
+  });
+
+  it('unknown requests, version 0 and short buffers are 00F7h', () => {
+    loggedIn((ask) => {
+      assert.equal(ask(request(4)), '00f7');
+      assert.equal(ask(request(0, undefined, '0000')), '00f7');
+      assert.equal(ask(request(0), 23), '00f7');
+    });
+  });
+
+  it('nobody asks before the login', () => {
+    initialized((channel, guest) => {
+      guest.put(AT, bytes(request(0)));
+      assert.equal(status(channel, MEDIA_REQUEST, 24, AT), '00f7');
+    });
+  });
+});
+
 describe('log limiter', () => {
   it('passes 8 lines a second and says how many it dropped', () => {
     const lines: string[] = [];

@@ -1,10 +1,13 @@
 /** The drive of an optical logical unit: the disc that is in it, and where the sectors of that are read from. */
 import { assert } from '../../assert.ts';
 import type { BlockStore } from '../contracts.ts';
+import type { LogicalUnit } from '../logical-unit.ts';
+import type { Medium } from '../medium.ts';
 import { unitOf } from '../parameter-data.ts';
 import type { BouncePool } from '../sbc/bounce.ts';
 import type { Task } from '../task.ts';
 import type { Disc } from './disc.ts';
+import { MediaEvents } from './media/media-events.ts';
 import { NO_PROFILE } from './profile.ts';
 
 /** Bytes of a logical block of every optical disc, as READ and WRITE count them. */
@@ -21,7 +24,10 @@ export interface OpticalDriveOptions {
 export class OpticalDrive {
   readonly store: BlockStore;
   readonly bounce: BouncePool;
+  /** What GET EVENT STATUS NOTIFICATION tells. */
+  readonly events = new MediaEvents();
   #disc: Disc | null;
+  #medium: Medium | null = null;
 
   constructor(options: OpticalDriveOptions) {
     this.store = options.store;
@@ -34,9 +40,16 @@ export class OpticalDrive {
     return this.#disc;
   }
 
-  /** Current profile (MMC-6 6.6). */
+  /** Current profile (MMC-6 6.6): that of the disc, unless it lies in the tray outside. */
   get profile(): number {
+    if (this.#medium !== null && this.#medium.place !== 'drive') return NO_PROFILE;
     return this.#disc?.profile ?? NO_PROFILE;
+  }
+
+  /** It is the drive of this unit, from the beginning on. */
+  attach(unit: LogicalUnit): void {
+    this.#medium = unit.medium;
+    this.events.attach(unit);
   }
 
   /** Another disc is in the drive, or (null) none. */

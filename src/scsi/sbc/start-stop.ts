@@ -1,10 +1,8 @@
 /** START STOP UNIT: start, stop, power conditions, and where the medium can be removed eject and load (SBC-3 5.25, SPC-4 5.11). */
 import { bits, field } from '../cdb.ts';
 import { command, WRITES_UNIT } from '../command-table.ts';
-import { DONE, GONE, type StoreReply } from '../contracts.ts';
-import { ABORTED_OTHERWISE } from '../log/self-test-results.ts';
+import { DONE, type StoreReply } from '../contracts.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
-import type { Medium } from '../medium.ts';
 import { refuse, unitOf } from '../parameter-data.ts';
 import {
   type Condition,
@@ -15,12 +13,9 @@ import {
   STANDBY_Y,
   STANDBY_Z,
 } from '../power-condition.ts';
-import {
-  MEDIA_LOAD_OR_EJECT_FAILED,
-  MEDIUM_NOT_PRESENT,
-  MEDIUM_REMOVAL_PREVENTED,
-} from '../sense-codes.ts';
+import { MEDIUM_REMOVAL_PREVENTED } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
+import { moveIn, moveOut, quietens } from '../tray.ts';
 import { blockDeviceOf, refuseField } from './access.ts';
 import { checkFlushFault } from './store-fault.ts';
 
@@ -150,12 +145,6 @@ function settleCondition({ block, power }: LogicalUnit, cdb: Uint8Array): void {
   }
 }
 
-/** Nothing is tested that was stopped or is gone (SPC-4 5.13.4.2). A good time to keep what was logged. */
-function quietens({ selfTest, logs }: LogicalUnit): void {
-  selfTest.abort(ABORTED_OTHERWISE);
-  logs.saveImplicitly();
-}
-
 function settle(task: Task, condition: number): void {
   const block = blockDeviceOf(task);
   const unit = unitOf(task);
@@ -168,46 +157,9 @@ function settle(task: Task, condition: number): void {
     block.stopped = !starts;
     if (starts) unit.power.reset();
   } else if (field(task.cdb, LOEJ) === 1) {
-    if (starts) load(task, unit, unit.medium);
-    else eject(task, unit, unit.medium);
+    if (starts) moveIn(task, unit.medium);
+    else moveOut(task, unit.medium);
     return;
   }
-  unit.finish(task);
-}
-
-/** The tray goes out. What has begun beside it (a flush) still uses the store; then that is given back. */
-function eject(task: Task, unit: LogicalUnit, medium: Medium): void {
-  if (!medium.loaded) {
-    unit.finish(task);
-    return;
-  }
-  medium.eject();
-  unit.target.rodTokens.revoke(unit);
-  quietens(unit);
-  unit.cachedWrites.stable(unit.cachedWrites.count);
-  unit.whenMediumIdle(task, () => task.await(medium.changer?.ejected(task, unit) ?? DONE, ejected));
-}
-
-function ejected(task: Task, reply: StoreReply): void {
-  if (reply !== DONE) task.check(MEDIA_LOAD_OR_EJECT_FAILED);
-  unitOf(task).finish(task);
-}
-
-/** The tray goes in, with what lies in it. */
-function load(task: Task, unit: LogicalUnit, medium: Medium): void {
-  if (medium.loaded) {
-    unit.finish(task);
-  } else if (medium.changer !== null) {
-    task.await(medium.changer.load(task, unit), loaded);
-  } else {
-    medium.insert(unit, medium.generation + 1, task.nexus);
-    unit.finish(task);
-  }
-}
-
-function loaded(task: Task, reply: StoreReply): void {
-  const unit = unitOf(task);
-  if (reply === GONE) task.check(unit.medium?.absence || MEDIUM_NOT_PRESENT);
-  else if (reply !== DONE) task.check(MEDIA_LOAD_OR_EJECT_FAILED);
   unit.finish(task);
 }

@@ -107,6 +107,8 @@ export class InitiatorLogin {
   immediateOffset = 0;
   /** MULTI-CHANNEL RESULT of the LOGIN_RSP. */
   multiChannelResult = 0;
+  /** Told of the answer to the datagram that is under way after the login. */
+  #answered: ((status: number, payload: Buffer) => void) | null = null;
   readonly #port: SrpInitiatorPort;
   readonly #region: MemoryRegion;
   readonly #shared: Buffer;
@@ -152,7 +154,28 @@ export class InitiatorLogin {
       this.capabilities = status === MAD_SUCCESS;
       this.#park();
       this.#logIn();
+    } else if (this.#state === OPEN && this.#answered !== null) {
+      const answered = this.#answered;
+      this.#answered = null;
+      answered(status, this.#shared.subarray(at + PAYLOAD_AT, at + this.#port.slotBytes));
     }
+  }
+
+  /**
+   * Sends a datagram about `payload`, which fits a slot; `answered` gets its status and the payload as the target has left it, valid during the
+   * call. False when none can be sent now: one is under way, or nobody is logged in.
+   */
+  datagram(
+    type: number,
+    payload: Uint8Array,
+    answered: (status: number, payload: Buffer) => void,
+  ): boolean {
+    if (this.#state !== OPEN || this.#answered !== null) return false;
+    const slot = this.#port.controlSlot;
+    this.#answered = answered;
+    this.#shared.set(payload, this.#port.offsetOf(slot) + PAYLOAD_AT);
+    this.#buffered(slot, type, payload.length, BUFFER_MAD.size);
+    return true;
   }
 
   /** An SRP IU came for one of the control slots: an answer to the login, or a request of the target in a parked buffer. */

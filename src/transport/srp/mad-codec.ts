@@ -1,6 +1,7 @@
 /** Management datagrams (MADs) of virtual SCSI: header, payload records and codes (LoPAR, virtual SCSI appendix). */
 import { Buffer } from 'node:buffer';
 import { record } from '../../record.ts';
+import type { MediaReply } from '../../scsi/media-request.ts';
 
 /** MAD types. */
 export const MAD_EMPTY_IU = 0x01;
@@ -9,6 +10,8 @@ export const MAD_ADAPTER_INFO = 0x03;
 export const MAD_HOST_CONFIG = 0x04;
 export const MAD_CAPABILITIES = 0x05;
 export const MAD_ENABLE_FAST_FAIL = 0x08;
+/** An extension of this binding (docs/srp-ring.md), no LoPAR type: "RS", 1. */
+export const MAD_MEDIA_REQUEST = 0x52530001;
 
 /** MAD status, 16 bits. */
 export const MAD_SUCCESS = 0x0000;
@@ -96,6 +99,72 @@ export const ERROR_LOG = record(104, {
 });
 /** Flags of ERROR_LOG: what follows the structure is text. */
 export const ERROR_LOG_ASCII = 2;
+
+/** Payload of MEDIA_REQUEST; the target writes what follows `request`, and the version it has answered in. */
+export const MEDIA_REQUEST = record(24, {
+  version: 'u16',
+  request: 'u8',
+  result: 'u8',
+  flags: 'u8',
+  reserved: ['pad', 3],
+  lun: ['bytes', 8],
+  generationHigh: 'u32',
+  generationLow: 'u32',
+});
+export const MEDIA_REQUEST_VERSION = 1;
+/** REQUEST and RESULT, by their numbers. */
+export const MEDIA_REQUESTS = ['query', 'lock', 'unlock', 'eject'] as const;
+export const MEDIA_RESULTS = [
+  'done',
+  'pending',
+  'unsupported',
+  'absent',
+  'failed',
+  'prevented',
+] as const;
+/** FLAGS. */
+export const MEDIA_LOADED = 0x01;
+export const MEDIA_OPEN = 0x02;
+export const MEDIA_LOCKED = 0x04;
+export const MEDIA_HELD = 0x08;
+export const MEDIA_REQUESTED = 0x10;
+
+const TWO_32 = 2 ** 32;
+
+/** Writes the answer into a MEDIA_REQUEST. */
+export function writeMediaReply(payload: Buffer, reply: MediaReply): void {
+  const flags =
+    (reply.loaded ? MEDIA_LOADED : 0) |
+    (reply.open ? MEDIA_OPEN : 0) |
+    (reply.locked ? MEDIA_LOCKED : 0) |
+    (reply.held ? MEDIA_HELD : 0) |
+    (reply.requested ? MEDIA_REQUESTED : 0);
+  MEDIA_REQUEST.layout.encode(
+    {
+      ...MEDIA_REQUEST.layout.decode(payload),
+      version: MEDIA_REQUEST_VERSION,
+      result: MEDIA_RESULTS.indexOf(reply.result),
+      flags,
+      generationHigh: Math.floor(reply.generation / TWO_32),
+      generationLow: reply.generation % TWO_32,
+    },
+    payload,
+  );
+}
+
+/** What the target has written into a MEDIA_REQUEST. A result that is not known means that nothing was done. */
+export function readMediaReply(payload: Buffer): MediaReply {
+  const { result, flags, generationHigh, generationLow } = MEDIA_REQUEST.layout.decode(payload);
+  return {
+    result: MEDIA_RESULTS[result] ?? 'failed',
+    loaded: (flags & MEDIA_LOADED) !== 0,
+    open: (flags & MEDIA_OPEN) !== 0,
+    locked: (flags & MEDIA_LOCKED) !== 0,
+    held: (flags & MEDIA_HELD) !== 0,
+    requested: (flags & MEDIA_REQUESTED) !== 0,
+    generation: generationHigh * TWO_32 + generationLow,
+  };
+}
 
 /** Text of a NUL-padded field, what cannot be printed replaced by dots. */
 export function fieldText(bytes: Uint8Array): string {

@@ -1,5 +1,8 @@
-/** Serves the management datagrams of one channel: who is there, capabilities, fast fail, parked buffers, error logs (LoPAR). */
+/** Serves the management datagrams of one channel: who is there, capabilities, fast fail, parked buffers, error logs (LoPAR), media requests. */
 import { Buffer } from 'node:buffer';
+import { decodeLun } from '../../scsi/lun.ts';
+import { FIXED } from '../../scsi/media-request.ts';
+import type { Nexus } from '../../scsi/nexus.ts';
 import type { MemoryRegion } from '../memory.ts';
 import {
   ADAPTER_INFO,
@@ -19,12 +22,17 @@ import {
   MAD_ERROR_LOGGING,
   MAD_FAILED,
   MAD_HEADER,
+  MAD_MEDIA_REQUEST,
   MAD_NOT_SUPPORTED,
   MAD_SUCCESS,
   MAD_VERSION,
+  MEDIA_REQUEST,
+  MEDIA_REQUESTS,
   OS_LINUX,
   SRP_VERSION,
+  writeMediaReply,
 } from './mad-codec.ts';
+import type { SrpSession } from './session.ts';
 
 /** The datagram keeps its buffer; it is answered when a target request is put there. */
 export const MAD_HELD = -1;
@@ -46,8 +54,7 @@ export interface ParkedBuffer {
 
 export interface MadOptions {
   readonly region: MemoryRegion;
-  /** What ADAPTER_INFO tells the client about this end. */
-  readonly name: string;
+  readonly session: SrpSession;
   readonly maxTransferBytes: number;
   readonly log: (text: string) => void;
 }
@@ -92,16 +99,16 @@ export class MadServer {
 
   /**
    * Serves the datagram of `length` bytes (at least its header) at `at`, both checked. Writes the status into it and
-   * returns it, or MAD_HELD.
+   * returns it, or MAD_HELD. `nexus`: who is logged in.
    */
-  handle(at: number, length: number, loggedIn: boolean): number {
+  handle(at: number, length: number, nexus: Nexus | null): number {
     const copy = Buffer.alloc(BUFFER_MAD.size);
     this.#shared.copy(copy, 0, at, at + Math.min(length, BUFFER_MAD.size));
     const header = MAD_HEADER.layout.decode(copy);
     this.tagHigh = header.tagHigh;
     this.tagLow = header.tagLow;
     const buffer = length < BUFFER_MAD.size ? -1 : this.#bufferOf(copy);
-    const status = this.#serve(header.type, buffer, header.length, loggedIn);
+    const status = this.#serve(header.type, buffer, header.length, nexus);
     if (status !== MAD_HELD) this.#shared.writeUInt16BE(status, at + MAD_HEADER.at.status);
     return status;
   }
@@ -120,7 +127,7 @@ export class MadServer {
     return mad.addressLow;
   }
 
-  #serve(type: number, buffer: number, length: number, loggedIn: boolean): number {
+  #serve(type: number, buffer: number, length: number, nexus: Nexus | null): number {
     switch (type) {
       case MAD_EMPTY_IU:
         return buffer < 0 ? MAD_FAILED : this.#park(buffer, length);
@@ -130,8 +137,12 @@ export class MadServer {
         return buffer < 0 ? MAD_FAILED : this.#capabilities(buffer, length);
       case MAD_ERROR_LOGGING:
         return buffer < 0 ? MAD_FAILED : this.#errorLogging(buffer, length);
+      case MAD_MEDIA_REQUEST:
+        return buffer < 0 || nexus === null
+          ? MAD_FAILED
+          : this.#mediaRequest(buffer, length, nexus);
       case MAD_ENABLE_FAST_FAIL:
-        if (loggedIn) return MAD_FAILED;
+        if (nexus !== null) return MAD_FAILED;
         this.fastFail = true;
         return MAD_SUCCESS;
       default:
@@ -152,10 +163,10 @@ export class MadServer {
   #adapterInfo(at: number, length: number): number {
     if (length < ADAPTER_INFO.size) return MAD_FAILED;
     this.client = decodeAdapterInfo(this.#copy(at, ADAPTER_INFO.size));
-    const { name, maxTransferBytes } = this.#options;
+    const { session, maxTransferBytes } = this.#options;
     const own = encodeAdapterInfo({
       srpVersion: SRP_VERSION,
-      partitionName: name,
+      partitionName: session.target.name,
       partitionNumber: 1,
       madVersion: MAD_VERSION,
       osType: OS_LINUX,
@@ -172,6 +183,22 @@ export class MadServer {
     if (length >= CAPABILITIES.size) {
       this.#shared.writeUInt16BE(0, at + CAPABILITIES.at.reservationSupport);
     }
+    return MAD_SUCCESS;
+  }
+
+  /** A LUN without a unit has no medium that could be removed. */
+  #mediaRequest(at: number, length: number, nexus: Nexus): number {
+    if (length < MEDIA_REQUEST.size) return MAD_FAILED;
+    const { session } = this.#options;
+    const copy = this.#copy(at, MEDIA_REQUEST.size);
+    const { version, request } = MEDIA_REQUEST.layout.decode(copy);
+    const asked = MEDIA_REQUESTS[request];
+    if (version === 0 || asked === undefined) return MAD_FAILED;
+    const view = new DataView(copy.buffer, copy.byteOffset, copy.length);
+    const lun = decodeLun(view, MEDIA_REQUEST.at.lun, session.lunPresentation);
+    const reply = session.target.unit(lun)?.mediaRequests.serve(nexus, asked);
+    writeMediaReply(copy, reply ?? FIXED);
+    copy.copy(this.#shared, at);
     return MAD_SUCCESS;
   }
 

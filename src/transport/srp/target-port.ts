@@ -172,7 +172,7 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
     this.#descriptors = new DescriptorReader(channel.memory, this.#slots);
     this.#mads = new MadServer({
       region: this.#region,
-      name: options.target.name,
+      session,
       maxTransferBytes: MAX_TRANSFER_BYTES,
       log: (text) => this.#log.log('info', text),
     });
@@ -299,7 +299,7 @@ export class SrpTargetPort implements TargetPort, SessionChannel {
       return;
     }
     const mads = this.#mads;
-    const status = mads.handle(low, length, this.#state === LOGGED_IN);
+    const status = mads.handle(low, length, this.#joined?.nexus ?? null);
     if (status === MAD_HELD) {
       this.#grant();
       return;
