@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import {
   type DaemonConfig,
   mergeConfig,
+  parseAnyLunSpec,
   parseEmulatedSpec,
   parseListenSpec,
-  parseLunSpec,
   readConfigFile,
 } from '../daemon/config.ts';
 import { Daemon } from '../daemon/daemon.ts';
@@ -24,11 +24,14 @@ Prints one line on standard output when it is ready; the log goes to standard er
                      [,protection=1|2|3][,removable][,standby]
                      [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    N:disk,memory=256M
+                   N:passthrough,device=/dev/sgN|/dev/srN[,allow=OPCODES]
                    a comma in a value is doubled; size creates the image when it is missing;
                    key: the image is encrypted, a new one gets a new key in this file;
                    protection: each block has 8 more bytes in the image, T10 protection information;
                    mediaChangeStyle: a medium that goes is 2/3A (t10), or 6/28/00 and then 2/3A (maxfield);
                    ejectTimeout: how long media eject waits for guests that prevent it (for ever);
+                   passthrough: a real disk, CD/DVD drive, tape drive or changer of this host, through a
+                   filter; see docs/passthrough.md;
                    standby: a QEMU owns the image at first, see ringscsi takeover
   --listen PORT    srp:SOCK: guests attach at this unix socket by the SRP ring (docs/srp-ring.md)
                    vhost-user:SOCK: QEMU attaches here, its guests use their own virtio-scsi driver
@@ -58,7 +61,7 @@ function readConfig(args: Arguments): DaemonConfig {
     state: place('state'),
     control: place('control'),
     listen: args.texts('listen').map((spec) => parseListenSpec(spec, directory)),
-    luns: args.texts('lun').map((spec) => parseLunSpec(spec, directory)),
+    luns: args.texts('lun').map((spec) => parseAnyLunSpec(spec, directory)),
     emulated: args.texts('emulated').map((spec) => parseEmulatedSpec(spec, directory)),
     driverBlacklist: place('driver-blacklist'),
   };
