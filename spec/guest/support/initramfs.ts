@@ -62,10 +62,11 @@ interface Contents {
   readonly tools: readonly string[];
 }
 
-/** `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi. */
+/** `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `node` runs our daemon. */
 const CONTENTS = {
   base: { modules: MODULES, tools: TOOLS },
   fio: { modules: MODULES, tools: [...TOOLS, 'fio'] },
+  node: { modules: MODULES, tools: [...TOOLS, 'node'] },
   iscsi: {
     modules: [...MODULES, 'virtio_net', 'iscsi_tcp'],
     tools: [...TOOLS, 'iscsid', 'iscsiadm'],

@@ -9,6 +9,7 @@ import {
   DATA_PHASE_ERROR,
   INVALID_FIELD_IN_CDB,
   LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
+  MEDIUM_NOT_PRESENT,
   MEDIUM_REMOVAL_PREVENTED,
   MODE_PARAMETERS_CHANGED,
   PARAMETER_LIST_LENGTH_ERROR,
@@ -222,7 +223,8 @@ export class Passthrough {
 
   #begin(passing: Passing, part: Part, data: Uint8Array): DeviceRequest | null {
     const { task, row, list, moved } = passing;
-    if (task.aborting) {
+    if (task.aborting || this.#isForOldMedium(task, row)) {
+      if (!task.aborting) task.check(MEDIUM_NOT_PRESENT);
       this.#parts.unit.finish(task);
       return null;
     }
@@ -236,6 +238,12 @@ export class Passthrough {
       length: part.bytes,
       timeoutMs: row.timeoutMs,
     };
+  }
+
+  /** The medium has changed since it passed the gates. */
+  #isForOldMedium(task: Task, row: PassedCommand): boolean {
+    const { medium } = this.#parts.unit;
+    return row.medium && medium !== null && medium.generation !== task.mediumGeneration;
   }
 
   #ended(passing: Passing, part: Part, outcome: DeviceOutcome, reply: DeviceReply): void {
