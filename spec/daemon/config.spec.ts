@@ -126,13 +126,12 @@ describe('configuration: LUN specifications', () => {
     ['16384:disk', 'Cannot read LUN "16384:disk": LUN is "16384", 0 to 16383 is possible'],
     [
       '0:dsik',
-      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk',
+      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk, passthrough',
     ],
-    ['0:cdrom', 'Cannot read LUN "0:cdrom": unknown device type "cdrom". Known: disk'],
-    ['0:burner', 'Cannot read LUN "0:burner": unknown device type "burner". Known: disk'],
+    ['0:cdrom', 'Cannot read LUN "0:cdrom": unknown device type "cdrom". Known: disk, passthrough'],
     [
-      '0:passthrough,device=/dev/sg0',
-      'Cannot read LUN "0:passthrough,device=/dev/sg0": unknown device type "passthrough". Known: disk',
+      '0:burner',
+      'Cannot read LUN "0:burner": unknown device type "burner". Known: disk, passthrough',
     ],
     [
       '0:disk,pth=a',

@@ -10,7 +10,6 @@ import { IscsiGateway } from './iscsi-gateway.ts';
 import type { Log } from './log.ts';
 import { MediaHouse } from './media-house.ts';
 import { openDisk } from './open-disk.ts';
-import type { PassthroughConfig } from './passthrough-config.ts';
 import { PassthroughHouse } from './passthrough-house.ts';
 import type {
   GuestStatus,
@@ -22,7 +21,7 @@ import type {
   ReactorStatus,
   SaveEvent,
 } from './reactor-messages.ts';
-import { type InventoryEntry, NOTHING_SAVED, StateDirectory } from './state.ts';
+import { type Inventory, type InventoryEntry, NOTHING_SAVED, StateDirectory } from './state.ts';
 import { TraceFeed } from './trace-feed.ts';
 import { UnplugHouse } from './unplug-house.ts';
 import { executeVerb } from './verbs.ts';
@@ -371,15 +370,13 @@ export class Daemon {
     const { config } = this.#options;
     const addresses = [...config.listen.map((port) => port.path), config.control].join(' ');
     this.#installation = `${hostId()} ${addresses}`;
-    let remembered: readonly InventoryEntry[] = [];
-    let devices: readonly PassthroughConfig[] = [];
+    let inventory: Inventory | null = null;
     if (config.state !== null) {
       this.#state = StateDirectory.open(config.state);
-      const inventory = this.#state.readInventory();
+      inventory = this.#state.readInventory();
       this.#installation = inventory?.installation ?? randomUUID();
-      remembered = inventory?.luns ?? [];
-      devices = inventory?.devices ?? [];
     }
+    const remembered = inventory?.luns ?? [];
     const find = (lun: number) => remembered.find(({ disk }) => disk.lun === lun);
     for (const lun of config.luns) {
       if (lun.type === 'passthrough') this.#devices.open(lun, this.#installation);
@@ -389,7 +386,7 @@ export class Daemon {
       const { lun } = entry.disk;
       if (!this.#disks.has(lun) && !this.#devices.has(lun)) this.#openRemembered(entry);
     }
-    this.#devices.openRemembered(devices, this.#installation);
+    this.#devices.openRemembered(inventory?.devices ?? [], this.#installation);
     this.#saveInventory();
   }
 
