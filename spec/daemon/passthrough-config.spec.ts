@@ -1,13 +1,13 @@
 /** LUNs that are real devices: what is read, what is refused, and what the state directory keeps of them. */
 import { strict as assert } from 'node:assert';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { anyLunObject, parseAnyLunSpec, parseConfig, readAnyLun } from '../../src/daemon/config.ts';
 import { PASSTHROUGH_KEYS, readPassthrough } from '../../src/daemon/passthrough-config.ts';
 import { StateDirectory } from '../../src/daemon/state.ts';
-import { OpenedDevice } from '../../src/luns/passthrough/open-device.ts';
+import { limitOf, OpenedDevice } from '../../src/luns/passthrough/open-device.ts';
 
 describe('configuration: passthrough', () => {
   it('reads N:passthrough,device=NODE, relative to the directory', () => {
@@ -104,6 +104,24 @@ describe('passthrough: state and opening', () => {
       refusal(fileURLToPath(import.meta.url)),
       /is no device node; give one such as \/dev\/sg1/,
     );
+  });
+
+  function attribute(path: string, value: string): void {
+    mkdirSync(join(directory, path, '..'), { recursive: true });
+    writeFileSync(join(directory, path), `${value}\n`);
+  }
+
+  it('the longest transfer: what the queue of the block device takes', () => {
+    attribute('dev/block/sr0/queue/max_hw_sectors_kb', '120');
+    attribute('dev/block/sr0/queue/max_segments', '64');
+    assert.equal(limitOf({ device: join(directory, 'dev'), block: 'sr0' }), 120 * 1024);
+  });
+
+  it('of a tape drive: what its adapter takes', () => {
+    attribute('host3/scsi_host/host3/sg_tablesize', '100');
+    attribute('host3/target3:0:0/3:0:0:0/type', '1');
+    const device = join(directory, 'host3/target3:0:0/3:0:0:0');
+    assert.equal(limitOf({ device, block: null }), 100 * 4096);
   });
 
   it('a device that is no SCSI device', () => {

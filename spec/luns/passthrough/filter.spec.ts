@@ -1,7 +1,9 @@
 /** The filter: what is refused by name, before anything reaches the device. */
 import { strict as assert } from 'node:assert';
+import { FILTERS } from '../../../src/luns/passthrough/unit.ts';
 import { bytesOf } from '../../support/direct-port.ts';
 import { PassthroughBed } from '../../support/scripted-device.ts';
+import { jsonVector } from '../../support/vectors.ts';
 
 interface Denied {
   readonly what: string;
@@ -211,5 +213,50 @@ describe('passthrough: what the filter lets through', () => {
     a.send('5b 00 01 00 00 01 00 00 00 00');
     a.send('a1 00 00 00 00 00 00 00 00 00 00 00');
     assert.deepEqual(bed.device.timeouts.slice(0, 3), [60_000, 1_200_000, 10_800_000]);
+  });
+});
+
+interface OpcodeRow {
+  readonly opcode: number;
+  readonly sa: number | null;
+  readonly name: string;
+  readonly cdbLength: number;
+}
+
+/** Commands that T10's list has under an older name, or does not have for optical drives. */
+const OTHERWISE_LISTED = new Set([
+  'PLAY AUDIO TRACK INDEX',
+  'SEND EVENT',
+  'READ DISC STRUCTURE',
+  'SEND DISC STRUCTURE',
+]);
+
+describe('passthrough: rows of the filter', () => {
+  const opcodes = jsonVector<readonly OpcodeRow[]>('t10/opcodes.json');
+  const names = new Set(opcodes.map(({ name }) => name));
+
+  it('have the opcode, service action, name and CDB length that T10 lists', () => {
+    const rows = [...FILTERS.values()].flat().filter(({ name }) => !OTHERWISE_LISTED.has(name));
+    const strangers = rows.filter(({ opcode, serviceAction, name, cdbBytes }) => {
+      const sa = serviceAction < 0 ? null : serviceAction;
+      return !opcodes.some(
+        (each) =>
+          each.opcode === opcode &&
+          each.sa === sa &&
+          each.name === name &&
+          each.cdbLength === cdbBytes,
+      );
+    });
+    assert.deepEqual(
+      strangers.map(({ name }) => name),
+      [],
+    );
+  });
+
+  it('that T10 lists otherwise are these alone', () => {
+    assert.deepEqual(
+      [...OTHERWISE_LISTED].filter((name) => names.has(name)),
+      [],
+    );
   });
 });

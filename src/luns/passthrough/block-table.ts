@@ -144,7 +144,7 @@ export const blockTable: readonly PassedCommand[] = [
     medium: true,
     reservation: 'allowed',
   }),
-  passed(0x9e, 'GET LBA STATUS', 16, 'SBC-3 5.4', {
+  passed(0x9e, 'GET LBA STATUS(16)', 16, 'SBC-3 5.4', {
     ...dataIn(BLOCKS_16),
     serviceAction: 0x12,
     medium: true,

@@ -29,6 +29,7 @@ const MAX_LIMIT_BYTES = 512 * 1024;
 const MIN_LIMIT_BYTES = 32 * 1024;
 const PAGE_BYTES = 4096;
 const KIB = 1024;
+const SECTOR_BYTES = 512;
 const INQUIRY_MS = 10_000;
 const INQUIRY_BYTES = 0xff;
 const SHORT_INQUIRY_BYTES = 36;
@@ -60,7 +61,7 @@ function namesIn(...path: readonly string[]): string[] {
 }
 
 /** A SCSI device in sysfs, under whichever of its nodes it was named. */
-interface DeviceNodes {
+export interface DeviceNodes {
   /** Its directory in sysfs. */
   readonly device: string;
   /** What it is called as sr, sd or st … of the block layer, if it is. */
@@ -106,13 +107,21 @@ function nodesOf(action: string, path: string, sysfs: string): DeviceNodes {
   return { device, block: namesIn(device, 'block')[0] ?? null };
 }
 
+/** Segments of one transfer by the adapter above a device, that is the host of HOST/TARGET/DEVICE; 0: it does not say. */
+function adapterSegments(device: string): number {
+  const host = join(device, '..', '..');
+  return Number(readAttribute(host, 'scsi_host', basename(host), 'sg_tablesize') ?? 0);
+}
+
 /** Longest transfer that the host takes: of its adapter, and of buffers that lie in single pages. */
-function limitOf({ device, block }: DeviceNodes): number {
-  const queue = block === null ? [] : [device, 'block', block, 'queue'];
+export function limitOf({ device, block }: DeviceNodes): number {
+  const queue = join(device, 'block', block ?? '', 'queue');
   const number = (name: string): number =>
-    queue.length === 0 ? 0 : Number(readAttribute(...queue, name) ?? 0);
-  const adapter = number('max_hw_sectors_kb') * KIB || MIN_LIMIT_BYTES;
-  const pages = number('max_segments') * PAGE_BYTES || MIN_LIMIT_BYTES;
+    block === null ? 0 : Number(readAttribute(queue, name) ?? 0);
+  // USB devices have a limit of their own, in sectors.
+  const sectors = Number(readAttribute(device, 'max_sectors') ?? 0);
+  const adapter = number('max_hw_sectors_kb') * KIB || sectors * SECTOR_BYTES || MAX_LIMIT_BYTES;
+  const pages = (number('max_segments') || adapterSegments(device)) * PAGE_BYTES || MIN_LIMIT_BYTES;
   const limit = Math.min(MAX_LIMIT_BYTES, adapter, pages);
   return limit - (limit % PAGE_BYTES);
 }

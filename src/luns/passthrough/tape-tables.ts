@@ -64,10 +64,19 @@ export const tapeTable: readonly PassedCommand[] = [
   passed(0x19, 'ERASE(6)', 6, 'SSC-4', { timeoutMs: 24 * HOUR_MS, medium: true }),
   passed(0x1b, 'LOAD UNLOAD', 6, 'SSC-4', { timeoutMs: 30 * MINUTE_MS, special: 'start-stop' }),
   passed(0x2b, 'LOCATE(10)', 10, 'SSC-4', winds),
-  passed(0x34, 'READ POSITION', 10, 'SSC-4', { ...fixedIn(20), serviceAction: 0x00 }),
-  passed(0x34, 'READ POSITION', 10, 'SSC-4', { ...fixedIn(20), serviceAction: 0x01 }),
-  passed(0x34, 'READ POSITION', 10, 'SSC-4', { ...fixedIn(32), serviceAction: 0x06 }),
-  passed(0x34, 'READ POSITION', 10, 'SSC-4', { ...dataIn(u(7, 2)), serviceAction: 0x08 }),
+  passed(0x34, 'READ POSITION - SHORT FORM - BLOCK ID', 10, 'SSC-4', {
+    ...fixedIn(20),
+    serviceAction: 0x00,
+  }),
+  passed(0x34, 'READ POSITION - SHORT FORM - VENDOR SPECIFIC', 10, 'SSC-4', {
+    ...fixedIn(20),
+    serviceAction: 0x01,
+  }),
+  passed(0x34, 'READ POSITION - LONG FORM', 10, 'SSC-4', { ...fixedIn(32), serviceAction: 0x06 }),
+  passed(0x34, 'READ POSITION - EXTENDED FORM', 10, 'SSC-4', {
+    ...dataIn(u(7, 2)),
+    serviceAction: 0x08,
+  }),
   passed(0x44, 'REPORT DENSITY SUPPORT', 10, 'SSC-4', dataIn(u(7, 2))),
   passed(0x55, 'MODE SELECT(10)', 10, 'SPC-4 6.10', {
     ...dataOut(u(7, 2)),
