@@ -14,7 +14,7 @@ const DISK_MIB = 8;
 const BLOCK = 2048;
 const CD = 0;
 const DISK = 1;
-const START_MS = 60_000;
+const START_MS = 120_000;
 /** The daemon polls every two seconds. */
 const NOTICED_MS = 20_000;
 

@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert';
 import type { DeviceReply } from '../../../src/luns/passthrough/device.ts';
 import { outcomeOf } from '../../../src/luns/passthrough/outcome.ts';
+import { copyDeviceSense } from '../../../src/scsi/sense.ts';
 import { senseOf } from '../../support/scripted-device.ts';
 
 const GOOD: DeviceReply = {
@@ -58,5 +59,14 @@ describe('passthrough: outcomes', () => {
     const outcome = outcomeOf({ ...GOOD, status: 2, sense });
     assert.equal(outcome.sense, 0x20407);
     assert.deepEqual(outcome.deviceSense, sense);
+  });
+
+  it('at most 96 bytes of it, which is what virtio-scsi has room for', () => {
+    const view = new DataView(new ArrayBuffer(300));
+    assert.equal(copyDeviceSense(view, 8, new Uint8Array(252).fill(0x70)), 96);
+    assert.deepEqual(
+      [7, 8, 103, 104].map((at) => view.getUint8(at)),
+      [0, 0x70, 0x70, 0],
+    );
   });
 });

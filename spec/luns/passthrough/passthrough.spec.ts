@@ -391,6 +391,7 @@ describe('passthrough: one nexus burns', () => {
       CLOSE_SESSION,
       'a1 00 00 00 00 00 00 00 00 00 00 00',
       '1b 00 00 00 02 00',
+      'bb 00 ff ff ff ff 00 00 00 00 00 00',
     ]) {
       assert.equal(b.send(cdb, DATA).sense, '2/04/08', cdb);
     }

@@ -44,7 +44,8 @@ export interface Parts {
 
 /**
  * What a command is to the owner of a burn. `writes`: it begins or goes on with one. `ends`: it does so, and one is over when it has
- * succeeded. `settles`: one of a whole session is over when it has succeeded. `moves`: it would take the disc away from the owner.
+ * succeeded. `settles`: one of a whole session is over when it has succeeded. `moves`: it would take the disc away from the owner,
+ * or change how it is written.
  */
 export type BurnRole = 'writes' | 'ends' | 'settles' | 'moves';
 

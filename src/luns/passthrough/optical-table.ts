@@ -209,7 +209,7 @@ export const opticalTable: readonly PassedCommand[] = [
     reservation: 'reads',
     allowed: [zero(BYTCHK)],
   }),
-  passed(0xb6, 'SET STREAMING', 12, 'MMC-6 6', dataOut(u(9, 2))),
+  passed(0xb6, 'SET STREAMING', 12, 'MMC-6 6', { ...dataOut(u(9, 2)), burn: 'moves' }),
   passed(0xb9, 'READ CD MSF', 12, 'MMC-6 6', {
     data: 'in',
     length: readCdMsfLength,
@@ -218,7 +218,7 @@ export const opticalTable: readonly PassedCommand[] = [
     reservation: 'reads',
   }),
   passed(0xba, 'SCAN', 12, 'MMC-6 6', play),
-  passed(0xbb, 'SET CD SPEED', 12, 'MMC-6 6'),
+  passed(0xbb, 'SET CD SPEED', 12, 'MMC-6 6', { burn: 'moves' }),
   passed(0xbd, 'MECHANISM STATUS', 12, 'MMC-6 6', dataIn(AL_8)),
   passed(0xbe, 'READ CD', 12, 'MMC-6 6.16', {
     data: 'in',
