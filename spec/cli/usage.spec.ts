@@ -77,7 +77,14 @@ describe('command: usage', function () {
       ['serve', '--config', 'bad.json'],
       /Cannot configure LUN 0: unknown key "pth", did you mean "path"\?/,
     ],
-    [['serve', '--control', 'c', '--lun', '0:cdrom'], /unknown device type "cdrom"\. Known: disk/],
+    [
+      ['serve', '--control', 'c', '--lun', '0:burner'],
+      /unknown device type "burner"\. Known: disk, cdrom/,
+    ],
+    [
+      ['serve', '--control', 'c', '--lun', '0:cdrom,size=1G'],
+      /unknown key "size"\. Known: path, serial/,
+    ],
     [['exec', '--cdb', '00'], /--connect is missing/],
     [['exec', '--connect', 'srp:x'], /--cdb is missing/],
     [['exec', '--connect', 'srp:x', '--cdb', '12 0'], /pairs of hexadecimal digits are needed/],

@@ -1,6 +1,13 @@
-/** EXTENDED COPY as an initiator sees it on every transport: between two units, and stopped in the middle (SPC-4 6.3). */
+/** EXTENDED COPY as an initiator sees it on every transport: between two units, in the background, and stopped in the middle (SPC-4 6.4, 6.5). */
 import { strict as assert } from 'node:assert';
-import { copyCdb, copyList, cscd, segment } from '../support/copy-list.ts';
+import {
+  copyCdb,
+  copyList,
+  copyListLid4,
+  copyStatusCdb,
+  cscd,
+  segment,
+} from '../support/copy-list.ts';
 import { describeOnEveryPort, type TestInitiator } from '../support/ports.ts';
 
 const SLOW_MS = 150;
@@ -22,6 +29,23 @@ describeOnEveryPort('extended copy', (bench) => {
     const { status } = await a.initiator.execute({ lun, cdb: copyCdb(list.length), dataOut: list });
     assert.equal(status, 0);
     for (const at of [0, 1, 2, 3]) assert.equal(await b.byteAt(100 + at), 0x40 + at);
+  });
+
+  it('in the background, and is asked for until it is over', async () => {
+    const lun = await bench().disk();
+    const a = await bench().initiator(lun);
+    await a.write(10, 0x5c);
+    const ways = [segment({ source: 0xffff, destination: 0xffff, from: 10, to: 200, blocks: 1 })];
+    const list = copyListLid4([], ways, { listIdentifier: 0xfeedf00d, immediate: true });
+    const cdb = copyCdb(list.length, 1);
+    assert.equal((await a.initiator.execute({ lun, cdb, dataOut: list })).status, 0);
+    const ask = { lun, cdb: copyStatusCdb(0xfeedf00d), dataInBytes: 1024 };
+    let status = 0x12;
+    while (status === 0x12) {
+      status = (await a.initiator.execute(ask)).dataIn[5] as number;
+    }
+    assert.equal(status, 0x01);
+    assert.equal(await a.byteAt(200), 0x5c);
   });
 
   it('aborted, a later write to its blocks stays', async () => {

@@ -1,4 +1,4 @@
-/** Copies by ROD token as an initiator sees them on every transport (SBC-3 5.7, 5.46, SPC-4 6.25). */
+/** Copies by ROD token as an initiator sees them on every transport (SBC-3 5.7, 5.46, SPC-4 6.26). */
 import { strict as assert } from 'node:assert';
 import { describeOnEveryPort, sense } from '../support/ports.ts';
 import {

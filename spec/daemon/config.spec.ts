@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  CDROM_KEYS,
   CONFIG_KEYS,
   type DaemonConfig,
   DISK_KEYS,
@@ -38,6 +39,17 @@ const PLAIN: DiskConfig = {
   protectionType: 0,
   removable: false,
   standby: false,
+};
+
+/** What an optical drive is besides. */
+const CDROM: Partial<DiskConfig> = {
+  type: 'cdrom',
+  readOnly: true,
+  blockBytes: 2048,
+  physicalBlockBytes: 2048,
+  cache: 'writethrough',
+  thin: false,
+  removable: true,
 };
 
 describe('configuration: sizes', () => {
@@ -108,6 +120,9 @@ describe('configuration: LUN specifications', () => {
       { blockBytes: 4096, protectionType: 3, physicalBlockBytes: 4096 },
     ],
     ['0:disk,path=a,,b=c.img', { path: '/vm/a,b=c.img' }],
+    ['0:cdrom', { ...CDROM, path: null }],
+    ['0:cdrom,path=a.iso', { ...CDROM, path: '/vm/a.iso' }],
+    ['0:cdrom,serial=OD1', { ...CDROM, path: null, serial: 'OD1' }],
     ['1:disk,memory=256M', { lun: 1, path: null, memoryBytes: 268435456 }],
   ];
   for (const [spec, expected] of good) {
@@ -126,12 +141,20 @@ describe('configuration: LUN specifications', () => {
     ['16384:disk', 'Cannot read LUN "16384:disk": LUN is "16384", 0 to 16383 is possible'],
     [
       '0:dsik',
-      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk, passthrough',
+      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk, cdrom, passthrough',
     ],
-    ['0:cdrom', 'Cannot read LUN "0:cdrom": unknown device type "cdrom". Known: disk, passthrough'],
+    [
+      '0:cdrom,memory=1M',
+      'Cannot read LUN "0:cdrom,memory=1M": unknown key "memory". Known: path, serial, mediaChangeStyle, ejectTimeout',
+    ],
+    ['0:cdrom,path=', 'Cannot configure LUN 0: path is "", a text is needed'],
     [
       '0:burner',
-      'Cannot read LUN "0:burner": unknown device type "burner". Known: disk, passthrough',
+      'Cannot read LUN "0:burner": unknown device type "burner". Known: disk, cdrom, passthrough',
+    ],
+    [
+      '0:passthrough',
+      'Cannot configure LUN 0: unknown device type "passthrough". Known: disk, cdrom',
     ],
     [
       '0:disk,pth=a',
@@ -355,6 +378,7 @@ describe('configuration: the file', () => {
     const schema = JSON.parse(readFileSync(path, 'utf8'));
     assert.deepEqual(Object.keys(schema.properties).sort(), [...CONFIG_KEYS].sort());
     assert.deepEqual(Object.keys(schema.$defs.disk.properties).sort(), [...DISK_KEYS].sort());
+    assert.deepEqual(Object.keys(schema.$defs.cdrom.properties).sort(), [...CDROM_KEYS].sort());
     assert.deepEqual(
       Object.keys(schema.$defs.emulated.properties).sort(),
       [...EMULATED_KEYS].sort(),

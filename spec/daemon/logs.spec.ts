@@ -71,3 +71,42 @@ describe('logs over a restart', function () {
     );
   });
 });
+
+describe('times of log page 19h', function () {
+  this.timeout(30_000);
+  const DELAY_MS = 150;
+
+  it('are those of the commands: a read that waits, and nothing before it', async () => {
+    const daemon = await DaemonProcess.start(['0:disk,memory=1M']);
+    const initiator = await openInitiator({ connect: daemon.connect, name: 'a' });
+    try {
+      const a = new TestInitiator(initiator, 0);
+      while ((await a.ready()).startsWith('6/'));
+      const microseconds = async (): Promise<{ read: number; idle: number }> => {
+        const r = await a.run('4d 00 59 00 00 00 00 00 ff 00', { dataInBytes: 255 });
+        const data = Buffer.from(r.dataIn);
+        assert.equal(data.subarray(-8).toString('hex'), '0000000600000001', '10^-6 s');
+        return { read: Number(data.readBigUInt64BE(40)), idle: Number(data.readBigUInt64BE(76)) };
+      };
+      await daemon.call('inject.set', {
+        lun: 0,
+        rules: [{ operation: 'read', delayMs: DELAY_MS, count: 1 }],
+      });
+      const before = await microseconds();
+      const beganMs = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
+      const restedMs = performance.now();
+      assert.equal(sense(await a.run('28 00 00 00 00 00 00 00 01 00', { dataInBytes: 512 })), '');
+      const readMs = performance.now() - restedMs;
+      const after = await microseconds();
+      const wholeMs = performance.now() - beganMs;
+      const [read, idle] = [(after.read - before.read) / 1000, (after.idle - before.idle) / 1000];
+      assert.ok(read > DELAY_MS - 10 && read < readMs + 10, `${read} of ${readMs} ms`);
+      assert.ok(idle > DELAY_MS - 10, `${idle} ms idle`);
+      assert.ok(read + idle < wholeMs + 10, `${read + idle} of ${wholeMs} ms`);
+    } finally {
+      await initiator.close();
+      await daemon.end();
+    }
+  });
+});

@@ -4,54 +4,15 @@
  */
 import { strict as assert } from 'node:assert';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { promisify } from 'node:util';
-import { DaemonStorage } from './support/daemon-storage.ts';
 import { Guest } from './support/guest.ts';
-import type { DiskSpec } from './support/storage.ts';
+import { Portal } from './support/portal.ts';
 
 const runTool = promisify(execFile);
 /** Where QEMU's user network lets a guest reach this machine's loopback. */
 const HOST_IN_GUEST = '10.0.2.2';
 const NETWORK = ['-netdev', 'user,id=net0', '-device', 'virtio-net-pci,netdev=net0'];
 const TOOL_MS = 60_000;
-
-/** A port that was free a moment ago: the daemon comes back at the same one. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-class Portal {
-  readonly storage: DaemonStorage;
-  readonly port: number;
-  /** The target's name. */
-  readonly target: string;
-
-  private constructor(storage: DaemonStorage, port: number, target: string) {
-    this.storage = storage;
-    this.port = port;
-    this.target = target;
-  }
-
-  static async open(disks: readonly DiskSpec[]): Promise<Portal> {
-    const port = await freePort();
-    const storage = await DaemonStorage.start(disks, 'guests', [`iscsi:127.0.0.1:${port}`]);
-    const { stdout } = await runTool('iscsi-ls', ['--url', `iscsi://127.0.0.1:${port}`]);
-    const target = /iscsi:\/\/[^/]+\/(\S+)/.exec(stdout)?.[1]?.split('/')[0];
-    assert.ok(target !== undefined, stdout);
-    return new Portal(storage, port, target);
-  }
-
-  url(lun: number): string {
-    return `iscsi://127.0.0.1:${this.port}/${this.target}/${lun}`;
-  }
-}
 
 /** Kills the daemon without a word and starts it again. */
 async function bounce({ storage }: Portal): Promise<void> {

@@ -72,7 +72,10 @@ const RUNS: readonly Run[] = [
   { line: 'sg_senddiag -s 5 DEV' },
   { line: 'sg_logs -p 0x10 DEV', says: /foreground short/ },
   { line: 'sg_logs -p 0xe DEV', says: /Accumulated start-stop cycles/ },
-  { line: 'sg_logs -p 0x19 DEV', says: /number of read commands/i },
+  {
+    line: 'sg_logs -p 0x19 DEV',
+    says: /read command processing intervals = [1-9][\s\S]*time interval negative exponent = 6/,
+  },
   { line: 'sg_logs -R DEV' },
   { line: 'sg_sanitize --block --quick --wait DEV' },
   { line: 'sg_sanitize --overwrite --zero --quick --wait DEV' },

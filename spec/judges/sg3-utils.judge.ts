@@ -50,7 +50,10 @@ describe('judges: sg3_utils and sdparm on our responses', () => {
     ['00', /Supported VPD pages/],
     ['80', /Unit serial number: *JUDGE-0001/],
     ['83', /NAA|T10 vendor identification/],
-    ['8f', /Populate token[\s\S]*point in time copy - change vulnerable[\s\S]*block device zero/],
+    [
+      '8f',
+      /Populate token[\s\S]*copy manager LU \[0xffff\][\s\S]*point in time copy - change vulnerable[\s\S]*block device zero/,
+    ],
     ['b0', /Maximum transfer length: [1-9]/],
     ['b1', /Non-rotating medium/],
     ['b2', /Unmap command supported \(LBPU\): 1/],

@@ -3,17 +3,16 @@ import { strict as assert } from 'node:assert';
 import type { DiskOptions } from '../../src/luns/disk.ts';
 import { Drive, type MediumSpec } from '../../src/luns/drive.ts';
 import type { InventoryError } from '../../src/luns/inventory-error.ts';
-import { type DiskStore, StoreCounters } from '../../src/luns/store/disk-store.ts';
 import { FaultStore } from '../../src/luns/store/fault.ts';
-import { DONE, GONE, MEDIUM_WRITE, type StoreReply } from '../../src/scsi/contracts.ts';
+import { DONE, GONE, MEDIUM_WRITE } from '../../src/scsi/contracts.ts';
 import { LogicalUnit } from '../../src/scsi/logical-unit.ts';
 import { diskModePages } from '../../src/scsi/mode-page.ts';
 import { BlockDevice } from '../../src/scsi/sbc/block-device.ts';
 import { diskType } from '../../src/scsi/sbc/disk-type.ts';
 import { Target } from '../../src/scsi/target.ts';
-import type { Task } from '../../src/scsi/task.ts';
 import { pattern, read10, write10 } from '../scsi/sbc/cdbs.ts';
-import { HeldStore } from '../support/held-store.ts';
+import { HeldMedium } from '../support/held-medium.ts';
+import type { HeldStore } from '../support/held-store.ts';
 import { bouncePool, ManualTimers, TestNexus } from '../support/target.ts';
 
 const TUR = '00 00 00 00 00 00';
@@ -28,26 +27,6 @@ const BLOCK = 512;
 const FIRST_BLOCKS = 2048;
 const SECOND_BLOCKS = 1024;
 const UNFORCED = { force: false, asked: false };
-
-/** A held store as a medium. */
-class HeldMedium extends HeldStore implements DiskStore {
-  readonly counters = new StoreCounters();
-  closed = false;
-  turn(): void {}
-  grow(bytes: number): void {
-    this.resize(bytes);
-  }
-  syncNow(): StoreReply {
-    return DONE;
-  }
-  readNow(task: Task, position: number, length: number, into: Task['dataIn']): StoreReply {
-    return this.read(task, position, length, into);
-  }
-  close(): void {
-    assert.equal(this.held.length, 0, 'nothing works on a store that is closed');
-    this.closed = true;
-  }
-}
 
 /** What came of a change: absent while it is under way. */
 interface Result {

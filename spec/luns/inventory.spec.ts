@@ -1,6 +1,15 @@
 /** Disks in a target: adding, removing, growing, faults and their sense, saved pages, statistics. */
 import { strict as assert } from 'node:assert';
-import { fstatSync, readdirSync, readFileSync, statSync, truncateSync, unlinkSync } from 'node:fs';
+import {
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { mapAnonymous } from '../../src/libc.ts';
 import type { DiskOptions } from '../../src/luns/disk.ts';
@@ -20,6 +29,7 @@ import { encodePlan, OVERWRITE } from '../../src/scsi/sbc/medium-operation.ts';
 import { Segments } from '../../src/scsi/segments.ts';
 import { Target } from '../../src/scsi/target.ts';
 import { Task } from '../../src/scsi/task.ts';
+import { dataDisc } from '../support/optical.ts';
 import { isZero, temporaryDirectory } from './store-request.ts';
 
 const MIB = 1024 * 1024;
@@ -307,6 +317,24 @@ describe('luns/inventory', () => {
     assert.equal(port.ended.get(task)?.status, 0x40, 'TASK ABORTED');
     assert(isZero(readFileSync(path)));
     assert.equal(timers.waiting.length, 0);
+  });
+
+  it('an optical drive reads a disc whose sectors are in two files, and counts them', () => {
+    const files = [3, 5].map((sectors, i) => {
+      const path = join(directory, `disc-${i}`);
+      writeFileSync(path, new Uint8Array(sectors * 2048).fill(i + 1));
+      return { fd: openSync(path, 'r'), bytes: sectors * 2048 };
+    });
+    const backing = { kind: 'disc', files, layout: dataDisc(8) } as const;
+    const blocks = { blockBytes: 2048, physicalBlockBytes: 2048, thin: false };
+    inventory.add(spec(0, { ...blocks, backing, readOnly: true, removable: true, optical: true }));
+    const port = new MappedPort(target, 'a');
+    port.attentions(0);
+    assert.equal(port.run(0, '28 00 00 00 00 02 00 00 02 00', undefined, 4096).status, 0);
+    assert.deepEqual([port.data[0], port.data[2047], port.data[2048]], [1, 1, 2]);
+    const [{ bytes, bytesRead } = { bytes: 0, bytesRead: 0 }] = inventory.statistics();
+    assert.deepEqual([bytes, bytesRead], [8 * 2048, 4096]);
+    assert.equal(refusal(() => inventory.resize(0, 9 * 2048)).code, 'ERR_LUN_SIZE');
   });
 
   it('grows: the new capacity at once, 2A/09 for everyone, and the new blocks work', () => {

@@ -1,11 +1,16 @@
-/** How EXTENDED COPY(LID1) fails: what its list may not say, which segment the sense data names, and who is told (SPC-4 6.3.3, 6.17). */
+/** How EXTENDED COPY(LID1) fails: what its list may not say, which segment the sense data names, and who is told (SPC-4 5.17.7.4, 6.23). */
 import { strict as assert } from 'node:assert';
 import { Buffer } from 'node:buffer';
 import { MEDIUM_READ } from '../../src/scsi/contracts.ts';
 import { copyCdb, copyList, cscd, segment } from '../support/copy-list.ts';
 import type { Outcome, Pending } from '../support/direct-port.ts';
 import { type DiskOptions, disk } from '../support/target.ts';
-import { informationCdb, populateCdb, populateList } from '../support/token-list.ts';
+import {
+  informationCdb,
+  populateCdb,
+  populateList,
+  readInformation,
+} from '../support/token-list.ts';
 
 const BLOCK = 512;
 
@@ -181,14 +186,15 @@ describe('RECEIVE COPY FAILURE DETAILS(LID1)', () => {
 });
 
 describe('results of copies', () => {
-  it('by LIST IDENTIFIERs of one byte and of four are found by the commands they belong to', () => {
+  it('of other commands are not found by a LIST IDENTIFIER of one byte, of EXTENDED COPY by one of four', () => {
     const { copy, zero, a } = bench();
     const list = populateList([[0, 1]]);
     assert.equal(a.run(populateCdb(list.length, 5), { out: list }).status, 0);
     assert.equal(a.run(status(5), { in: 256 }).sense, '5/24/00');
     assert.equal(a.run(details(5), { in: 256 }).sense, '5/24/00');
     assert.equal(copy(copyList([zero], [way], { listIdentifier: 6 })).status, 0);
-    assert.equal(a.run(informationCdb(6), { in: 256 }).sense, '5/24/00');
+    const { token, status: state } = readInformation(a.run(informationCdb(6), { in: 256 }).dataIn);
+    assert.deepEqual([token.length, state], [0, 0x01]);
   });
 
   it('belong to the unit that was asked, too', () => {

@@ -1,4 +1,4 @@
-/** EXTENDED COPY(LID1) and its results (SPC-4 6.3, 6.18, 6.20): what is copied, in which order, and how it fails. */
+/** EXTENDED COPY(LID1) and its results (SPC-4 6.5, 6.22, 6.25): what is copied, in which order, and how it fails. */
 import { strict as assert } from 'node:assert';
 import { Buffer } from 'node:buffer';
 import { MEDIUM_READ, MEDIUM_WRITE } from '../../src/scsi/contracts.ts';
@@ -331,10 +331,12 @@ describe('RECEIVE COPY RESULTS(LID1)', () => {
       assert.equal(page.readUInt16BE(at + 2) % 4, 0);
       found.set(page.readUInt16BE(at), page.subarray(at, at + 4 + page.readUInt16BE(at + 2)));
     }
-    const commands = [12, 0x83, 4, 0, 0x10, 0x11, 0x1c, 0x84, 4, 0, 3, 4, 7];
-    assert.deepEqual([...(found.get(1)?.subarray(4, 17) ?? [])], commands);
+    const commands = [16, 0x83, 5, 0, 1, 0x10, 0x11, 0x1c, 0x84, 7, 0, 3, 4, 5, 6, 7, 8];
+    assert.deepEqual([...(found.get(1)?.subarray(4, 21) ?? [])], commands);
     assert.deepEqual(found.get(4)?.subarray(8, 16), parameters.subarray(8, 16));
     assert.deepEqual([...(found.get(8)?.subarray(4, 7) ?? [])], [2, 0x02, 0xe4]);
+    assert.deepEqual([...(found.get(0xc)?.subarray(4, 10) ?? [])], [0, 4, 0xf8, 0, 0xff, 0xff]);
+    assert.deepEqual(found.get(0xc001)?.subarray(4), Buffer.alloc(28), 'no data is held');
     assert.deepEqual(found.get(0x8001)?.subarray(12, 16), parameters.subarray(16, 20));
   });
 });

@@ -124,6 +124,19 @@ describe('media requests', () => {
     assert.deepEqual([result(bed, a, 'query'), result(bed, a, 'query')], ['failed', 'done']);
   });
 
+  it('a unit goes away when its eject works on the store no longer', () => {
+    const { bed, a, store } = drive();
+    store.hold = true;
+    assert.equal(result(bed, a, 'eject'), 'pending');
+    let gone = false;
+    bed.target.removeUnit(0, () => {
+      gone = true;
+    });
+    assert.equal(gone, false, 'it flushes');
+    store.releaseAll();
+    assert.equal(gone, true);
+  });
+
   it('the others learn of it as of every eject: events, NOT READY, 28/00 with the next medium', () => {
     const { bed } = optical(dataDisc(16), new Uint8Array(16 * 2048));
     const [a, b] = [bed.nexus('a').clear(), bed.nexus('b').clear()];

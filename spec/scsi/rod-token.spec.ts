@@ -1,4 +1,4 @@
-/** Copies by ROD token: what is written, where, and what RECEIVE ROD TOKEN INFORMATION says of it (SBC-3 5.7, 5.46, SPC-4 6.25). */
+/** Copies by ROD token: what is written, where, and what RECEIVE ROD TOKEN INFORMATION says of it (SBC-3 5.7, 5.46, SPC-4 6.26). */
 import { strict as assert } from 'node:assert';
 import { Buffer } from 'node:buffer';
 import { MEDIUM_READ, MEDIUM_WRITE } from '../../src/scsi/contracts.ts';

@@ -1,5 +1,6 @@
 /** Command rows, VPD pages and mode pages of the device types against T10's lists. */
 import { strict as assert } from 'node:assert';
+import { readDrive } from '../../src/scsi/mmc/optical-type.ts';
 import {
   diskType,
   fullDisk,
@@ -34,25 +35,33 @@ const modePages = jsonVector<readonly PageRow[]>('t10/mode-pages.json');
 const DISK_OPCODES = [
   0x00, 0x03, 0x08, 0x0a, 0x12, 0x15, 0x16, 0x17, 0x1a, 0x1b, 0x1c, 0x1d, 0x25, 0x28, 0x2a, 0x2e,
   0x2f, 0x34, 0x35, 0x37, 0x3b, 0x3c, 0x41, 0x4c, 0x4d, 0x53, 0x55, 0x56, 0x57, 0x5a, 0x5e, 0x5e,
-  0x5e, 0x5e, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x83, 0x83, 0x83, 0x83, 0x84, 0x84,
-  0x84, 0x84, 0x88, 0x89, 0x8a, 0x8b, 0x8e, 0x8f, 0x90, 0x91, 0x93, 0x9e, 0x9e, 0xa0, 0xa3, 0xa3,
-  0xa3, 0xa3, 0xa3, 0xa4, 0xa8, 0xaa, 0xae, 0xaf, 0xb7,
+  0x5e, 0x5e, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x83, 0x83, 0x83, 0x83, 0x83, 0x84,
+  0x84, 0x84, 0x84, 0x84, 0x84, 0x84, 0x88, 0x89, 0x8a, 0x8b, 0x8e, 0x8f, 0x90, 0x91, 0x93, 0x9e,
+  0x9e, 0xa0, 0xa3, 0xa3, 0xa3, 0xa3, 0xa3, 0xa4, 0xa8, 0xaa, 0xae, 0xaf, 0xb7,
 ];
 
+/** Names that T10's list of 2012 has otherwise (READ DVD STRUCTURE until MMC-5), and a command that it has no more. */
+const NAMED_IN_LIST = new Map([['READ DISC STRUCTURE', 'READ DVD STRUCTURE']]);
+const OBSOLETE = ['PLAY AUDIO TRACK INDEX'];
+/** No number is given where it could not be looked up. */
+const CLAUSE = /^((SPC-[24]|SBC-[234]) \d+\.\d+|MMC-[2356]( \d+\.\d+)?)/;
+
 describe('command rows', () => {
-  const all = [...thickDisk.commands, ...fullDisk.commands, ...fullProtectedDisk.commands];
+  const all = [thickDisk, fullDisk, fullProtectedDisk, readDrive].flatMap((type) => type.commands);
   for (const { row } of [...new Set(all)]) {
     const action = row.serviceAction < 0 ? null : row.serviceAction;
+    if (OBSOLETE.includes(row.name)) continue;
     it(`${row.name}: opcode, name and CDB length as T10 lists them`, () => {
+      const name = NAMED_IN_LIST.get(row.name) ?? row.name;
       const theirs = opcodes.find(
-        (each) => each.opcode === row.opcode && each.sa === action && each.name === row.name,
+        (each) => each.opcode === row.opcode && each.sa === action && each.name === name,
       );
       assert.ok(theirs, `${row.opcode.toString(16)}h ${row.name} is in op-num`);
       assert.equal(row.lengthBytes, theirs.cdbLength);
       assert.equal(row.usage.length, theirs.cdbLength);
       assert.equal(row.usage[0], theirs.opcode);
       assert.equal(row.controlByte, row.opcode === 0x7f ? 1 : theirs.cdbLength - 1);
-      assert.match(row.clause, /^(SPC-[24]|SBC-[234]) \d+\.\d+/);
+      assert.match(row.clause, CLAUSE);
     });
   }
 

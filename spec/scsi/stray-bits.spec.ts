@@ -2,7 +2,10 @@
 import { strict as assert } from 'node:assert';
 import { setField } from '../../src/scsi/cdb.ts';
 import type { CommandRow, DeviceType } from '../../src/scsi/command-table.ts';
-import { type DiskOptions, disk, type TestNexus } from '../support/target.ts';
+import type { LogicalUnit } from '../../src/scsi/logical-unit.ts';
+import type { HeldStore } from '../support/held-store.ts';
+import { dataDisc, optical } from '../support/optical.ts';
+import { type DiskOptions, disk, type Testbed, type TestNexus } from '../support/target.ts';
 
 const ATOMIC = { atomicBytes: 65536 };
 
@@ -29,6 +32,13 @@ function sweep(a: TestNexus, cdb: Uint8Array, honoured: Uint8Array, name: string
   return count;
 }
 
+/** A unit whose commands are swept. */
+interface Swept {
+  readonly bed: Testbed;
+  readonly unit: LogicalUnit;
+  readonly store: HeldStore;
+}
+
 /** The CDB of a command with every field that does not say which it is zero. */
 function bareCdb(type: DeviceType, row: CommandRow): Uint8Array {
   const cdb = new Uint8Array(row.lengthBytes);
@@ -39,9 +49,9 @@ function bareCdb(type: DeviceType, row: CommandRow): Uint8Array {
   return cdb;
 }
 
-function sweepType(type: DeviceType, name: string, options: DiskOptions): void {
-  const t = disk(options);
-  const a = t.nexus('a').clear();
+function sweepType(t: Swept, name: string): void {
+  const type = t.unit.deviceType;
+  const a = t.bed.nexus('a').clear();
   for (const { row } of type.commands) {
     it(`${row.name}${name}`, () => {
       const cdb = bareCdb(type, row);
@@ -61,7 +71,11 @@ describe('stray bits', () => {
     [' (thin)', { thin: true, ...ATOMIC }],
     [' (protection)', { protection: 2, ...ATOMIC }],
   ];
-  for (const [name, options] of sweeps) sweepType(disk(options).unit.deviceType, name, options);
+  for (const [name, options] of sweeps) {
+    const bed = disk(options);
+    sweepType({ bed, unit: bed.unit, store: bed.store }, name);
+  }
+  sweepType(optical(dataDisc(8), new Uint8Array(8 * 2048)), ' (optical drive)');
 
   it('point at the first of several', () => {
     const a = disk().nexus('a').clear();

@@ -1,4 +1,4 @@
-/** Parameter lists of EXTENDED COPY(LID1), spelled from SPC-4 6.3.4, 6.3.5.2 and 6.3.6. */
+/** Parameter lists of EXTENDED COPY, spelled from SPC-4 6.4.2, 6.4.5, 6.4.6 and 6.5, and the CDBs that ask what became of them. */
 import { Buffer } from 'node:buffer';
 
 export interface CopySegment {
@@ -53,9 +53,43 @@ export function copyList(
   return Buffer.concat([header, targets, ways]);
 }
 
-export function copyCdb(lengthBytes: number): Buffer {
+/** The list of EXTENDED COPY(LID4) (table 126): its first CSCD descriptor has ID 1. */
+export function copyListLid4(
+  cscds: readonly Uint8Array[],
+  segments: readonly Uint8Array[],
+  { listIdentifier = 1, usage = 0, immediate = false } = {},
+): Buffer {
+  const header = Buffer.alloc(48);
+  const targets = Buffer.concat(cscds);
+  const ways = Buffer.concat(segments);
+  header[0] = 0x01;
+  header[1] = usage << 3;
+  header.writeUInt16BE(0x0020, 2);
+  header[15] = immediate ? 0x01 : 0;
+  header[16] = 0xff;
+  header.writeUInt32BE(listIdentifier, 20);
+  header.writeUInt16BE(targets.length, 42);
+  header.writeUInt16BE(ways.length, 44);
+  return Buffer.concat([header, targets, ways]);
+}
+
+/** Service actions of THIRD-PARTY COPY IN with a LIST IDENTIFIER of four bytes. */
+function receiveCdb(action: number, listIdentifier: number): Buffer {
+  const cdb = Buffer.alloc(16);
+  cdb[0] = 0x84;
+  cdb[1] = action;
+  cdb.writeUInt32BE(listIdentifier, 2);
+  cdb.writeUInt32BE(1024, 10);
+  return cdb;
+}
+
+export const copyStatusCdb = (listIdentifier: number): Buffer => receiveCdb(0x05, listIdentifier);
+export const copyDataCdb = (listIdentifier: number): Buffer => receiveCdb(0x06, listIdentifier);
+
+export function copyCdb(lengthBytes: number, action: 0 | 1 = 0): Buffer {
   const cdb = Buffer.alloc(16);
   cdb[0] = 0x83;
+  cdb[1] = action;
   cdb.writeUInt32BE(lengthBytes, 10);
   return cdb;
 }

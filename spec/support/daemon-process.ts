@@ -128,6 +128,12 @@ export class DaemonProcess {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
+  /** Ends it, and what it left, before this process ends. */
+  abandon(): void {
+    this.#child?.kill('SIGKILL');
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
   /** Open descriptors of the daemon. */
   descriptors(): number {
     return readdirSync(`/proc/${this.processId}/fd`).length;

@@ -1,6 +1,8 @@
 /** Initiators of the library and a target in one process: links over the loopback, pumped by the event loop. */
 
 import { closeSync, fstatSync, openSync } from 'node:fs';
+import type { Backing } from '../../src/luns/backing.ts';
+import { openDisc } from '../../src/luns/disc/open-disc.ts';
 import type { MediumSpec, Removed } from '../../src/luns/drive.ts';
 import { Inventory } from '../../src/luns/inventory.ts';
 import { DONE, GONE, type Timers } from '../../src/scsi/contracts.ts';
@@ -125,6 +127,12 @@ class LoopbackLink implements Link {
   }
 }
 
+function openDiscBacking(lun: number, path: string): Backing {
+  const action = `Cannot attach LUN ${lun}`;
+  const { files, layout } = openDisc({ lun, path, action, check: () => undefined });
+  return { kind: 'disc', files, layout };
+}
+
 /** A target with disks whose faults and delays are those of the daemon. */
 export class LoopbackTarget {
   readonly target: Target;
@@ -132,6 +140,8 @@ export class LoopbackTarget {
   readonly #links = new Set<LoopbackLink>();
   /** Images that are, or were last, in drives; absent: the medium in memory. */
   readonly #images = new Map<number, string>();
+  /** Images of discs. */
+  readonly #discs = new Map<number, string>();
   #pumping = false;
 
   constructor() {
@@ -175,8 +185,32 @@ export class LoopbackTarget {
     });
   }
 
+  /** Adds an optical drive with the disc of an image in it. */
+  addDrive(lun: number, path: string, naa: Uint8Array): void {
+    this.#discs.set(lun, path);
+    this.inventory.add({
+      lun,
+      backing: openDiscBacking(lun, path),
+      readOnly: true,
+      blockBytes: 2048,
+      physicalBlockBytes: 2048,
+      thin: false,
+      writeCache: false,
+      serial: `LOOP${lun}`,
+      naa,
+      savedPages: null,
+      savable: false,
+      removable: true,
+      optical: true,
+    });
+  }
+
   #spec(lun: number): MediumSpec {
     const generation = (this.target.unit(lun)?.medium?.generation ?? 0) + 1;
+    const disc = this.#discs.get(lun);
+    if (disc !== undefined) {
+      return { backing: openDiscBacking(lun, disc), readOnly: true, generation };
+    }
     const path = this.#images.get(lun);
     if (path === undefined) {
       return { backing: { kind: 'memory', bytes: 2 ** 20 }, readOnly: false, generation };

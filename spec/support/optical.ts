@@ -1,10 +1,11 @@
 /** Optical drives over HeldStores, and discs to put into them. */
 import { createOptical, type OpticalOptions } from '../../src/luns/optical.ts';
+import { DONE } from '../../src/scsi/contracts.ts';
 import type { LogicalUnit } from '../../src/scsi/logical-unit.ts';
-import type { DiscLayout, SectorForm, SectorRun, Track } from '../../src/scsi/mmc/disc.ts';
+import type { Disc, DiscLayout, SectorForm, SectorRun, Track } from '../../src/scsi/mmc/disc.ts';
 import { FinishedDisc } from '../../src/scsi/mmc/finished-disc.ts';
+import { opticalModePages } from '../../src/scsi/mmc/mode-pages.ts';
 import { CD_ROM, type Profile } from '../../src/scsi/mmc/profile.ts';
-import { diskModePages } from '../../src/scsi/mode-page.ts';
 import { HeldStore } from './held-store.ts';
 import { bouncePool, Testbed } from './target.ts';
 
@@ -58,6 +59,26 @@ export function dataDisc(blocks: number, profile: Profile = CD_ROM): DiscLayout 
   };
 }
 
+/** An audio CD of one session; a track begins where the one before it ends. Nothing is kept of it: it is silence. */
+export function audioDisc(starts: readonly number[], leadOut: number): DiscLayout {
+  const tracks = starts.map((start, i) => track(i + 1, start, starts[i + 1] ?? leadOut, 'audio'));
+  return {
+    ...dataDisc(leadOut),
+    sessions: [{ number: 1, type: 0, firstTrack: 1, lastTrack: starts.length, leadOut }],
+    tracks,
+    runs: [{ ...userRun(0, leadOut), form: 'audio', stored: 'nothing' }],
+  };
+}
+
+export interface BenchOptions extends Pick<OpticalOptions, 'mediaChangeStyle' | 'medium'> {
+  /** It is a writer. */
+  readonly writes?: boolean;
+  /** Milliseconds that audio is played by. */
+  readonly now?: () => number;
+  /** The disc itself, for those that no layout describes. */
+  readonly disc?: Disc | null;
+}
+
 export interface OpticalBed {
   readonly bed: Testbed;
   readonly unit: LogicalUnit;
@@ -69,7 +90,7 @@ export interface OpticalBed {
 export function optical(
   layout: DiscLayout,
   bytes: Uint8Array,
-  options: Pick<OpticalOptions, 'mediaChangeStyle' | 'medium'> = {},
+  { writes = false, now, disc = new FinishedDisc(layout), ...options }: BenchOptions = {},
 ): OpticalBed {
   const bed = new Testbed();
   const store = new HeldStore({ bytes: bytes.length, readOnly: true });
@@ -82,10 +103,17 @@ export function optical(
     {
       lun: 0,
       identity: { vendor: 'RINGSCSI', product: 'SPEC DRIVE', revision: '0001', serial: 'OD1', naa },
-      disc: new FinishedDisc(layout),
+      disc,
       ...options,
     },
-    { store, bounce: bouncePool(2), modePages: diskModePages(), reservationStore: null },
+    {
+      store,
+      bounce: bouncePool(2),
+      modePages: opticalModePages({ writes }),
+      reservationStore: null,
+      burner: writes ? { journal: { save: () => DONE } } : null,
+      ...(now === undefined ? {} : { now }),
+    },
   );
   bed.target.addUnit(unit);
   return { bed, unit, store };

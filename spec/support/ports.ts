@@ -48,6 +48,8 @@ export interface Traits {
 interface Port<I extends ConformanceInitiator> {
   open(name: string, options: InitiatorOptions): Promise<I>;
   addDisk(lun: number, bytes: number, traits: Traits): Promise<void>;
+  /** An optical drive with the disc of an image in it. */
+  addDrive(lun: number, path: string): Promise<void>;
   removeDisk(lun: number): Promise<void>;
   resizeDisk(lun: number, bytes: number): Promise<void>;
   inject(lun: number, rules: readonly Rule[]): Promise<void>;
@@ -60,6 +62,16 @@ interface Port<I extends ConformanceInitiator> {
   /** Tasks in the task set. */
   outstanding(lun: number): Promise<number>;
   end(): Promise<void>;
+  /** The process ends: whatever of it is elsewhere does, too, at once. */
+  abandon(): void;
+}
+
+function loopNaa(lun: number): Uint8Array {
+  const naa = new Uint8Array(16);
+  naa.set([0x60, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
+  naa[14] = lun >> 8;
+  naa[15] = lun & 0xff;
+  return naa;
 }
 
 class LoopbackPort implements Port<Initiator> {
@@ -72,12 +84,12 @@ class LoopbackPort implements Port<Initiator> {
       openLink: () => Promise.resolve(this.#target.open(name, options.queuePairs ?? 1)),
     });
   }
+  async addDrive(lun: number, path: string): Promise<void> {
+    await Promise.resolve();
+    this.#target.addDrive(lun, path, loopNaa(lun));
+  }
   async addDisk(lun: number, bytes: number, traits: Traits): Promise<void> {
     const { protection: protectionType = 0, removable = false, mediaChangeStyle = 't10' } = traits;
-    const naa = new Uint8Array(16);
-    naa.set([0x60, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
-    naa[14] = lun >> 8;
-    naa[15] = lun & 0xff;
     await Promise.resolve();
     this.#target.inventory.add({
       lun,
@@ -89,7 +101,7 @@ class LoopbackPort implements Port<Initiator> {
       protectionType,
       writeCache: true,
       serial: `LOOP${lun}`,
-      naa,
+      naa: loopNaa(lun),
       savedPages: null,
       savable: false,
       removable,
@@ -124,6 +136,9 @@ class LoopbackPort implements Port<Initiator> {
   end(): Promise<void> {
     return Promise.resolve();
   }
+  abandon(): void {
+    // It goes with this process.
+  }
 }
 
 interface Stats {
@@ -141,6 +156,9 @@ abstract class DaemonPort {
   }
   async addDisk(lun: number, bytes: number, traits: Traits): Promise<void> {
     await this.#daemon.call('lun.add', { lun, type: 'disk', memory: bytes, ...traits });
+  }
+  async addDrive(lun: number, path: string): Promise<void> {
+    await this.#daemon.call('lun.add', { lun, type: 'cdrom', path });
   }
   async removeDisk(lun: number): Promise<void> {
     await this.#daemon.call('lun.remove', { lun });
@@ -168,6 +186,9 @@ abstract class DaemonPort {
   }
   end(): Promise<void> {
     return this.#daemon.end();
+  }
+  abandon(): void {
+    this.#daemon.abandon();
   }
 }
 
@@ -344,6 +365,15 @@ export class Bench<I extends ConformanceInitiator = ConformanceInitiator> {
     return number;
   }
 
+  /** A new optical drive that only this test knows, with the disc of an image in it; returns its LUN. */
+  async drive(path: string): Promise<number> {
+    lastLun += 1;
+    const lun = lastLun;
+    await this.#port.addDrive(lun, path);
+    this.#disks.push(lun);
+    return lun;
+  }
+
   async removeDisk(lun: number): Promise<void> {
     this.#disks.splice(this.#disks.indexOf(lun), 1);
     await this.#port.removeDisk(lun);
@@ -417,12 +447,21 @@ class SharedPort<I extends ConformanceInitiator> {
     this.#make = make;
   }
   get(): Promise<Port<I>> {
-    this.#port ??= this.#make();
+    this.#port ??= this.#made();
     return this.#port;
   }
+  async #made(): Promise<Port<I>> {
+    const port = await this.#make();
+    process.once('exit', () => port.abandon());
+    return port;
+  }
+  /**
+   * The suite has ended. A process that runs one file after the other keeps the port for the next: a daemon for each file was a third
+   * of what all specs together cost.
+   */
   async end(): Promise<void> {
+    if (process.env['MOCHA_WORKER_ID'] !== undefined) return;
     const port = this.#port;
-    // Suites that come later in this process make another one.
     this.#port = null;
     if (port !== null) await (await port).end();
   }

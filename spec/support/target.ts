@@ -150,7 +150,9 @@ export class ManualTimers {
 
 export class Testbed {
   readonly timers = new ManualTimers();
-  readonly target = new Target({ name: 'spec', timers: this.timers });
+  /** What its clock shows, in milliseconds; passes with `target.clock.pass()`. */
+  readonly time = new Float64Array(1);
+  readonly target = new Target({ name: 'spec', timers: this.timers, time: this.time });
   readonly stores = new Map<number, HeldStore>();
   /** Bugs that handlers threw; `nexus()` users get them as failed specs through `verify`. */
   readonly internalErrors: unknown[] = [];

@@ -1,4 +1,4 @@
-/** CDBs and parameter lists of third-party copies by token, spelled from SBC-3 5.7, 5.46 and SPC-4 6.3, 6.25. */
+/** CDBs and parameter lists of third-party copies by token, spelled from SBC-3 5.7, 5.46 and SPC-4 6.3, 6.26. */
 import { Buffer } from 'node:buffer';
 
 export type Range = readonly [lba: number, blocks: number];

@@ -26,7 +26,10 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
   ['lun', { summary: 'add, remove, list, resize LUNs', load: () => import('./lun.ts') }],
   [
     'media',
-    { summary: 'load, eject, lock the media of removable disks', load: () => import('./media.ts') },
+    {
+      summary: 'load, eject, lock the media of CD drives and removable disks',
+      load: () => import('./media.ts'),
+    },
   ],
   ['guest', { summary: 'list or detach guests', load: () => import('./guest.ts') }],
   ['stats', { summary: 'show what the daemon has done', load: () => import('./stats.ts') }],

@@ -18,7 +18,8 @@ import { DONE, FAILED, type Output, UsageError, type Verb } from './verb.ts';
 const HELP = `ringscsi conformance [--connect TARGET] [--destructive] [--junit FILE]
 
 Checks a target by SAM-5, SPC-4 and SBC-3 and prints a table: command, clause, check, result, what was seen.
-Exit code 0 when no check failed, else 1. Without --connect it starts a daemon of its own and checks that.
+Exit code 0 when no check failed, else 1; a check about targets of another kind (protection information) is "not
+applicable". Without --connect it starts a daemon of its own and checks that.
 
   --connect TARGET   srp:SOCK[,lun=N], vhost-user:SOCK[,lun=N] (any back end of a virtio SCSI host), or
                      iscsi://HOST:PORT/TARGET/LUN (any vendor's, without authentication)
@@ -109,10 +110,17 @@ async function openOwn(): Promise<Opened> {
 
 function print(results: readonly CheckResult[], output: Output): number {
   const count = (verdict: string): number => results.filter((r) => r.result === verdict).length;
-  const totals = { pass: count('pass'), fail: count('fail'), notSupported: count('not supported') };
+  const totals = {
+    pass: count('pass'),
+    fail: count('fail'),
+    notSupported: count('not supported'),
+    notApplicable: count('not applicable'),
+  };
   const columns = ['command', 'clause', 'check', 'result', 'seen'].map((title) => ({ title }));
   const rows = results.map((r) => [r.command, r.clause, r.check, r.result, r.seen]);
-  const summary = `${totals.pass} pass, ${totals.fail} fail, ${totals.notSupported} not supported`;
+  const counts = [`${totals.pass} pass`, `${totals.fail} fail`];
+  counts.push(`${totals.notSupported} not supported`, `${totals.notApplicable} not applicable`);
+  const summary = counts.join(', ');
   output.result({ ...totals, results }, `${table(columns, rows)}\n${summary}`);
   return totals.fail === 0 ? DONE : FAILED;
 }

@@ -10,7 +10,7 @@ const HELP = `ringscsi lun list                 every LUN
 ringscsi lun add SPEC             attach one; SPEC as for serve --lun, for example 2:disk,memory=64M
                                   or 3:passthrough,device=/dev/sg1
 ringscsi lun remove N             detach one when its last command has ended
-ringscsi lun resize N SIZE        grow one; guests are told that the capacity changed
+ringscsi lun resize N SIZE        grow a disk; guests are told that the capacity changed
 ringscsi lun activate N           take one out of standby: its image is locked and used from now on
 ringscsi lun standby N            flush one and give its image back: commands that touch the medium
                                   end with NOT READY until it is activated; see ringscsi takeover
@@ -34,7 +34,8 @@ const COLUMNS = [
 ] as const;
 
 function flags(lun: LunStatus): string {
-  const words = [lun.readOnly ? 'ro' : 'rw', lun.cache];
+  const words = [lun.readOnly ? 'ro' : 'rw'];
+  if (lun.type === 'disk') words.push(lun.cache);
   if (lun.thin) words.push('thin');
   if (lun.encrypted) words.push('encrypted');
   if (lun.state === 'standby') words.push('standby');

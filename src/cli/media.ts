@@ -8,7 +8,8 @@ import { sizeText, table } from './table.ts';
 import { type Arguments, DONE, FAILED, type Output, readAction, type Verb } from './verb.ts';
 
 const HELP = `ringscsi media list               every drive: its medium, who prevents its removal, its generation
-ringscsi media load N IMAGE       put an image into the drive of LUN N, in the place of what is there
+ringscsi media load N IMAGE       put an image into the drive of LUN N, in the place of what is there;
+                                  into a cdrom a disc image, that is an ISO image
 ringscsi media load N             put the medium back that was in it last
 ringscsi media eject N            take the medium out, flushed; its image is free for others then. Where guests
                                   prevent that it is the button of the drive: they are asked for it (exit
@@ -18,7 +19,7 @@ ringscsi media eject N --request  only ask for it, whether it is prevented or no
 ringscsi media lock N             prevent its removal, as PREVENT ALLOW MEDIUM REMOVAL of a guest does
 ringscsi media unlock N           end that; guests may still prevent it
 
-Drives are disks attached with removable. Commands that have begun end first; those that have not are told
+Drives are LUNs attached as cdrom, and disks attached with removable. Commands that have begun end first; those that have not are told
 NOT READY, or with the next medium UNIT ATTENTION (medium may have changed), and never reach it.
 
 ${CONTROL_HELP}
@@ -55,13 +56,18 @@ function stateText({ state, ejectRequested }: MediaStatus): string {
   return ejectRequested ? 'loaded, eject requested' : 'loaded';
 }
 
+function writeText({ state, writeProtected }: MediaStatus): string {
+  if (state !== 'loaded') return '-';
+  return writeProtected ? 'protected' : 'yes';
+}
+
 function mediaTable(drives: readonly MediaStatus[]): string {
-  if (drives.length === 0) return 'no drives: no LUN is removable';
+  if (drives.length === 0) return 'no drives: no LUN is a cdrom or removable';
   const rows = drives.map((drive) => [
     String(drive.lun),
     stateText(drive),
     drive.state === 'loaded' ? sizeText(drive.bytes) : '-',
-    drive.writeProtected ? 'protected' : 'yes',
+    writeText(drive),
     String(drive.generation),
     preventionText(drive),
     mediumText(drive),

@@ -16,7 +16,7 @@ import { type Arguments, FAILED, type Output, UsageError, type Verb } from './ve
 
 const HELP = `ringscsi serve [--config FILE] [--state DIR] [--control SOCK] [--lun SPEC]... [--listen PORT]...
 
-Serves disks to guests until SIGTERM or SIGINT; a second signal ends it at once.
+Serves disks and CD drives to guests until SIGTERM or SIGINT; a second signal ends it at once.
 Prints one line on standard output when it is ready; the log goes to standard error.
 
   --lun SPEC       N:disk,path=FILE[,size=1G][,key=FILE][,ro][,block=512|4096][,serial=TEXT]
@@ -24,6 +24,8 @@ Prints one line on standard output when it is ready; the log goes to standard er
                      [,protection=1|2|3][,removable][,standby]
                      [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    N:disk,memory=256M
+                   N:cdrom[,path=IMAGE][,serial=TEXT]
+                     [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    N:passthrough,device=/dev/sgN|/dev/srN[,allow=OPCODES]
                    a comma in a value is doubled; size creates the image when it is missing;
                    key: the image is encrypted, a new one gets a new key in this file;
@@ -32,7 +34,9 @@ Prints one line on standard output when it is ready; the log goes to standard er
                    ejectTimeout: how long media eject waits for guests that prevent it (for ever);
                    passthrough: a real disk, CD/DVD drive, tape drive or changer of this host, through a
                    filter; see docs/passthrough.md;
-                   standby: a QEMU owns the image at first, see ringscsi takeover
+                   standby: a QEMU owns the image at first, see ringscsi takeover;
+                   cdrom: a CD/DVD drive; the disc in it is an image that is only read and that other
+                   drives may have, too; see ringscsi media
   --listen PORT    srp:SOCK: guests attach at this unix socket by the SRP ring (docs/srp-ring.md)
                    vhost-user:SOCK: QEMU attaches here, its guests use their own virtio-scsi driver
                    iscsi:HOST:PORT: iSCSI initiators connect here; names and CHAP secrets

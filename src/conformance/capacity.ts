@@ -4,7 +4,7 @@ import { type Check, type CheckedUnit, expect, refused, seen, view } from './che
 
 const BEYOND = '5/21/00';
 const VPD_B2 = '12 01 b2 00 ff 00';
-const CAPACITY_16 = '9e 10 00 00 00 00 00 00 00 00 00 00 00 20 00 00';
+export const CAPACITY_16 = '9e 10 00 00 00 00 00 00 00 00 00 00 00 20 00 00';
 
 /** A 10-byte CDB of block access. */
 export function blocks10(opcode: number, lba: number, blocks: number, flags = 0): Uint8Array {

@@ -15,7 +15,7 @@ export interface Check {
   readonly check: string;
   /** It writes to the medium or resets the unit. */
   readonly destructive?: true;
-  /** Resolves with what was seen. Throws Deviation or NotSupported. */
+  /** Resolves with what was seen. Throws Deviation, NotSupported or NotApplicable. */
   run(unit: CheckedUnit): Promise<string>;
 }
 
@@ -23,6 +23,8 @@ export interface Check {
 export class Deviation extends Error {}
 /** The target does not have what the check is about, and need not. */
 export class NotSupported extends Error {}
+/** The check is about targets of another kind. */
+export class NotApplicable extends Error {}
 
 const GOOD = 0x00;
 const CHECK_CONDITION = 0x02;

@@ -1,7 +1,7 @@
 /** What writing commands do to the medium. Each check uses the first blocks. */
 import { Buffer } from 'node:buffer';
 import { blocks10, blocks16 } from './capacity.ts';
-import { type Check, type CheckedUnit, expect, refused, seen } from './check.ts';
+import { type Check, type CheckedUnit, expect, NotSupported, refused, seen } from './check.ts';
 
 function pattern(bytes: number, seed: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, i) => (i * 13 + (i >> 8) + seed) & 0xff);
@@ -24,7 +24,7 @@ async function expectBytes(unit: CheckedUnit, lba: number, data: Uint8Array): Pr
   expect(at < 0 && result.dataIn.length === data.length, `byte ${at} differs`);
 }
 
-export const MEDIUM_CHECKS: readonly Check[] = [
+const ON_DISKS: readonly Check[] = [
   {
     command: 'WRITE(10)',
     clause: 'SBC-3 5.33',
@@ -128,3 +128,19 @@ export const MEDIUM_CHECKS: readonly Check[] = [
     },
   },
 ];
+
+const DEVICE_TYPE = 0x1f;
+
+/** Other device types have other commands under the same operation codes. */
+async function checkIsDisk(unit: CheckedUnit): Promise<void> {
+  const type = ((await unit.data('12 00 00 00 24 00', 36))[0] ?? 0) & DEVICE_TYPE;
+  if (type !== 0) throw new NotSupported(`device type ${type.toString(16).padStart(2, '0')}h`);
+}
+
+export const MEDIUM_CHECKS: readonly Check[] = ON_DISKS.map((check) => ({
+  ...check,
+  async run(unit) {
+    await checkIsDisk(unit);
+    return await check.run(unit);
+  },
+}));

@@ -5,11 +5,13 @@ import {
   type CheckedInitiator,
   CheckedUnit,
   Deviation,
+  NotApplicable,
   NotSupported,
 } from './check.ts';
 import { INQUIRY_CHECKS } from './inquiry.ts';
 import { MEDIUM_CHECKS } from './medium.ts';
 import { PARAMETER_CHECKS } from './parameters.ts';
+import { PROTECTION_CHECKS } from './protection.ts';
 import { TASK_CHECKS } from './tasks.ts';
 
 export const CHECKS: readonly Check[] = [
@@ -17,10 +19,11 @@ export const CHECKS: readonly Check[] = [
   ...CAPACITY_CHECKS,
   ...PARAMETER_CHECKS,
   ...MEDIUM_CHECKS,
+  ...PROTECTION_CHECKS,
   ...TASK_CHECKS,
 ];
 
-export type Verdict = 'pass' | 'fail' | 'not supported';
+export type Verdict = 'pass' | 'fail' | 'not supported' | 'not applicable';
 
 export interface CheckResult {
   readonly command: string;
@@ -36,6 +39,7 @@ async function judge(check: Check, unit: CheckedUnit): Promise<readonly [Verdict
     return ['pass', await check.run(unit)];
   } catch (error) {
     if (error instanceof NotSupported) return ['not supported', error.message];
+    if (error instanceof NotApplicable) return ['not applicable', error.message];
     if (error instanceof Deviation) return ['fail', error.message];
     // A connection that broke or a function that was refused says something about the target, too.
     return ['fail', error instanceof Error ? error.message : String(error)];
@@ -80,7 +84,8 @@ export function junit(results: readonly CheckResult[]): string {
     const element = result === 'fail' ? 'failure' : 'skipped';
     return `${open}><${element} message="${escaped(seen)}"/></testcase>`;
   });
-  const totals = `tests="${results.length}" failures="${count('fail')}" skipped="${count('not supported')}"`;
+  const skipped = count('not supported') + count('not applicable');
+  const totals = `tests="${results.length}" failures="${count('fail')}" skipped="${skipped}"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuite name="ringscsi conformance" ${totals}>`,

@@ -3,6 +3,8 @@ import { Buffer } from 'node:buffer';
 import { fstatSync, statSync, unlinkSync } from 'node:fs';
 import { assert } from '../assert.ts';
 import { blockDeviceBytes, close, dataSync, duplicate, errorName } from '../libc.ts';
+import type { Backing, BackingFile } from '../luns/backing.ts';
+import { type OpenedDisc, openDisc } from '../luns/disc/open-disc.ts';
 import type { MediumSpec } from '../luns/drive.ts';
 import { unlockImage } from '../luns/image-lock.ts';
 import { bytesOfBlock, imageBytesOf, userBytesOf } from '../luns/image-size.ts';
@@ -15,7 +17,7 @@ import {
   openDiskFile,
 } from '../luns/open.ts';
 import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
-import type { DiskConfig } from './config.ts';
+import type { DeviceTypeName, DiskConfig } from './config.ts';
 import type { DiskSpec } from './reactor-messages.ts';
 import type { InventoryEntry, SavedMedium, SavedUnit } from './state.ts';
 
@@ -33,13 +35,13 @@ export interface DiskIdentity {
 
 export interface LunStatus {
   readonly lun: number;
-  readonly type: 'disk' | 'passthrough';
+  readonly type: DeviceTypeName | 'passthrough';
   /**
    * `standby`: guests see it, but its image belongs to somebody else and no command touches it. `unavailable`: remembered from
    * an earlier run, but it cannot be opened; `why` says so.
    */
   readonly state: 'attached' | 'standby' | 'unavailable';
-  readonly backing: 'file' | 'block' | 'memory' | 'device' | null;
+  readonly backing: 'file' | 'block' | 'memory' | 'disc' | 'device' | null;
   readonly path: string | null;
   readonly bytes: number;
   readonly blockBytes: number;
@@ -131,6 +133,14 @@ function refuseConflict(
   }
 }
 
+/** What is open behind a disk, or in a drive. */
+type Opened = OpenedFile | OpenedDisc;
+
+function filesOf(opened: Opened | null): readonly OpenedFile[] {
+  if (opened === null) return [];
+  return opened.kind === 'disc' ? opened.files : [opened];
+}
+
 /** What the drive of a removable disk has when it is attached for the first time. */
 export function firstMedium(config: DiskConfig, generation = 1): SavedMedium {
   const { path, readOnly, memoryBytes } = config;
@@ -140,7 +150,7 @@ export function firstMedium(config: DiskConfig, generation = 1): SavedMedium {
 
 /** A medium that was opened for a drive and is not in it yet. */
 export interface MediumInHand {
-  readonly file: OpenedFile | null;
+  readonly file: Opened | null;
   readonly medium: SavedMedium;
   readonly spec: MediumSpec;
 }
@@ -168,7 +178,7 @@ export class AttachedDisk {
   /** What is being put into the drive: after a restart that is there. */
   next: SavedMedium | null = null;
   /** Open while the medium is in the drive, or fixed. */
-  #file: OpenedFile | null;
+  #file: Opened | null;
   /** Descriptor of the key file, or -1. */
   readonly #keyFd: number;
   /** Descriptors that were made for the reactor, by those they are copies of. */
@@ -201,6 +211,9 @@ export class AttachedDisk {
           `Cannot attach LUN ${config.lun}`,
         );
       }
+    } else if (config.type === 'cdrom') {
+      if (path !== null)
+        this.#file = this.#openDisc(path, others, `Cannot attach LUN ${config.lun}`);
     } else if (path !== null) {
       refuseConflict(`Cannot attach LUN ${config.lun}`, path, config.readOnly, others);
       this.#file = openDiskFile(openOptions(config, path, resizedBytes, standby));
@@ -221,10 +234,21 @@ export class AttachedDisk {
     readOnly: boolean,
     others: Iterable<AttachedDisk>,
     action: string,
-  ): OpenedFile {
-    const { lun } = this.config;
+  ): Opened {
+    const { lun, type } = this.config;
+    if (type === 'cdrom') return this.#openDisc(path, others, action);
     refuseConflict(action, path, readOnly, others);
     return openDiskFile({ lun, path, blockBytes: bytesOfBlock(this.config), readOnly, action });
+  }
+
+  #openDisc(path: string, others: Iterable<AttachedDisk>, action: string): OpenedDisc {
+    const known = [...others];
+    return openDisc({
+      lun: this.config.lun,
+      path,
+      action,
+      check: (file) => refuseConflict(action, file, true, known),
+    });
   }
 
   /** It cannot be written. */
@@ -306,7 +330,7 @@ export class AttachedDisk {
   #openKey(): number {
     const { lun, keyPath: path, readOnly } = this.config;
     const file = this.#file;
-    if (path === null || file === null) return -1;
+    if (path === null || file === null || file.kind === 'disc') return -1;
     try {
       return openKeyFile({ lun, path, imageIsNew: file.created, readOnly });
     } catch (error) {
@@ -318,9 +342,10 @@ export class AttachedDisk {
   }
 
   isFile(device: number, inode: number): boolean {
-    if (this.#file === null) return false;
-    const mine = statSync(this.#file.path, { throwIfNoEntry: false });
-    return mine !== undefined && mine.dev === device && mine.ino === inode;
+    return filesOf(this.#file).some(({ path }) => {
+      const mine = statSync(path, { throwIfNoEntry: false });
+      return mine !== undefined && mine.dev === device && mine.ino === inode;
+    });
   }
 
   /**
@@ -348,6 +373,7 @@ export class AttachedDisk {
       savedLogs: saved.logs,
       savable,
       removable: this.config.removable,
+      optical: this.config.type === 'cdrom',
       ...(this.medium === null ? {} : { medium: this.medium }),
       ...(this.config.mediaChangeStyle === undefined
         ? {}
@@ -362,7 +388,7 @@ export class AttachedDisk {
    */
   activate(): void {
     const file = this.#file;
-    if (file === null || !this.standby) return;
+    if (file === null || file.kind === 'disc' || !this.standby) return;
     const { lun } = this.config;
     const action = `Cannot activate LUN ${lun}`;
     const open = fstatSync(file.fd);
@@ -392,13 +418,16 @@ export class AttachedDisk {
   /** Gives the image back to whoever wants it. The reactor has put the unit into standby and flushed it. */
   release(): void {
     this.standby = true;
-    if (this.#file !== null) unlockImage(this.#file.fd);
+    for (const { fd } of filesOf(this.#file)) unlockImage(fd);
   }
 
   /** Extends what is behind the disk to `bytes`. Throws LunError or DiskFileError. */
   grow(bytes: number): void {
     const { lun, blockBytes } = this.config;
     const action = `Cannot resize LUN ${lun} to ${bytes} bytes`;
+    if (this.config.type === 'cdrom') {
+      throw new LunError(`${action}: it is an optical drive, media load puts a larger disc in`);
+    }
     if (!this.loaded) throw new LunError(`${action}: there is no medium in it`);
     if (this.readOnly) throw new LunError(`${action}: it is read-only`);
     if (this.standby) throw new LunError(`${action}: it is in standby, its image is not ours`);
@@ -413,7 +442,7 @@ export class AttachedDisk {
       const now = blockDeviceBytes(this.#file.fd);
       if (needed > now)
         throw new LunError(`${action}: the device has ${now}, grow the device first`);
-    } else if (this.#file !== null) {
+    } else if (this.#file?.kind === 'file') {
       growFile(this.#file.fd, needed);
     }
     this.#setBytes(bytes);
@@ -461,10 +490,12 @@ export class AttachedDisk {
     if (file !== null) this.#closeOpened(file);
   }
 
-  #closeOpened(file: OpenedFile): void {
-    // Explicitly: what io_uring holds of a file ends some time after the last descriptor and even the process.
-    if (!this.standby) unlockImage(file.fd);
-    this.#closeOwn(file.fd);
+  #closeOpened(opened: Opened): void {
+    for (const { fd } of filesOf(opened)) {
+      // Explicitly: what io_uring holds of a file ends some time after the last descriptor and even the process.
+      if (!this.standby) unlockImage(fd);
+      this.#closeOwn(fd);
+    }
   }
 
   /** Closes a descriptor of ours, and the reactor's copy of it where that is open still. */
@@ -489,10 +520,16 @@ export class AttachedDisk {
   #thin(): boolean {
     const { thin, protectionType } = this.config;
     if (protectionType !== 0) return false;
-    return thin ?? this.#file?.thinCapable ?? true;
+    return thin ?? filesOf(this.#file)[0]?.thinCapable ?? true;
   }
 
-  #backing(file: OpenedFile | null, bytes: number, readOnly: boolean): DiskSpec['backing'] {
+  #backing(file: Opened | null, bytes: number, readOnly: boolean): Backing {
+    if (file?.kind === 'disc') {
+      const copied = (each: OpenedFile): BackingFile => {
+        return { fd: this.#copyFor(each.fd), bytes: each.bytes };
+      };
+      return { kind: 'disc', files: file.files.map(copied), layout: file.layout };
+    }
     if (file === null) return bytes === 0 ? { kind: 'none' } : { kind: 'memory', bytes };
     const { kind, path } = file;
     const writable = kind === 'file' && !readOnly;

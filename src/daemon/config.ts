@@ -24,9 +24,15 @@ import {
 /** A LUN: what is stored in images, or a real device. */
 export type LunConfig = DiskConfig | PassthroughConfig;
 
+export type DeviceTypeName = (typeof DEVICE_TYPES)[number];
+
+/** Bytes of a block; 2048 are those of discs. */
+export type BlockBytes = 512 | 2048 | 4096;
+
 export interface DiskConfig extends MediaConfig {
   readonly lun: number;
-  readonly type: 'disk';
+  /** `cdrom`: an optical drive that reads discs. Its other properties are those of such discs (`CDROM`). */
+  readonly type: DeviceTypeName;
   /** Image file or block device, absolute; null for a memory disk, and for a drive that begins without a medium. */
   readonly path: string | null;
   /** Bytes of a memory disk; null for the others. */
@@ -36,9 +42,9 @@ export interface DiskConfig extends MediaConfig {
   /** Bytes the image is created with when it does not exist; null: it must exist. */
   readonly sizeBytes: number | null;
   readonly readOnly: boolean;
-  readonly blockBytes: 512 | 4096;
+  readonly blockBytes: BlockBytes;
   /** Bytes of a physical block, which the guest is told to align to; not less than a logical one. */
-  readonly physicalBlockBytes: 512 | 4096;
+  readonly physicalBlockBytes: BlockBytes;
   /** Unit serial number; null: derived from the name of the target and what is behind the disk. */
   readonly serial: string | null;
   readonly cache: 'writeback' | 'writethrough';
@@ -113,6 +119,8 @@ export const DISK_KEYS = [
   'standby',
   ...MEDIA_KEYS,
 ] as const;
+/** The same for an optical drive. */
+export const CDROM_KEYS = ['lun', 'type', 'path', 'serial', ...MEDIA_KEYS] as const;
 export const CONFIG_KEYS = [
   '$schema',
   'state',
@@ -125,9 +133,10 @@ export const CONFIG_KEYS = [
   'iscsi',
 ] as const;
 export const EMULATED_KEYS = ['guest', 'device', 'at', 'qmp', 'lun'] as const;
-const DEVICE_TYPES = ['disk'] as const;
+const DEVICE_TYPES = ['disk', 'cdrom'] as const;
 /** What a LUN can be. */
 const LUN_TYPES = [...DEVICE_TYPES, 'passthrough'] as const;
+const KEYS = { disk: DISK_KEYS, cdrom: CDROM_KEYS, passthrough: PASSTHROUGH_KEYS } as const;
 const LISTEN_KINDS = ['srp', 'vhost-user', 'iscsi'] as const;
 const CACHE_MODES = ['writeback', 'writethrough'] as const;
 
@@ -302,6 +311,38 @@ function checkTogether(action: string, disk: DiskConfig): void {
   }
 }
 
+/** What every optical drive is: discs come and go, and are not written. */
+const CDROM = {
+  keyPath: null,
+  memoryBytes: null,
+  sizeBytes: null,
+  readOnly: true,
+  blockBytes: 2048,
+  physicalBlockBytes: 2048,
+  protectionType: 0,
+  cache: 'writethrough',
+  thin: false,
+  removable: true,
+  standby: false,
+} as const satisfies Partial<DiskConfig>;
+
+function readCdrom(
+  action: string,
+  lun: number,
+  raw: Readonly<Record<string, unknown>>,
+  directory: string,
+): DiskConfig {
+  const { path, serial } = raw;
+  return {
+    lun,
+    type: 'cdrom',
+    path: path === undefined ? null : resolve(directory, parseText(action, 'path', path)),
+    serial: serial === undefined ? null : parseSerial(action, serial),
+    ...readMedia(action, raw, true),
+    ...CDROM,
+  };
+}
+
 /**
  * Reads the object form of a LUN: what the configuration file has and the control socket carries.
  * Relative paths start at `directory`. Throws ConfigError.
@@ -310,7 +351,8 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
   const lun = parseLun('Cannot configure a LUN', raw['lun']);
   const action = `Cannot configure LUN ${lun}`;
   const type = parseWord(action, 'device type', raw['type'], DEVICE_TYPES);
-  checkKeys(action, raw, DISK_KEYS);
+  checkKeys(action, raw, KEYS[type]);
+  if (type === 'cdrom') return readCdrom(action, lun, raw, directory);
   const { ro, serial, cache, thin, removable, standby } = raw;
   const isRemovable = removable === undefined ? false : parseFlag(action, 'removable', removable);
   const disk: DiskConfig = {
@@ -344,24 +386,23 @@ export function anyLunObject(config: LunConfig): Record<string, unknown> {
 
 /** The object form `readLun` reads, of a LUN that was read: what goes over the control socket and into the inventory. */
 export function lunObject(disk: DiskConfig): Record<string, unknown> {
-  const raw: Record<string, unknown> = {
-    lun: disk.lun,
-    type: disk.type,
-    ro: disk.readOnly,
-    block: disk.blockBytes,
-    physical: disk.physicalBlockBytes,
-    cache: disk.cache,
-  };
+  const raw: Record<string, unknown> = { lun: disk.lun, type: disk.type };
   if (disk.path !== null) raw['path'] = disk.path;
+  if (disk.serial !== null) raw['serial'] = disk.serial;
+  Object.assign(raw, mediaObject(disk));
+  if (disk.type === 'cdrom') return raw;
+  raw['ro'] = disk.readOnly;
+  raw['block'] = disk.blockBytes;
+  raw['physical'] = disk.physicalBlockBytes;
+  raw['cache'] = disk.cache;
   if (disk.keyPath !== null) raw['key'] = disk.keyPath;
   if (disk.memoryBytes !== null) raw['memory'] = disk.memoryBytes;
   if (disk.sizeBytes !== null) raw['size'] = disk.sizeBytes;
-  if (disk.serial !== null) raw['serial'] = disk.serial;
   if (disk.thin !== null) raw['thin'] = disk.thin;
   if (disk.protectionType !== 0) raw['protection'] = disk.protectionType;
   if (disk.removable) raw['removable'] = true;
   if (disk.standby) raw['standby'] = true;
-  return Object.assign(raw, mediaObject(disk));
+  return raw;
 }
 
 /** Cuts at single commas; a doubled one stands for itself (as in QEMU's options). */
@@ -379,7 +420,7 @@ function lunObjectOf(spec: string): Record<string, unknown> {
   }
   const type = parseWord(action, 'device type', head.slice(colon + 1), LUN_TYPES);
   const raw: Record<string, unknown> = { lun: parseLun(action, head.slice(0, colon)), type };
-  const known = (type === 'passthrough' ? PASSTHROUGH_KEYS : DISK_KEYS).slice(2);
+  const known = KEYS[type].slice(2);
   for (const option of options) {
     const equals = option.indexOf('=');
     const key = equals < 0 ? option : option.slice(0, equals);
@@ -390,7 +431,7 @@ function lunObjectOf(spec: string): Record<string, unknown> {
   return raw;
 }
 
-/** Reads `N:disk,path=FILE,size=1G,ro,…`. Relative paths start at `directory`. Throws ConfigError. */
+/** Reads `N:disk,path=FILE,size=1G,ro,…` or `N:cdrom,path=FILE`. Relative paths start at `directory`. Throws ConfigError. */
 export function parseLunSpec(spec: string, directory: string): DiskConfig {
   return readLun(lunObjectOf(spec), directory);
 }

@@ -23,9 +23,13 @@ export interface DiskOpening {
   readonly log: Log;
 }
 
+/** Stands for the path of what is behind an optical drive: that stays the same drive whatever disc is in it. */
+const OPTICAL = 'cdrom';
+
 /** Size of a LUN that was resized in an earlier run, as long as its configuration has not changed. */
 function rememberedBytes(entry: InventoryEntry | undefined, disk: DiskConfig): number | null {
   if (entry === undefined || entry.disk.path !== disk.path) return null;
+  if (entry.disk.type !== disk.type) return null;
   const same =
     entry.disk.sizeBytes === disk.sizeBytes && entry.disk.memoryBytes === disk.memoryBytes;
   return same ? entry.resizedBytes : null;
@@ -33,13 +37,15 @@ function rememberedBytes(entry: InventoryEntry | undefined, disk: DiskConfig): n
 
 /** The identity of the last run, when the same thing is behind the LUN and no serial number is configured. */
 function identityOf({ config, remembered, installation }: DiskOpening): DiskIdentity {
+  const path = config.type === 'cdrom' ? OPTICAL : config.path;
   if (config.serial === null && remembered?.disk.serial === null) {
-    if (remembered.disk.path === config.path) return remembered;
+    const same = config.type === 'cdrom' || remembered.disk.path === config.path;
+    if (same && remembered.disk.type === config.type) return remembered;
   }
   const serial = serialOf({
     installation,
     lun: config.lun,
-    ...(config.path === null ? {} : { path: config.path }),
+    ...(path === null ? {} : { path }),
     ...(config.serial === null ? {} : { serial: config.serial }),
   });
   return { serial, naa: naaOf(serial) };
@@ -49,8 +55,8 @@ function identityOf({ config, remembered, installation }: DiskOpening): DiskIden
 function rememberedMedium({ config, remembered }: DiskOpening): SavedMedium | null {
   const medium = remembered?.medium ?? null;
   if (!config.removable || remembered === undefined || medium === null) return null;
-  const { path, memoryBytes } = remembered.disk;
-  if (path === config.path && memoryBytes === config.memoryBytes) {
+  const { type, path, memoryBytes } = remembered.disk;
+  if (type === config.type && path === config.path && memoryBytes === config.memoryBytes) {
     return { ...medium, readOnly: medium.readOnly || config.readOnly };
   }
   return null;

@@ -71,7 +71,9 @@ class ReactorWorker {
     this.#port = data.port;
     this.#controlFd = data.controlFd;
     const { name, managementAddresses } = data;
-    this.#target = new Target({ name, managementAddresses, timers: this.#reactor.timers });
+    const { timers, time } = this.#reactor;
+    this.#target = new Target({ name, managementAddresses, timers, time });
+    this.#reactor.onTime = () => this.#target.clock.pass();
     this.#target.admits = (name) => !this.#refusedNames.has(name);
     this.#target.transportIds.portOf = portOfTransportId;
     this.#target.onInternalError = (error) => {
@@ -91,7 +93,6 @@ class ReactorWorker {
       save: (task, lun, state) => this.#save(task, lun, 'information', state),
     };
     const logs: LogStore = { save: (task, lun, state) => this.#save(task, lun, 'logs', state) };
-    const { timers } = this.#reactor;
     const queue = this.#openQueue();
     this.#inventory = new Inventory({
       target: this.#target,

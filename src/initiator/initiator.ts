@@ -309,8 +309,10 @@ export class Initiator extends EventEmitter<InitiatorEvents> {
     return new Promise((resolve, reject) => {
       const done = (reply: MediaReply | null): void => {
         if (reply !== null) resolve(reply);
-        else
-          reject(new RequestError(`Cannot ${request} the medium of LUN ${lun}: no media requests`));
+        else {
+          const why = 'the target has no media requests, or has gone';
+          reject(new RequestError(`Cannot ${request} the medium of LUN ${lun}: ${why}`));
+        }
       };
       if (this.#connection === null) done(null);
       else this.#connection.mediaRequest({ lun, request, done });

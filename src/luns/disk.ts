@@ -22,36 +22,18 @@ import { decodePlan, MediumOperation, type OperationPlan } from '../scsi/sbc/med
 import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import { Segments } from '../scsi/segments.ts';
 import type { Target } from '../scsi/target.ts';
+import type { Backing } from './backing.ts';
 import { diskIdentity } from './identity.ts';
-import { AtomicJournal, journalBeside } from './store/atomic-journal.ts';
-import { DeviceStore } from './store/block.ts';
+import { openOpticalModePages } from './optical.ts';
 import type { DiskStore } from './store/disk-store.ts';
-import { EmptyStore } from './store/empty.ts';
-import { EncryptedStore } from './store/encrypted.ts';
-import { FileStore } from './store/file.ts';
-import type { IoQueue } from './store/io-queue.ts';
-import { MediumKey } from './store/medium-key.ts';
-import { MemoryStore } from './store/memory.ts';
 
 const BOUNCE_BUFFERS = 4;
 const IOVEC_PAGE_BYTES = 4096;
 
-/** Everything a disk is made from. Files were opened, checked and locked before (`openDiskFile`). */
+/** Everything a disk, or an optical drive, is made from. Files were opened, checked and locked before (`openDiskFile`). */
 export interface DiskOptions {
   readonly lun: number;
-  readonly backing:
-    | {
-        readonly kind: 'file' | 'block';
-        readonly fd: number;
-        readonly bytes: number;
-        /** Name of the image, beside which atomic writes have their journal; null or absent: there are none. */
-        readonly journalled?: string | null;
-        /** An open key file (`isKeyFile`): everything in it is encrypted. Null or absent: nothing is. */
-        readonly keyFd?: number | null;
-      }
-    | { readonly kind: 'memory'; readonly bytes: number }
-    /** A drive without a medium. */
-    | { readonly kind: 'none' };
+  readonly backing: Backing;
   readonly readOnly: boolean;
   readonly blockBytes: number;
   readonly physicalBlockBytes: number;
@@ -77,26 +59,14 @@ export interface DiskOptions {
   readonly savable: boolean;
   /** The medium can be removed: eject, load, prevention. */
   readonly removable?: boolean;
+  /** It is an optical drive: its media are discs, and removable. */
+  readonly optical?: boolean;
   /** How its drive is found; absent: with its first medium in it. Only with `removable`. */
   readonly medium?: MediumState;
   /** How nexuses learn that a medium has gone; absent: `t10`. Only with `removable`. */
   readonly mediaChangeStyle?: MediaChangeStyle;
   /** It begins in standby: somebody else owns the image for now. */
   readonly standby?: boolean;
-}
-
-/** The store of a backing, its reads and syncs queued where that pays. It owns the descriptors. Throws SystemError. */
-export function openStore(options: DiskOptions, queue: IoQueue | null): DiskStore {
-  const { backing, readOnly } = options;
-  if (backing.kind === 'none') return new EmptyStore();
-  if (backing.kind === 'memory') return MemoryStore.create(backing.bytes, readOnly);
-  const { fd, bytes, journalled = null, keyFd = null } = backing;
-  const journal = journalled === null ? null : new AtomicJournal(fd, journalBeside(journalled));
-  const fileOptions = { fd, bytes, readOnly, queue, journal };
-  const store =
-    backing.kind === 'block' ? new DeviceStore(fileOptions) : new FileStore(fileOptions);
-  if (keyFd === null) return store;
-  return new EncryptedStore(store, MediumKey.read(keyFd), options.blockBytes);
 }
 
 /** Bounce buffers of one disk, mapped for good: a pool whose disk has gone serves the next one. */
@@ -115,17 +85,21 @@ export function mapBouncePool(): BouncePool {
   return new BouncePool(buffers);
 }
 
-/** The mode pages of a disk with what was saved of them; null when the saved bytes are not of their layout. */
+/** The mode pages of a unit with what was saved of them; null when the saved bytes are not of their layout. */
 export function openModePages(
   options: DiskOptions,
   parameters: ParameterStore | null,
 ): ModePages | null {
-  const pages = diskModePages({
-    writeCacheEnabled: options.writeCache,
-    protection: (options.protectionType ?? 0) > 0,
-    parameters: options.savable ? parameters : null,
-    savesLogs: options.savable,
-  });
+  const kept = options.savable ? parameters : null;
+  const pages =
+    options.optical === true
+      ? openOpticalModePages(kept)
+      : diskModePages({
+          writeCacheEnabled: options.writeCache,
+          protection: (options.protectionType ?? 0) > 0,
+          parameters: kept,
+          savesLogs: options.savable,
+        });
   return options.savedPages === null || pages.load(options.savedPages) ? pages : null;
 }
 

@@ -13,8 +13,10 @@ import type { Medium, MediumPlace } from '../scsi/medium.ts';
 import { newPrivateTask } from '../scsi/private-task.ts';
 import { loseCachedWrites } from '../scsi/sbc/store-fault.ts';
 import type { Task } from '../scsi/task.ts';
+import type { Backing } from './backing.ts';
 import type { DiskOptions } from './disk.ts';
 import { InventoryError } from './inventory-error.ts';
+import { discIn } from './optical.ts';
 import type { DiskStore } from './store/disk-store.ts';
 import { EmptyStore } from './store/empty.ts';
 import type { FaultStore } from './store/fault.ts';
@@ -24,7 +26,7 @@ const GRACE_MS = 2000;
 
 /** A medium for a drive. Its file was opened, checked and locked before. */
 export interface MediumSpec {
-  readonly backing: DiskOptions['backing'];
+  readonly backing: Backing;
   readonly readOnly: boolean;
   readonly generation: number;
 }
@@ -100,7 +102,7 @@ export class Drive implements MediumChanger {
   }
 
   ejected(task: Task, unit: LogicalUnit): StoreReply {
-    this.#empty();
+    this.#empty(unit);
     if (!this.#abandoned) {
       this.#asked.push({ task, loads: false });
       this.#given.keeper.ejected(unit.lun, mediumOf(unit).generation);
@@ -226,6 +228,7 @@ export class Drive implements MediumChanger {
     const load = this.#waitingLoad();
     if (asked) this.#asked.shift();
     this.#given.store.replace(inner).close();
+    unit.optical?.change(discIn(backing));
     if (this.#kept !== inner) this.#kept?.close();
     this.#kept = null;
     this.#disk = { ...this.#disk, backing, readOnly };
@@ -243,8 +246,9 @@ export class Drive implements MediumChanger {
     return task;
   }
 
-  #empty(): void {
+  #empty(unit: LogicalUnit): void {
     const out = this.#given.store.replace(new EmptyStore());
+    unit.optical?.change(null);
     if (this.#disk.backing.kind === 'memory') this.#kept = out;
     else out.close();
     this.#disk = { ...this.#disk, backing: { kind: 'none' } };
@@ -298,7 +302,7 @@ export class Drive implements MediumChanger {
           return;
         }
         unit.cachedWrites.stable(unit.cachedWrites.count);
-        this.#empty();
+        this.#empty(unit);
         // Who held an optical disc fast held this one; a persistent prevention is about the drive.
         if (unit.optical !== null) medium.overrule();
         medium.take();

@@ -5,7 +5,8 @@ import { hostname } from 'node:os';
 import type { UnitIdentity } from '../scsi/logical-unit.ts';
 
 const VENDOR = 'RINGSCSI';
-const PRODUCT = 'Virtual disk';
+const DISK_PRODUCT = 'Virtual disk';
+const OPTICAL_PRODUCT = 'CD/DVD drive';
 const REVISION_CHARACTERS = 4;
 const DERIVED_SERIAL_DIGITS = 20;
 const NAA_BYTES = 8;
@@ -60,7 +61,16 @@ export function productRevision(): string {
   return version.slice(0, REVISION_CHARACTERS).replace(/\.$/, '');
 }
 
+function identity(product: string, serial: string, naa: Uint8Array): UnitIdentity {
+  return { vendor: VENDOR, product, revision: productRevision(), serial, naa };
+}
+
 /** What INQUIRY and the VPD pages say about a disk. */
 export function diskIdentity(serial: string, naa: Uint8Array): UnitIdentity {
-  return { vendor: VENDOR, product: PRODUCT, revision: productRevision(), serial, naa };
+  return identity(DISK_PRODUCT, serial, naa);
+}
+
+/** What they say about an optical drive. */
+export function opticalIdentity(serial: string, naa: Uint8Array): UnitIdentity {
+  return identity(OPTICAL_PRODUCT, serial, naa);
 }

@@ -1,7 +1,5 @@
 /** Which disks exist in a reactor: adding, removing, growing and watching them. */
-import { fstatSync } from 'node:fs';
 import { assert } from '../assert.ts';
-import { blockDeviceBytes } from '../libc.ts';
 import {
   DONE,
   type InformationStore,
@@ -18,13 +16,13 @@ import type { BouncePool } from '../scsi/sbc/bounce.ts';
 import { CAPACITY_DATA_HAS_CHANGED } from '../scsi/sense-codes.ts';
 import { IdentifyingInformation } from '../scsi/spc/identifying-information.ts';
 import type { Target } from '../scsi/target.ts';
+import { backingBytes, openStore } from './backing.ts';
 import {
   createDisk,
   type DiskOptions,
   type InterruptedOperation,
   mapBouncePool,
   openModePages,
-  openStore,
   resumeSanitize,
   savedLogs,
   savedReservations,
@@ -39,6 +37,7 @@ import {
 } from './drive.ts';
 import { bytesOfBlock, imageBytesOf, userBytesOf } from './image-size.ts';
 import { InventoryError } from './inventory-error.ts';
+import { createDiscDrive, opticalBytes } from './optical.ts';
 import type { DiskStore } from './store/disk-store.ts';
 import { type FaultRule, FaultStore } from './store/fault.ts';
 import type { IoQueue } from './store/io-queue.ts';
@@ -88,11 +87,22 @@ function optionsOf({ drive, options }: Disk): DiskOptions {
   return drive?.disk ?? options;
 }
 
-/** What lies behind a disk now, which may be more than it says: the file was extended, or the device grew. */
-function backingBytes({ backing }: DiskOptions): number {
-  if (backing.kind === 'none') return 0;
-  if (backing.kind === 'memory') return Number.POSITIVE_INFINITY;
-  return backing.kind === 'block' ? blockDeviceBytes(backing.fd) : fstatSync(backing.fd).size;
+/** Whether what is behind a new unit can be that. Throws InventoryError. */
+function checkBacking(action: string, options: DiskOptions): void {
+  const { backing, optical = false, removable = false } = options;
+  assert(optical ? removable : backing.kind !== 'disc', 'discs are in drives');
+  if (backing.kind === 'none') {
+    assert(removable, 'only a drive is without a medium');
+    return;
+  }
+  if (backing.kind === 'disc') return;
+  assert(!optical, 'an optical drive has discs');
+  if (backing.bytes <= 0 || backing.bytes % bytesOfBlock(options) !== 0) {
+    throw new InventoryError(
+      'ERR_LUN_SIZE',
+      `${action}: ${backing.bytes} bytes, a disk needs a multiple of ${bytesOfBlock(options)}`,
+    );
+  }
 }
 
 export class Inventory {
@@ -180,7 +190,8 @@ export class Inventory {
     });
     const bounce = this.#spare.pop() ?? mapBouncePool();
     const drive = this.#newDrive(options, store);
-    const unit = createDisk(this.#target, options, {
+    const create = options.optical === true ? createDiscDrive : createDisk;
+    const unit = create(this.#target, options, {
       store,
       bounce,
       modePages,
@@ -232,6 +243,9 @@ export class Inventory {
     const { unit, store } = disk;
     const options = optionsOf(disk);
     const action = `Cannot resize LUN ${lun} to ${bytes} bytes`;
+    if (unit.optical !== null) {
+      throw new InventoryError('ERR_LUN_SIZE', `${action}: a disc has the size it has`);
+    }
     if (bytes % options.blockBytes !== 0) {
       throw new InventoryError(
         'ERR_LUN_SIZE',
@@ -242,7 +256,7 @@ export class Inventory {
     if (bytes < now) {
       throw new InventoryError('ERR_LUN_SIZE', `${action}: it has ${now} and a disk only grows`);
     }
-    const there = backingBytes(options);
+    const there = backingBytes(options.backing);
     const needed = imageBytesOf(options, bytes);
     if (there < needed) {
       throw new InventoryError(
@@ -348,7 +362,7 @@ export class Inventory {
     const disks = [...this.#disks.values()].sort((a, b) => a.unit.lun - b.unit.lun);
     return disks.map(({ unit, store, options: layout }) => ({
       lun: unit.lun,
-      bytes: userBytesOf(layout, store.bytes),
+      bytes: unit.optical === null ? userBytesOf(layout, store.bytes) : opticalBytes(unit.optical),
       commands: unit.counters.commands,
       reads: unit.counters.reads,
       writes: unit.counters.writes,
@@ -360,7 +374,7 @@ export class Inventory {
   }
 
   #checkNew(options: DiskOptions): void {
-    const { lun, serial, naa, backing } = options;
+    const { lun, serial, naa } = options;
     const action = `Cannot add LUN ${lun}`;
     if (!Number.isInteger(lun) || lun < 0 || lun > MAX_LUN) {
       throw new InventoryError('ERR_LUN_RANGE', `${action}: 0 to ${MAX_LUN} can be reached`);
@@ -371,14 +385,7 @@ export class Inventory {
         `${action}: there is a logical unit of this number, choose another or remove it first`,
       );
     }
-    if (backing.kind === 'none') {
-      assert(options.removable === true, 'only a drive is without a medium');
-    } else if (backing.bytes <= 0 || backing.bytes % bytesOfBlock(options) !== 0) {
-      throw new InventoryError(
-        'ERR_LUN_SIZE',
-        `${action}: ${backing.bytes} bytes, a disk needs a multiple of ${bytesOfBlock(options)}`,
-      );
-    }
+    checkBacking(action, options);
     for (const { unit } of this.#disks.values()) {
       const { identity } = unit;
       if (identity.serial === serial || Buffer.compare(identity.naa, naa) === 0) {

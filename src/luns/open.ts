@@ -29,6 +29,8 @@ export type DiskFileErrorCode =
   | 'ERR_IMAGE_MISSING'
   /** Neither a regular file nor a block device. */
   | 'ERR_IMAGE_KIND'
+  /** What it says of a disc cannot be used. */
+  | 'ERR_IMAGE_FORMAT'
   /** It can be read but not written. */
   | 'ERR_IMAGE_READ_ONLY'
   /** The operating system refused. */

@@ -1,15 +1,26 @@
 /** An optical drive: a logical unit of SPC and MMC commands over the sectors of a disc. */
 
-import type { BlockStore, MediumChanger, ReservationStore } from '../scsi/contracts.ts';
+import type {
+  BlockStore,
+  MediumChanger,
+  ParameterStore,
+  ReservationStore,
+} from '../scsi/contracts.ts';
 import { LogicalUnit, type UnitIdentity } from '../scsi/logical-unit.ts';
 import type { MediaChangeStyle, MediumState } from '../scsi/medium.ts';
+import { Burner, type BurnerOptions } from '../scsi/mmc/burn/burner.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
+import { FinishedDisc } from '../scsi/mmc/finished-disc.ts';
+import { opticalModePages } from '../scsi/mmc/mode-pages.ts';
 import { BLOCK_BYTES, OpticalDrive } from '../scsi/mmc/optical-drive.ts';
-import { readDrive } from '../scsi/mmc/optical-type.ts';
+import { opticalType } from '../scsi/mmc/optical-type.ts';
 import type { ModePages } from '../scsi/mode-page.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
 import type { BouncePool } from '../scsi/sbc/bounce.ts';
 import type { Target } from '../scsi/target.ts';
+import type { Backing } from './backing.ts';
+import type { DiskOptions, DiskParts } from './disk.ts';
+import { opticalIdentity } from './identity.ts';
 
 export interface OpticalOptions {
   readonly lun: number;
@@ -29,6 +40,10 @@ export interface OpticalParts {
   readonly reservationStore: ReservationStore | null;
   /** Who brings other discs; null or absent: there is one, and it stays there. */
   readonly mediumChanger?: MediumChanger | null;
+  /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
+  readonly now?: () => number;
+  /** It writes as well; null or absent: it only reads. */
+  readonly burner?: BurnerOptions | null;
 }
 
 /** The logical unit of an optical drive. The target does not know it yet (`Target.addUnit`). */
@@ -38,6 +53,7 @@ export function createOptical(
   parts: OpticalParts,
 ): LogicalUnit {
   const { store, bounce } = parts;
+  const burner = parts.burner ? new Burner(parts.burner) : null;
   const block = new BlockDevice(store, {
     blockBytes: BLOCK_BYTES,
     physicalBlockBytes: BLOCK_BYTES,
@@ -48,10 +64,16 @@ export function createOptical(
   return new LogicalUnit({
     target,
     lun: options.lun,
-    deviceType: readDrive,
+    deviceType: opticalType({ burner: burner !== null }),
     identity: options.identity,
     block,
-    optical: new OpticalDrive({ store, bounce, disc: options.disc }),
+    optical: new OpticalDrive({
+      store,
+      bounce,
+      disc: options.disc,
+      burner,
+      ...(parts.now === undefined ? {} : { now: parts.now }),
+    }),
     modePages: parts.modePages,
     reservationStore: parts.reservationStore,
     removable: true,
@@ -61,4 +83,43 @@ export function createOptical(
       ? {}
       : { mediaChangeStyle: options.mediaChangeStyle }),
   });
+}
+
+/** The disc that a backing is; null: it is none. */
+export function discIn(backing: Backing): Disc | null {
+  return backing.kind === 'disc' ? new FinishedDisc(backing.layout) : null;
+}
+
+/** Bytes of user data that can be read of what is in a drive. */
+export function opticalBytes({ disc }: OpticalDrive): number {
+  return (disc?.blocks ?? 0) * BLOCK_BYTES;
+}
+
+/** The mode pages of an optical drive. It has no write cache. */
+export function openOpticalModePages(parameters: ParameterStore | null): ModePages {
+  return opticalModePages({ writes: false, parameters });
+}
+
+/** The logical unit of an optical drive of the daemon. The target does not know it yet (`Target.addUnit`). */
+export function createDiscDrive(
+  target: Target,
+  options: DiskOptions,
+  parts: DiskParts,
+): LogicalUnit {
+  const { lun, serial, naa, medium, mediaChangeStyle } = options;
+  const { store, bounce, modePages, reservations, mediumChanger = null } = parts;
+  const reservationStore = options.savable ? parts.reservationStore : null;
+  const unit = createOptical(
+    target,
+    {
+      lun,
+      identity: opticalIdentity(serial, naa),
+      disc: discIn(options.backing),
+      ...(medium === undefined ? {} : { medium }),
+      ...(mediaChangeStyle === undefined ? {} : { mediaChangeStyle }),
+    },
+    { store, bounce, modePages, reservationStore, mediumChanger },
+  );
+  if (reservations !== null) unit.reservations.restore(reservations);
+  return unit;
 }

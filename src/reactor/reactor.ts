@@ -47,6 +47,8 @@ interface Entry {
 
 export class Reactor {
   readonly timers = new Timers(() => performance.now());
+  /** Milliseconds at the end of the last turn that did something, or later; an array, because a number would be allocated. */
+  readonly time = new Float64Array([performance.now()]);
   readonly #poller = new Poller();
   readonly #spin: SpinBudget;
   readonly #entries: Entry[] = [];
@@ -58,6 +60,8 @@ export class Reactor {
   #stopping = false;
   /** Turns and blocks so far; typed, because a plain number that outgrows 31 bits costs a deoptimization. */
   readonly #sums = new Float64Array(2);
+  /** Called when `time` has changed: a turn is over, or one begins after a rest. */
+  onTime: () => void = () => undefined;
   /** Called after every turn in which something happened. True: commands may have run or ended by it. */
   onTurn: () => boolean = () => false;
   /**
@@ -161,8 +165,16 @@ export class Reactor {
       }
     }
     this.#busy = handled > 0;
-    if (this.#busy) this.#endTurn();
+    if (this.#busy) {
+      this.#endTurn();
+      this.#lookAtClock();
+    }
     return handled;
+  }
+
+  #lookAtClock(): void {
+    this.time[0] = performance.now();
+    this.onTime();
   }
 
   #deactivate(entry: Entry): void {
@@ -183,7 +195,7 @@ export class Reactor {
   /** Polls for at most the spin budget. True when work came. */
   #spinForWork(): boolean {
     if (this.#active === 0 || this.#spin.us === 0) return false;
-    const endMs = performance.now() + this.#spin.us / 1000;
+    const endMs = (this.time[0] as number) + this.#spin.us / 1000;
     do {
       for (let i = 0; i < 16; i += 1) {
         if (this.#turn() > 0) {
@@ -191,7 +203,8 @@ export class Reactor {
           return true;
         }
       }
-    } while (performance.now() < endMs && this.#active > 0);
+      this.#lookAtClock();
+    } while ((this.time[0] as number) < endMs && this.#active > 0);
     this.#spin.miss();
     return false;
   }
@@ -205,15 +218,18 @@ export class Reactor {
     }
     const untilMs = this.timers.untilNextMs();
     const timeoutMs = untilMs < 0 ? MAX_BLOCK_MS : Math.min(untilMs, MAX_BLOCK_MS);
-    const beforeMs = performance.now();
+    // What ended since the last turn has no part in the rest.
+    this.#lookAtClock();
+    const beforeMs = this.time[0] as number;
     (this.#sums[1] as number) += 1;
     this.#look(timeoutMs);
-    if (this.#active > 0) this.#spin.slept((performance.now() - beforeMs) * 1000);
+    if (this.#active > 0) this.#spin.slept(((this.time[0] as number) - beforeMs) * 1000);
   }
 
   /** Waits for descriptors and serves them, then timers. */
   #look(timeoutMs: number): void {
     const ready = this.#poller.wait(timeoutMs);
+    if (timeoutMs !== 0) this.#lookAtClock();
     for (let i = 0; i < ready; i += 1) {
       const fd = this.#poller.readable(i);
       const entry = this.#byFd.get(fd);

@@ -140,6 +140,12 @@ export interface LogStore {
   save(task: Task, lun: number, state: Uint8Array): StoreReply;
 }
 
+/** Where the state of a recordable disc is kept: with the disc. */
+export interface DiscJournal {
+  /** Makes `state` durable, all or nothing, in the place of the one before. DONE, or PENDING then `task.stored`. */
+  save(task: Task, state: Uint8Array): StoreReply;
+}
+
 /** Calls things later. */
 export interface Timers {
   /** Calls `callback` once, `delayMs` from now, never from inside this call. */

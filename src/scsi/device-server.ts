@@ -128,6 +128,12 @@ function refuseMedium(task: Task, unit: LogicalUnit, row: CommandRow): boolean {
     refuse(task, unit, selfTest.sense, selfTest.pointer);
     return true;
   }
+  const burner = unit.optical === null ? null : unit.optical.burner;
+  const burning = burner === null ? 0 : burner.refusal(task, row);
+  if (burner !== null && burning !== 0) {
+    refuse(task, unit, burning, burning === burner.sense ? burner.pointer : NONE);
+    return true;
+  }
   const sense =
     standbyGate(unit, row) ||
     mediumGate(unit, row) ||

@@ -7,6 +7,7 @@
  *   2. command and CDB                         5/25/00, 5/20/00, 5/24/00    (device-server.ts)
  *   3. sanitize operation                      2/04/1B, 3/31/03         (device-server.ts)
  *      self-test in foreground mode            2/04/09                  (device-server.ts)
+ *      burning by another nexus, long operation  2/04/0x, 5/2C/00       (device-server.ts)
  *      standby state                           2/04/0B
  *   4. medium ready                            2/3A/01, 2/3A/02, 2/04/02
  *      medium it was sent for                  2/3A/00

@@ -1,7 +1,13 @@
 /** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
 
 import { CachedWrites } from './cached-writes.ts';
-import { type DeviceType, READS_EXTENT, TOUCHES_NOTHING, WRITES_EXTENT } from './command-table.ts';
+import {
+  type DeviceType,
+  READS_EXTENT,
+  TOUCHES_NOTHING,
+  WRITES_EXTENT,
+  WRITES_UNIT,
+} from './command-table.ts';
 import type {
   InformationStore,
   LogStore,
@@ -13,6 +19,7 @@ import { INTERLOCK_NONE, QERR_CONTINUE } from './control-mode.ts';
 import { CopyResults } from './copy/copy-results.ts';
 import type { RodToken } from './copy/rod-token.ts';
 import { InformationalExceptions } from './informational-exceptions.ts';
+import { ProcessingTimes } from './log/processing-times.ts';
 import { SelfTest } from './log/self-test.ts';
 import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
 import { UnitLogs } from './log/unit-logs.ts';
@@ -131,7 +138,10 @@ export class UnitCounters {
     if (row.extent === READS_EXTENT && row.data === 'in') {
       (sums[1] as number) += 1;
       (sums[3] as number) += task.dataInMoved;
-    } else if (row.extent === WRITES_EXTENT && row.data !== 'none') {
+    } else if (
+      row.data !== 'none' &&
+      (row.extent === WRITES_EXTENT || (row.extent === WRITES_UNIT && row.lba !== null))
+    ) {
       (sums[2] as number) += 1;
       (sums[4] as number) += task.dataOutMoved;
     }
@@ -181,6 +191,7 @@ export class LogicalUnit {
 
   /** Commands that ended, and what they did. */
   readonly counters: UnitCounters = new UnitCounters();
+  readonly times: ProcessingTimes;
   /** What LOG SENSE tells, and where it is kept; null: there is no such place. */
   readonly logs: UnitLogs = new UnitLogs(this);
   readonly logStore: LogStore | null;
@@ -220,6 +231,7 @@ export class LogicalUnit {
 
   constructor(options: LogicalUnitOptions) {
     this.target = options.target;
+    this.times = new ProcessingTimes(options.target.clock);
     this.taskSet = new TaskSet(this);
     this.lun = options.lun;
     this.normalAca = options.lun >= 0;
@@ -281,7 +293,12 @@ export class LogicalUnit {
 
   /** Calls `idle` when nothing that has begun works on the medium any more, but for the command `except`. */
   whenMediumIdle(except: Task | null, idle: () => void): void {
-    this.taskSet.whenWorkEnds(except, () => this.power.whenQuiet(() => this.selfTest.stop(idle)));
+    const burnt = (): void => {
+      const burner = this.optical?.burner ?? null;
+      if (burner === null) idle();
+      else burner.whenIdle(idle);
+    };
+    this.taskSet.whenWorkEnds(except, () => this.power.whenQuiet(() => this.selfTest.stop(burnt)));
   }
 
   /**
@@ -293,7 +310,9 @@ export class LogicalUnit {
     this.taskSet.clearAllAca();
     this.reservations.release(null);
     this.medium?.allow(null);
+    this.optical?.reset();
     this.buffers.reset();
+    this.optical?.burner?.release();
     this.power.reset();
     this.selfTest.abort(ABORTED_OTHERWISE);
     if (this.block !== null) this.block.stopped = false;

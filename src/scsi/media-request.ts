@@ -58,6 +58,7 @@ export class MediaRequests {
   #ejecting: Nexus | null = null;
   /** Nexuses whose last eject could not be done, until they have been told. */
   readonly #failed = new WeakSet<Nexus>();
+  #stopped: () => void = () => undefined;
 
   constructor(unit: LogicalUnit) {
     this.#unit = unit;
@@ -76,6 +77,12 @@ export class MediaRequests {
       requested: medium.requested,
       generation: medium.generation,
     };
+  }
+
+  /** Calls `stopped` when no eject works on the store any more: the unit goes away. */
+  stop(stopped: () => void): void {
+    if (this.#ejecting === null) stopped();
+    else this.#stopped = stopped;
   }
 
   #serve(medium: Medium, nexus: Nexus, request: MediaRequest): MediaResult {
@@ -144,5 +151,6 @@ export class MediaRequests {
   #ended(nexus: Nexus, well: boolean): void {
     this.#ejecting = null;
     if (!well) this.#failed.add(nexus);
+    this.#stopped();
   }
 }

@@ -32,6 +32,10 @@ export interface ModePage {
   readonly changeable: Uint8Array;
   /** Offset of the first byte with a reserved value among the page's changeable fields, or -1. */
   readonly reserved?: (page: Uint8Array) => number;
+  /** A page that tells how things are, of any length: the whole page as it is now. Nothing of it is changeable or saved. */
+  readonly live?: (unit: LogicalUnit) => Uint8Array;
+  /** Bytes of a longer form that hosts send, too, whose last bytes mean nothing. */
+  readonly longBytes?: number;
 }
 
 /** A MODE SELECT that waits for another one, with its copied parameter list. */
@@ -47,7 +51,8 @@ export const PAGE_HEADER_BYTES = 2;
 const CONTROL = 0x0a;
 const CACHING = 0x08;
 
-function page(
+/** A page of `lengthBytes`, by its bytes that are not zero. */
+export function modePage(
   name: string,
   lengthBytes: number,
   defaults: Readonly<Record<number, number>>,
@@ -61,7 +66,8 @@ function page(
   return { name, defaults: values, changeable: mask };
 }
 
-function allOnes(at: number, bytes: number): Record<number, number> {
+/** All bits of `bytes` bytes from `at` on. */
+export function allOnes(at: number, bytes: number): Record<number, number> {
   return Object.fromEntries(Array.from({ length: bytes }, (_, i) => [at + i, 0xff]));
 }
 
@@ -72,7 +78,7 @@ const PER = 0x04;
  * Read-Write error recovery (SBC-3 6.5.8): the store replaces bad places by itself (AWRE), and no error is recovered that anybody
  * could be told of; PER is about informational exceptions (MRIE 3h).
  */
-const READ_WRITE_ERROR_RECOVERY = page(
+const READ_WRITE_ERROR_RECOVERY = modePage(
   'Read-Write error recovery',
   12,
   { 0: ERROR_RECOVERY, 2: AWRE },
@@ -82,7 +88,7 @@ const READ_WRITE_ERROR_RECOVERY = page(
 const WCE = 0x04;
 /** Caching (SBC-3 6.5.5): WCE; reads always use the cache (RCD = 0). */
 function caching(writeCacheEnabled: boolean): ModePage {
-  return page('Caching', 20, { 0: CACHING, 2: writeCacheEnabled ? WCE : 0 }, { 2: WCE });
+  return modePage('Caching', 20, { 0: CACHING, 2: writeCacheEnabled ? WCE : 0 }, { 2: WCE });
 }
 
 const TST_PER_NEXUS = 0x20;
@@ -115,7 +121,7 @@ function reservedInControl(page: Uint8Array): number {
  * how long an extended self-test takes is in VPD page 86h (FFFFh).
  */
 const CONTROL_PAGE: ModePage = {
-  ...page(
+  ...modePage(
     'Control',
     12,
     { 0: CONTROL, 2: GLTSD, [ABORT_BYTE]: TAS, 8: 0x01, 9: 0x2c, 10: 0xff, 11: 0xff },
@@ -151,7 +157,7 @@ function controlPage(protection: boolean, savesLogs: boolean): ModePage {
 
 /** Informational exceptions control (SPC-4 7.5.11): at first none are reported. */
 const INFORMATIONAL_EXCEPTIONS: ModePage = {
-  ...page(
+  ...modePage(
     'Informational exceptions control',
     EXCEPTIONS_PAGE_BYTES,
     { 0: EXCEPTIONS_PAGE, [FLAGS_BYTE]: DEXCPT },
@@ -175,7 +181,7 @@ function powerTimers(): Record<number, number> {
 }
 
 /** Power Condition (SPC-4 7.5.13): a timer of each condition, off at first. */
-const POWER_CONDITIONS = page(
+const POWER_CONDITIONS = modePage(
   'Power condition',
   POWER_PAGE_BYTES,
   { 0: POWER_PAGE },
@@ -282,16 +288,38 @@ export class ModePages {
 
   /** Bytes of a page, header included. */
   bytesOf(code: number): number {
+    return this.#live(code)?.length ?? this.#keptBytesOf(code);
+  }
+
+  #keptBytesOf(code: number): number {
     return PAGE_HEADER_BYTES + (this.#defaults[this.#startOf(code) + 1] as number);
+  }
+
+  /** A page that tells how things are; null: it is another, or belongs to nobody yet. */
+  #live(code: number): Uint8Array | null {
+    const { live } = this.#pageOf(code) ?? {};
+    return live === undefined || this.#unit === null ? null : live(this.#unit);
+  }
+
+  #pageOf(code: number): ModePage | undefined {
+    return this.#pages.find(({ defaults }) => defaults[0] === code);
+  }
+
+  /** Bytes of the page as a host may send it that gives `pageLength` (PAGE LENGTH), or 0: there is no such form. */
+  sentBytes(code: number, pageLength: number): number {
+    const bytes = PAGE_HEADER_BYTES + pageLength;
+    if (bytes === this.bytesOf(code)) return bytes;
+    return bytes === this.#pageOf(code)?.longBytes ? bytes : 0;
   }
 
   /** A page as MODE SENSE returns it, for one PAGE CONTROL. */
   sense(code: number, control: number): Uint8Array {
     const start = this.#startOf(code);
-    const end = start + this.bytesOf(code);
-    const bytes = this.#values(control).slice(start, end);
-    bytes[0] = code | (this.parameters === null ? 0 : PS);
-    bytes[1] = this.#defaults[start + 1] as number;
+    const live = this.#live(code);
+    const bytes = live ?? this.#values(control).slice(start, start + this.#keptBytesOf(code));
+    if (live !== null && control === CHANGEABLE_VALUES) live.fill(0, PAGE_HEADER_BYTES);
+    bytes[0] = code | (this.parameters === null || live !== null ? 0 : PS);
+    bytes[1] = bytes.length - PAGE_HEADER_BYTES;
     return bytes;
   }
 
@@ -306,7 +334,11 @@ export class ModePages {
    */
   propose(draft: Uint8Array, code: number, list: Uint8Array, at: number): number {
     const start = this.#startOf(code);
-    for (let i = PAGE_HEADER_BYTES; i < this.bytesOf(code); i += 1) {
+    const live = this.#live(code);
+    if (live !== null) {
+      return live.findIndex((value, i) => i >= PAGE_HEADER_BYTES && value !== list[at + i]);
+    }
+    for (let i = PAGE_HEADER_BYTES; i < this.#keptBytesOf(code); i += 1) {
       const value = list[at + i] as number;
       const fixed = ~(this.#changeable[start + i] as number);
       if (((value ^ (draft[start + i] as number)) & fixed) !== 0) return i;
@@ -316,9 +348,9 @@ export class ModePages {
   }
 
   #reserved(code: number, values: Uint8Array): number {
-    const { reserved } = this.#pages.find(({ defaults }) => defaults[0] === code) ?? {};
+    const { reserved } = this.#pageOf(code) ?? {};
     const start = this.#startOf(code);
-    return reserved?.(values.subarray(start, start + this.bytesOf(code))) ?? -1;
+    return reserved?.(values.subarray(start, start + this.#keptBytesOf(code))) ?? -1;
   }
 
   /** Whether `draft` turns the write cache off, which must not leave acknowledged data behind in it. */
@@ -403,7 +435,7 @@ export class ModePages {
       const code = bytes[at] as number;
       if (!this.has(code) || code <= last) return null;
       last = code;
-      const end = at + this.bytesOf(code);
+      const end = at + this.#keptBytesOf(code);
       if (end > bytes.length) return null;
       values.set(bytes.subarray(at, end), this.#startOf(code));
       at = end;
@@ -435,6 +467,16 @@ export class ModePages {
     const values = this.#current;
     unit.reportsRecoveredErrors = this.#bit(values, ERROR_RECOVERY, 2, PER);
     unit.writeCacheEnabled = this.#bit(values, CACHING, 2, WCE);
+    const power = this.#start.get(POWER_PAGE);
+    if (power !== undefined)
+      unit.power.configure(values.subarray(power, power + this.bytesOf(POWER_PAGE)));
+    const exceptions = this.#start.get(EXCEPTIONS_PAGE);
+    if (exceptions !== undefined) {
+      unit.exceptions.configure(values.slice(exceptions, exceptions + EXCEPTIONS_PAGE_BYTES));
+    }
+    const control = this.#start.get(CONTROL);
+    // Optical drives have none: they keep what a unit has at first.
+    if (control === undefined) return;
     unit.descriptorSense = this.#bit(values, CONTROL, 2, D_SENSE);
     unit.softwareWriteProtect = this.#bit(values, CONTROL, DEVICE_BYTE, SWP);
     unit.logSaveDisabled = this.#bit(values, CONTROL, 2, GLTSD);
@@ -442,14 +484,6 @@ export class ModePages {
     unit.taskSetPerNexus = this.#bit(values, CONTROL, 2, TST_PER_NEXUS);
     unit.reordersFreely = this.#bit(values, CONTROL, QUEUE_BYTE, UNRESTRICTED_REORDERING);
     unit.noAttentionOnRelease = this.#bit(values, CONTROL, QUEUE_BYTE, NUAR);
-    const power = this.#start.get(POWER_PAGE);
-    if (power !== undefined) unit.power.configure(values.subarray(power, power + POWER_PAGE_BYTES));
-    const exceptions = this.#start.get(EXCEPTIONS_PAGE);
-    if (exceptions !== undefined) {
-      unit.exceptions.configure(values.slice(exceptions, exceptions + EXCEPTIONS_PAGE_BYTES));
-    }
-    const control = this.#start.get(CONTROL);
-    if (control === undefined) return;
     unit.queueErrorManagement = qerrOf(values.subarray(control));
     unit.attentionInterlock = interlockOf(values.subarray(control));
   }

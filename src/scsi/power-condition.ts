@@ -139,7 +139,8 @@ export class PowerCondition {
     const view = new DataView(page.buffer, page.byteOffset);
     for (const { condition, enableByte, enable, timer } of QUIET_CONDITIONS) {
       const enabled = (view.getUint8(enableByte) & enable) !== 0;
-      const afterMs = view.getUint32(timer) * TIMER_UNIT_MS;
+      // The page of some devices ends before the timers of conditions that they do not have.
+      const afterMs = enabled ? view.getUint32(timer) * TIMER_UNIT_MS : 0;
       this.#afterMs[condition] = enabled ? afterMs : Number.POSITIVE_INFINITY;
     }
     this.#restart();

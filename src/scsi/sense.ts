@@ -69,7 +69,7 @@ export const MAX_SEGMENT_NUMBER = 63;
 
 /**
  * Segment pointer in place of a field pointer, with COPY ABORTED (SPC-4 4.5.2.4.7): which segment of an EXTENDED COPY failed
- * (COMMAND-SPECIFIC INFORMATION, SPC-4 6.3.3), and byte `byte` of its parameter list as what is wrong.
+ * (COMMAND-SPECIFIC INFORMATION, SPC-4 5.17.7.4), and byte `byte` of its parameter list as what is wrong.
  */
 export function segmentPointer(segment: number, byte: number): number {
   return SEGMENT | (segment << SEGMENT_NUMBER_SHIFT) | byte;

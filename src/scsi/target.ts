@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { assert } from '../assert.ts';
 import type { TargetPort, Timers } from './contracts.ts';
 import { RodTokens } from './copy/rod-token.ts';
+import { TurnClock } from './log/processing-times.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import { REPORT_LUNS_WLUN } from './lun.ts';
 import type { ManagementAddress } from './management-address.ts';
@@ -22,6 +23,8 @@ import { TransportIds } from './transport-id.ts';
 export interface TargetOptions {
   /** Those of the thread the target lives in; the event loop's when it has no others. */
   readonly timers?: Timers;
+  /** Monotonic milliseconds in its one element, kept by who calls `clock.pass`; absent: nobody does, and no time is logged. */
+  readonly time?: Float64Array;
   /** Text for people, what ADAPTER_INFO calls this end. */
   readonly name: string;
   /** Where people manage it; absent: nowhere that is told. */
@@ -47,6 +50,7 @@ export class Target {
   /** Names of initiator ports. */
   readonly transportIds = new TransportIds();
   readonly rodTokens = new RodTokens();
+  readonly clock: TurnClock;
   readonly #units = new Map<number, LogicalUnit>();
   /** Stands for every LUN that has no logical unit. */
   readonly #missing: LogicalUnit;
@@ -67,6 +71,7 @@ export class Target {
     this.name = options.name;
     this.managementAddresses = options.managementAddresses ?? [];
     this.timers = options.timers ?? EVENT_LOOP;
+    this.clock = new TurnClock(options.time ?? new Float64Array(1));
     this.#missing = missingUnit(this);
     this.#reportLuns = reportLunsUnit(this);
   }
@@ -125,8 +130,10 @@ export class Target {
     unit.taskSet.whenIdle(() => {
       unit.selfTest.stop(() => {
         unit.copies.reset(() => {
-          if (unit.operation === null) gone();
-          else unit.operation.stop(gone);
+          unit.mediaRequests.stop(() => {
+            if (unit.operation === null) gone();
+            else unit.operation.stop(gone);
+          });
         });
       });
     });
@@ -165,6 +172,7 @@ export class Target {
     for (const unit of this.#units.values()) {
       // First: what its commands held up runs when they are gone, and may be an eject.
       unit.medium?.allow(nexus);
+      unit.optical?.burner?.nexusLost(nexus);
       unit.taskSet.abortNexus(nexus);
       unit.copies.lose(nexus, () => undefined);
       unit.reservations.release(nexus);

@@ -145,10 +145,7 @@ export class TaskSet {
     task.port.respond(task);
   }
 
-  /**
-   * Ends an arriving task with CHECK CONDITION, which has the consequences of one (QERR, NACA), when `stopping` have
-   * stopped: whoever hears of it may send them again.
-   */
+  /** Ends an arriving task with CHECK CONDITION, and its consequences (QERR, NACA), when `stopping` have stopped: they may come again. */
   #check(task: Task, sense: number, stopping: ReadonlySet<Task>): void {
     task.check(sense);
     task.extentFirst = 0;
@@ -188,6 +185,7 @@ export class TaskSet {
 
   #tally(task: Task, by: number): void {
     this.count += by;
+    this.#unit.times.tally(task.row, by);
     if (isCopy(task)) this.#copying += by;
     // An ACA command that is aborted may outlive its ACA condition: it overtook others as well.
     else if (task.attribute === HEAD_OF_QUEUE || task.attribute === ACA) this.#headOfQueue += by;

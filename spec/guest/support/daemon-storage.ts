@@ -83,9 +83,11 @@ export class DaemonStorage implements Storage {
 
   /** As the command line and the control socket have it. */
   #specification(disk: DiskSpec): string {
-    const { lun, blockBytes = 512, readOnly = false, serial } = disk;
+    const { lun, blockBytes = 512, readOnly = false, serial, physicalBytes } = disk;
     const words = [`${lun}:disk`, `path=${this.image(lun)}`, `block=${blockBytes}`];
     if (readOnly) words.push('ro');
+    if (physicalBytes !== undefined) words.push(`physical=${physicalBytes}`);
+    if (disk.encrypted) words.push(`size=${disk.sizeMiB}M`, `key=${this.image(lun)}.key`);
     if (serial !== undefined) words.push(`serial=${serial}`);
     return words.join(',');
   }
@@ -145,7 +147,7 @@ export class DaemonStorage implements Storage {
 
   async add(disk: DiskSpec): Promise<void> {
     this.#images.create(disk);
-    const { lun, blockBytes = 512, readOnly = false, serial } = disk;
+    const { lun, blockBytes = 512, readOnly = false, serial, physicalBytes, encrypted } = disk;
     await this.call('lun.add', {
       lun,
       type: 'disk',
@@ -153,6 +155,8 @@ export class DaemonStorage implements Storage {
       block: blockBytes,
       ro: readOnly,
       ...(serial === undefined ? {} : { serial }),
+      ...(physicalBytes === undefined ? {} : { physical: physicalBytes }),
+      ...(encrypted ? { size: `${disk.sizeMiB}M`, key: `${this.image(lun)}.key` } : {}),
     });
   }
 

@@ -62,7 +62,10 @@ interface Contents {
   readonly tools: readonly string[];
 }
 
-/** `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `node` runs our daemon. */
+/**
+ * `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `node` runs our daemon, `optical`
+ * has what mounts discs.
+ */
 const CONTENTS = {
   base: { modules: MODULES, tools: TOOLS },
   fio: { modules: MODULES, tools: [...TOOLS, 'fio'] },
@@ -71,6 +74,7 @@ const CONTENTS = {
     modules: [...MODULES, 'virtio_net', 'iscsi_tcp'],
     tools: [...TOOLS, 'iscsid', 'iscsiadm'],
   },
+  optical: { modules: [...MODULES, 'isofs'], tools: [...TOOLS, 'eject'] },
 } as const satisfies Record<string, Contents>;
 
 export type ImageKind = keyof typeof CONTENTS;

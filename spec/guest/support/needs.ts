@@ -16,6 +16,8 @@ const NEEDS: readonly NeededCommand[] = [
   { command: 'dmsetup', from: 'dmsetup' },
   { command: 'mke2fs', from: 'e2fsprogs' },
   { command: 'iscsid', from: 'open-iscsi' },
+  { command: 'xorriso', from: 'xorriso' },
+  { command: 'eject', from: 'eject' },
 ];
 
 /** What is missing, as text for people; null when nothing is. */

@@ -9,6 +9,10 @@ export interface DiskSpec {
   readonly blockBytes?: 512 | 4096;
   readonly readOnly?: boolean;
   readonly serial?: string;
+  /** Bytes of a physical block; the daemon has 4096 when it is not said. */
+  readonly physicalBytes?: 512 | 4096;
+  /** The daemon makes the image, and its key beside it: only on disks of ours. */
+  readonly encrypted?: boolean;
 }
 
 export interface AdapterOptions {
@@ -38,7 +42,8 @@ export class Images {
     for (const disk of disks) this.create(disk);
   }
 
-  create({ lun, sizeMiB }: DiskSpec): void {
+  create({ lun, sizeMiB, encrypted = false }: DiskSpec): void {
+    if (encrypted) return;
     writeFileSync(this.path(lun), '');
     truncateSync(this.path(lun), sizeMiB * 1024 * 1024);
   }

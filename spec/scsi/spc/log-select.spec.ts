@@ -178,24 +178,19 @@ describe('LOG SELECT', () => {
     assert.equal(decodeLogs(state.subarray(0, state.length - 1)), null);
     assert.equal(decodeLogs(Uint8Array.of(...state, 0)), null);
     assert.equal(decodeLogs(Uint8Array.of(3, ...state.subarray(1))), null);
-    assert.equal(decodeLogs(Uint8Array.of(1, 0xff, ...state.subarray(2))), null);
+    assert.equal(decodeLogs(Uint8Array.of(2, 0xff, ...state.subarray(2))), null);
   });
 
-  it('logs of the layout without transitions are logs, and those begin at zero', () => {
-    const kept = new Kept();
-    const { a } = rig(kept);
-    a.run([0x1b, 0, 0, 0, 0x20, 0]);
-    select(a, '', 1);
-    const [state] = kept.states;
-    assert.ok(state !== undefined);
-    const transitionsAt = 1 + 11 * 8;
-    const older = Uint8Array.of(
-      1,
-      ...state.subarray(1, transitionsAt),
-      ...state.subarray(transitionsAt + 6 * 8),
-    );
-    assert.deepEqual(decodeLogs(state)?.transitions, [0, 1, 0, 0, 0, 0]);
-    assert.deepEqual(decodeLogs(older), { ...decodeLogs(state), transitions: [] });
+  it('what was kept before there were times and transitions goes on without them', () => {
+    const old = Buffer.alloc(1 + 11 * 8 + 6, 0x20);
+    old[0] = 1;
+    for (let i = 0; i < 11; i += 1) old.writeDoubleBE(i + 1, 1 + i * 8);
+    const state = decodeLogs(old);
+    assert.deepEqual(state?.counts, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert.deepEqual([state.startStopCycles, state.ageMs, state.transitions], [9, 11, []]);
+    const { t } = rig(new Kept());
+    t.unit.logs.resume(state);
+    assert.equal(t.unit.logs.count(7), 8);
   });
 
   it('GLTSD can be changed where logs are kept, and acts: a stop keeps them with 0, and not with 1', () => {

@@ -50,19 +50,106 @@ describe('LOG SENSE', () => {
     assert.equal(hex(log(a, 0x4d).dataIn), '8d000006' + '00002302' + '00ff');
   });
 
-  it('counts commands and blocks of reads and writes; times are not measured', () => {
+  it('counts commands and blocks of reads and writes', () => {
     const a = disk().nexus('a').clear();
     for (let i = 0; i < 3; i += 1) {
       a.run('2a 00 00 00 00 00 00 00 03 00', { out: new Uint8Array(1536) });
     }
     a.run('28 00 00 00 00 00 00 00 02 00', { in: 1024 });
     const counts = ['01', '03', '09', '02'].map((count) => count.padStart(16, '0'));
-    const rest = `00022208${'00'.repeat(8)}000323080000000300000001`;
+    const rest = `00022208${'00'.repeat(8)}000323080000000600000001`;
     const expected = `9900005c${'00012240'}${counts.join('')}${'00'.repeat(32)}${rest}`;
     assert.equal(hex(log(a, 0x59).dataIn), expected);
     assert.equal(a.run('4c 02 59 00 00 00 00 00 00 00').status, 0);
     assert.equal(hex(log(a, 0x59).dataIn), `9900005c${'00012240'}${'00'.repeat(64)}${rest}`);
     assert.match(hex(log(a, 0x42).dataIn), /^82000018000520080{12}1200/);
+  });
+
+  describe('times of page 19h, in microseconds', () => {
+    const READ = '28 00 00 00 00 00 00 00 01 00';
+    const WRITE = '2a 00 00 00 00 00 00 00 01 00';
+
+    /** A disk whose time passes when it is told. */
+    function bench() {
+      const t = disk();
+      const a = t.nexus('a').clear();
+      const pass = (milliseconds: number): void => {
+        (t.time[0] as number) += milliseconds;
+        t.target.clock.pass();
+      };
+      const times = (): { read: number; write: number; weighted: string; idle: number } => {
+        const data = Buffer.from(log(a, 0x59).dataIn);
+        return {
+          read: Number(data.readBigUInt64BE(40)),
+          write: Number(data.readBigUInt64BE(48)),
+          weighted: data.subarray(56, 72).toString('hex'),
+          idle: Number(data.readBigUInt64BE(76)),
+        };
+      };
+      pass(0);
+      return { store: t.store, a, pass, times };
+    }
+
+    it('a read counts from the turn that takes it to the turn that answers it', () => {
+      const { a, pass, times, store } = bench();
+      store.hold = true;
+      const read = a.start(READ, { in: 512 });
+      pass(3);
+      pass(0.5);
+      store.releaseAll();
+      assert.equal(read.done, true);
+      pass(0.25);
+      pass(100);
+      assert.deepEqual([times().read, times().write], [3750, 0]);
+    });
+
+    it('one that is answered in the turn that takes it counts that turn', () => {
+      const { a, pass, times } = bench();
+      a.run(READ, { in: 512 });
+      pass(0.002);
+      pass(1);
+      assert.equal(times().read, 2);
+    });
+
+    it('reads beside each other add up, writes are apart', () => {
+      const { a, pass, times, store } = bench();
+      store.hold = true;
+      for (const _ of [1, 2, 3]) a.start(READ, { in: 512 });
+      a.start('2a 00 00 00 00 09 00 00 01 00', { out: new Uint8Array(512) });
+      pass(2);
+      assert.deepEqual([times().read, times().write], [6000, 2000]);
+      store.releaseAll();
+    });
+
+    it('idle is the time without any command in the task set', () => {
+      const { a, pass, times, store } = bench();
+      const before = times().idle;
+      pass(0);
+      pass(10);
+      store.hold = true;
+      a.start(WRITE, { out: new Uint8Array(512) });
+      pass(5);
+      store.releaseAll();
+      pass(0);
+      pass(7);
+      assert.equal(times().idle - before, 17_000);
+    });
+
+    it('weighted times are zero: there is no command priority', () => {
+      const { a, pass, times } = bench();
+      a.run(READ, { in: 512 });
+      pass(1);
+      assert.equal(times().weighted, '00'.repeat(16));
+    });
+
+    it('are set back by LOG SELECT with PCR = 1', () => {
+      const { a, pass, times } = bench();
+      a.run(READ, { in: 512 });
+      pass(4);
+      pass(6);
+      assert.equal(a.run('4c 02 59 00 00 00 00 00 00 00').status, 0);
+      assert.deepEqual([times().read, times().idle], [0, 0]);
+    });
   });
 
   it('counts start-stop cycles, of removable disks loads as well', () => {

@@ -1,16 +1,54 @@
 /** Finding out what a disc image is. Runs in the main thread. */
 import { statSync } from 'node:fs';
-import { type DiscImage, DiscImageError } from './disc-image.ts';
-import { isoImage } from './iso.ts';
+import { dirname, extname } from 'node:path';
+import { ccdImage } from './ccd.ts';
+import { cueImage } from './cue.ts';
+import type { DiscImage } from './disc-image.ts';
+import { FolderSource, type ImageFile, ImageFiles, refuseImage } from './image-files.ts';
+import { sectorsImage } from './iso.ts';
+import { MDS_SIGNATURE, mdsImage } from './mds.ts';
+import { isNrg, nrgImage } from './nrg.ts';
+import { decodeSheet, MOST_SHEET_BYTES } from './sheet-text.ts';
+import { tocImage } from './toc.ts';
+
+/** Sheets, by the ending of their names. */
+const SHEETS = new Map<string, (text: string, files: ImageFiles) => DiscImage>([
+  ['.cue', cueImage],
+  ['.toc', tocImage],
+  ['.ccd', ccdImage],
+]);
+
+/** The whole of a description, which is in a file of its own that is no part of the disc. */
+function wholeOf(files: ImageFiles, file: ImageFile): Uint8Array {
+  if (file.bytes > MOST_SHEET_BYTES) {
+    files.refuse('', `it has ${file.bytes} bytes, a description at most ${MOST_SHEET_BYTES}`);
+  }
+  return files.read(file, 0, file.bytes);
+}
+
+function describedImage(path: string, source: FolderSource): DiscImage | null {
+  const sheet = new ImageFiles(path, source);
+  const file = sheet.addItself();
+  const parse = SHEETS.get(extname(path).toLowerCase());
+  if (parse !== undefined)
+    return parse(decodeSheet(wholeOf(sheet, file)), new ImageFiles(path, source));
+  const head = sheet.read(file, 0, MDS_SIGNATURE.length);
+  if (String.fromCharCode(...head) !== MDS_SIGNATURE) return null;
+  return mdsImage(wholeOf(sheet, file), new ImageFiles(path, source));
+}
 
 /** Finds out what a disc image is and reads its description. Throws DiscImageError. */
 export function readDiscImage(path: string): DiscImage {
-  let bytes: number;
   try {
-    bytes = statSync(path).size;
+    if (!statSync(path).isFile()) refuseImage(path, 'it is no regular file; name an image file');
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new DiscImageError(`Cannot use the disc image "${path}": ${why}`);
+    if (error instanceof Error && 'code' in error) refuseImage(path, error.message);
+    throw error;
   }
-  return isoImage(path, bytes);
+  const source = new FolderSource(dirname(path));
+  const described = describedImage(path, source);
+  if (described !== null) return described;
+  const files = new ImageFiles(path, source);
+  const file = files.addItself();
+  return isNrg(files, file) ? nrgImage(files) : sectorsImage(files, file);
 }

@@ -63,6 +63,8 @@ export interface FileStoreOptions {
   readonly queue?: IoQueue | null;
   /** The journal of atomic writes, owned by the store; null or absent: there are none. */
   readonly journal?: AtomicJournal | null;
+  /** Where its requests are counted; absent: in counters of its own. */
+  readonly counters?: StoreCounters;
 }
 
 /** What the kinds of file stores differ in. */
@@ -107,7 +109,7 @@ export class FileStore implements DiskStore, IoOwner {
   readonly discardBytes: number;
   readonly volatileCache = true;
   readonly key = null;
-  readonly counters: StoreCounters = new StoreCounters();
+  readonly counters: StoreCounters;
   readonly fd: number;
   readonly ringFile: number;
   readonly atomicBytes: number;
@@ -131,6 +133,7 @@ export class FileStore implements DiskStore, IoOwner {
   constructor(options: FileStoreOptions, traits: FileTraits = probeTraits(options)) {
     this.fd = options.fd;
     this.#bytes = options.bytes;
+    this.counters = options.counters ?? new StoreCounters();
     this.#engine = options.engine ?? systemCalls;
     this.readOnly = options.readOnly;
     this.canDiscard = traits.canDiscard;

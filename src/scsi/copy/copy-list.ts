@@ -1,5 +1,5 @@
-/** The parameter list of EXTENDED COPY(LID1) (SPC-4 6.3.4, 6.3.6), copied, then checked whole. */
-import { NONE, parameterBytePointer, parameterPointer } from '../sense.ts';
+/** The parameter lists of EXTENDED COPY (SPC-4 6.4.2 to 6.4.6, 6.5), copied, then checked whole. */
+import { parameterBytePointer, parameterPointer } from '../sense.ts';
 import {
   INLINE_DATA_LENGTH_EXCEEDED,
   INVALID_FIELD_IN_PARAMETER_LIST,
@@ -10,6 +10,12 @@ import {
   UNSUPPORTED_TARGET_DESCRIPTOR_TYPE_CODE,
 } from '../sense-codes.ts';
 import {
+  type CopyListHeader,
+  type CopyRefusal,
+  type HeaderReader,
+  refusal,
+} from './copy-list-header.ts';
+import {
   BLOCK_TO_BLOCK,
   IDENTIFICATION_CSCD,
   MAX_CSCD_DESCRIPTORS,
@@ -17,25 +23,17 @@ import {
   MAX_SEGMENT_DESCRIPTORS,
 } from './limits.ts';
 
-const HEADER_BYTES = 16;
 const CSCD_BYTES = 32;
 const SEGMENT_BYTES = 28;
 const DC = 0x02;
-/** Fields of a block to block segment descriptor (SPC-4 6.3.6.5). */
+/** Fields of a block to block segment descriptor (SPC-4 6.4.6.4). */
 export const SOURCE_INDEX_AT = 4;
 export const DESTINATION_INDEX_AT = 6;
 export const NUMBER_OF_BLOCKS_AT = 10;
 export const SOURCE_LBA_AT = 12;
 export const DESTINATION_LBA_AT = 20;
 
-/** LIST ID USAGE in byte 1 of the list. */
-const USAGE_BYTE = 1;
-const USAGE_HIGH_BIT = 4;
-const USAGE_MASK = 0x18;
-const USAGE_RESERVED = 0x08;
-const USAGE_NONE = 0x18;
-
-/** An identification descriptor CSCD descriptor (SPC-4 6.3.5.2): NUL and peripheral device type, then the designator. */
+/** An identification descriptor CSCD descriptor (SPC-4 6.4.5): NUL and peripheral device type, then the designator. */
 const DEVICE_TYPE_AT = 1;
 const NUL = 0x20;
 const NUL_BIT = 5;
@@ -51,8 +49,8 @@ const CODE_SET_BINARY = 0x01;
 /** DESIGNATOR TYPE 3h with ASSOCIATION 00b: an NAA designator of a logical unit. */
 const NAA_OF_UNIT = 0x03;
 
-/** The longest list there can be. */
-export const MAX_LIST_BYTES = HEADER_BYTES + MAX_DESCRIPTOR_LIST_BYTES;
+/** The longest list there can be, of the longer header. */
+export const MAX_LIST_BYTES = 48 + MAX_DESCRIPTOR_LIST_BYTES;
 
 /** How a CSCD is named. */
 export interface Cscd {
@@ -77,7 +75,7 @@ export function identificationCscd(naa: Uint8Array, blockBytes: number): Uint8Ar
 }
 
 export interface Segment {
-  /** Indexes into the list of CSCDs. */
+  /** CSCD descriptor IDs. */
   readonly source: number;
   readonly destination: number;
   readonly sourceLba: number;
@@ -88,19 +86,10 @@ export interface Segment {
 }
 
 export interface CopyList {
-  readonly listIdentifier: number;
-  /** LIST ID USAGE 11b: the identifier means nothing, no results are kept. */
-  readonly anonymous: boolean;
+  readonly header: CopyListHeader;
   readonly cscds: readonly Cscd[];
   readonly segments: readonly Segment[];
 }
-
-export interface CopyRefusal {
-  readonly sense: number;
-  readonly pointer: number;
-}
-
-const refusal = (sense: number, pointer: number = NONE): CopyRefusal => ({ sense, pointer });
 
 function readSegment(view: DataView, at: number): Segment {
   return {
@@ -138,17 +127,9 @@ function readCscd(list: Uint8Array, at: number): Cscd | CopyRefusal {
   };
 }
 
-/** Reads a whole list. SPC-4 has the LU ID TYPE ignored where only logical unit numbers exist. */
-export function readCopyList(list: Uint8Array): CopyList | CopyRefusal {
-  if (list.length < HEADER_BYTES) return refusal(PARAMETER_LIST_LENGTH_ERROR);
-  const view = new DataView(list.buffer, list.byteOffset, list.byteLength);
-  const usage = (list[USAGE_BYTE] as number) & USAGE_MASK;
-  if (usage === USAGE_RESERVED) {
-    const pointer = parameterPointer(USAGE_BYTE, USAGE_HIGH_BIT);
-    return refusal(INVALID_FIELD_IN_PARAMETER_LIST, pointer);
-  }
-  const cscdBytes = view.getUint16(2);
-  const segmentBytes = view.getUint32(8);
+/** What is wrong with the lengths in a header, or null. */
+function refuseLengths(list: Uint8Array, header: CopyListHeader): CopyRefusal | null {
+  const { headerBytes, cscdBytes, segmentBytes, inlineBytes } = header;
   if (cscdBytes + segmentBytes > MAX_DESCRIPTOR_LIST_BYTES) {
     return refusal(PARAMETER_LIST_LENGTH_ERROR);
   }
@@ -156,18 +137,29 @@ export function readCopyList(list: Uint8Array): CopyList | CopyRefusal {
   if (segmentBytes > MAX_SEGMENT_DESCRIPTORS * SEGMENT_BYTES) {
     return refusal(TOO_MANY_SEGMENT_DESCRIPTORS);
   }
-  if (view.getUint32(12) !== 0) return refusal(INLINE_DATA_LENGTH_EXCEEDED);
-  const end = HEADER_BYTES + cscdBytes + segmentBytes;
-  const whole = cscdBytes % CSCD_BYTES === 0 && list.length >= end;
-  if (!whole) return refusal(PARAMETER_LIST_LENGTH_ERROR);
+  if (inlineBytes !== 0) return refusal(INLINE_DATA_LENGTH_EXCEEDED);
+  const end = headerBytes + cscdBytes + segmentBytes;
+  const isWhole = cscdBytes % CSCD_BYTES === 0 && list.length >= end;
+  return isWhole ? null : refusal(PARAMETER_LIST_LENGTH_ERROR);
+}
+
+/** Reads a whole list. SPC-4 has the LU ID TYPE ignored where only logical unit numbers exist. */
+export function readCopyList(list: Uint8Array, readHeader: HeaderReader): CopyList | CopyRefusal {
+  const header = readHeader(list);
+  if ('sense' in header) return header;
+  const wrong = refuseLengths(list, header);
+  if (wrong !== null) return wrong;
+  const cscdsEnd = header.headerBytes + header.cscdBytes;
+  const end = cscdsEnd + header.segmentBytes;
   const cscds: Cscd[] = [];
-  for (let at = HEADER_BYTES; at < HEADER_BYTES + cscdBytes; at += CSCD_BYTES) {
+  for (let at = header.headerBytes; at < cscdsEnd; at += CSCD_BYTES) {
     const cscd = readCscd(list, at);
     if ('sense' in cscd) return cscd;
     cscds.push(cscd);
   }
+  const view = new DataView(list.buffer, list.byteOffset, list.byteLength);
   const segments: Segment[] = [];
-  for (let at = HEADER_BYTES + cscdBytes; at < end; at += SEGMENT_BYTES) {
+  for (let at = cscdsEnd; at < end; at += SEGMENT_BYTES) {
     if (list[at] !== BLOCK_TO_BLOCK) {
       return refusal(UNSUPPORTED_SEGMENT_DESCRIPTOR_TYPE_CODE, parameterBytePointer(at));
     }
@@ -176,6 +168,5 @@ export function readCopyList(list: Uint8Array): CopyList | CopyRefusal {
     }
     segments.push(readSegment(view, at));
   }
-  const anonymous = usage === USAGE_NONE;
-  return { listIdentifier: list[0] as number, anonymous, cscds, segments };
+  return { header, cscds, segments };
 }

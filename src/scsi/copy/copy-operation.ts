@@ -39,6 +39,16 @@ export interface CopyFault {
   readonly pointer: number;
 }
 
+/** How far a copy is. */
+export interface CopyProgress {
+  /** Ways that are wholly copied. */
+  readonly ways: number;
+  /** Bytes that are copied, and none behind them that are not: those of a way that goes backwards count with its end. */
+  readonly bytes: number;
+  /** Commands that were sent, and ended GOOD. */
+  readonly commands: number;
+}
+
 /** What a copy has to do. */
 export interface CopyPlan {
   /** The next way, null when there is no other, or why there is none. */
@@ -47,8 +57,8 @@ export interface CopyPlan {
   spoilt(): number;
   /** Nobody wants the rest of it. */
   stopped(): boolean;
-  /** So many ways are wholly copied, and so many bytes. */
-  progressed(ways: number, bytes: number): void;
+  /** So far it came. */
+  progressed(progress: CopyProgress): void;
 }
 
 /** It may have been taken away between two pieces, and its LUN given to another unit, which nobody named. */
@@ -68,6 +78,7 @@ export class CopyOperation {
   #sinceRest = 0;
   #ways = 0;
   #bytes = 0;
+  #commandsGood = 0;
 
   /** `ended` is called once, with null when the plan was carried out, or nobody wanted more of it. */
   constructor(
@@ -97,7 +108,8 @@ export class CopyOperation {
   #go(way: Way, done: number): void {
     if (done === way.bytes) {
       this.#ways += 1;
-      this.#plan.progressed(this.#ways, this.#bytes);
+      if (way.backwards) this.#bytes += way.bytes;
+      this.#tellProgress();
       this.#rest(() => this.start());
     } else if (this.#plan.stopped()) {
       this.#ended(null);
@@ -121,7 +133,7 @@ export class CopyOperation {
       this.#commands.write(way.destination, way.to + at, length, (written) => {
         if (this.#failed(written, way.destinationPointer, () => this.#go(way, done))) return;
         this.#commands.giveBack();
-        this.#account(length);
+        this.#account(way, length, 2);
         this.#go(way, done + length);
       });
     });
@@ -138,7 +150,7 @@ export class CopyOperation {
     this.#commands.zero(destination, way.to + done, length, (zeroed) => {
       const { status } = zeroed;
       if (status === GOOD) {
-        this.#account(length);
+        this.#account(way, length, 1);
         this.#go(way, done + length);
       } else if (status === BUSY || status === TASK_SET_FULL)
         this.#later(() => this.#go(way, done));
@@ -150,10 +162,16 @@ export class CopyOperation {
     return this.#media.get(unit) !== generationOf(unit);
   }
 
-  #account(length: number): void {
-    this.#bytes += length;
+  #account(way: Way, length: number, commands: number): void {
+    if (!way.backwards) this.#bytes += length;
+    this.#commandsGood += commands;
     this.#sinceRest += length;
-    this.#plan.progressed(this.#ways, this.#bytes);
+    this.#tellProgress();
+  }
+
+  #tellProgress(): void {
+    const progress = { ways: this.#ways, bytes: this.#bytes, commands: this.#commandsGood };
+    this.#plan.progressed(progress);
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
- * The copies of a logical unit, under way and over, by I_T nexus and list identifier: what RECEIVE COPY RESULTS and RECEIVE ROD TOKEN
- * INFORMATION tell, and what ends copies that outlive their command (SPC-4 5.17.4).
+ * The copies of a logical unit, under way and over, by I_T nexus and list identifier: what the RECEIVE COPY commands and RECEIVE ROD
+ * TOKEN INFORMATION tell, and what ends copies that outlive their command (SPC-4 5.17.4).
  */
 import type { Nexus } from '../nexus.ts';
 import type { CopyFault } from './copy-operation.ts';
@@ -23,10 +23,15 @@ export interface CopyRequest {
 export class CopyRecord {
   readonly request: CopyRequest;
   state: CopyState = 'in progress';
-  /** Segments that are wholly copied. */
+  /** Segments that are wholly copied, and those that were begun. */
   segments = 0;
+  segmentsBegun = 0;
   /** Logical blocks that are copied, or that the token stands for. */
   blocks = 0;
+  /** Bytes that are copied, and none behind them that are not. */
+  bytes = 0;
+  /** Commands that the copy manager sent, and that ended GOOD. */
+  commands = 0;
   fault: CopyFault | null = null;
   /** The ROD token that was made. */
   token: Uint8Array | null = null;

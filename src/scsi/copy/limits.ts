@@ -11,13 +11,21 @@ export const GRANULARITY = 9;
 /** Copies that one logical unit works on at a time, whoever asked for them. */
 export const CONCURRENT_COPIES = 16;
 
-/** Descriptor type codes (SPC-4 table 121): block to block, and identification descriptor CSCD. */
+/** Descriptor type codes (SPC-4 table 130): block to block, and identification descriptor CSCD. */
 export const BLOCK_TO_BLOCK = 0x02;
 export const IDENTIFICATION_CSCD = 0xe4;
+
+/**
+ * CSCD descriptor IDs above those of the list (SPC-4 table 148): the unit that the ROD token of a ROD CSCD descriptor stands for, and
+ * the unit that has the copy manager.
+ */
+export const ROD_TOKEN_CSCD = 0xf800;
+export const COPY_MANAGER_CSCD = 0xffff;
 
 /** THIRD-PARTY COPY OUT, and its service actions. */
 export const OPCODE_COPY_OUT = 0x83;
 export const EXTENDED_COPY_LID1 = 0x00;
+export const EXTENDED_COPY_LID4 = 0x01;
 export const POPULATE = 0x10;
 export const WRITE_USING = 0x11;
 export const ABORT_COPY = 0x1c;
@@ -27,7 +35,10 @@ export const OPCODE_COPY_IN = 0x84;
 export const COPY_STATUS = 0x00;
 export const OPERATING_PARAMETERS = 0x03;
 export const FAILURE_DETAILS = 0x04;
+export const COPY_STATUS_LID4 = 0x05;
+export const COPY_DATA_LID4 = 0x06;
 export const TOKEN_INFORMATION = 0x07;
+export const ALL_TOKENS = 0x08;
 
 /** ROD types (SPC-4 table 119): the one that is made here, and the well-known one that stands for zeros (SBC-3 4.28.4). */
 export const POINT_IN_TIME_CHANGE_VULNERABLE = 0x00800001;

@@ -67,6 +67,8 @@ export function populateToken(task: Task): void {
   const token = unit.target.rodTokens.create(unit, list.ranges, list.timeoutS);
   record.token = token.bytes;
   record.blocks = blocksIn(list.ranges);
+  // OPERATION COUNTER: commands, or what is equivalent.
+  record.commands = 1;
   record.end('completed', null);
   unit.finish(task);
 }

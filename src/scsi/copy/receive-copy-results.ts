@@ -1,10 +1,11 @@
-/** RECEIVE COPY RESULTS: what became of an EXTENDED COPY, and what the copy manager takes (SPC-4 6.17, 6.18, 6.20). */
+/** RECEIVE COPY RESULTS: what became of an EXTENDED COPY, and what the copy manager takes (SPC-4 6.22, 6.23, 6.25). */
 import { field, u } from '../cdb.ts';
 import { type CommandRow, command, TOUCHES_NOTHING } from '../command-table.ts';
 import { answer, nexusOf, refuseField, unitOf } from '../parameter-data.ts';
 import { cdbBytePointer } from '../sense.ts';
 import type { Task } from '../task.ts';
 import { type CopyRecord, RESULTS_PER_NEXUS } from './copy-results.ts';
+import { senseOf } from './copy-status.ts';
 import {
   BLOCK_TO_BLOCK,
   CONCURRENT_COPIES,
@@ -20,7 +21,6 @@ import {
   OPCODE_COPY_IN,
   OPERATING_PARAMETERS,
 } from './limits.ts';
-import { senseOf } from './token-information.ts';
 
 const LIST_IDENTIFIER = u(2, 1);
 const ALLOCATION_LENGTH = u(10, 4);
@@ -42,16 +42,16 @@ const row = (name: string, serviceAction: number, clause: string): CommandRow =>
     serviceAction,
   );
 
-export const RECEIVE_COPY_STATUS = row('RECEIVE COPY STATUS(LID1)', COPY_STATUS, 'SPC-4 6.20');
+export const RECEIVE_COPY_STATUS = row('RECEIVE COPY STATUS(LID1)', COPY_STATUS, 'SPC-4 6.25');
 export const RECEIVE_COPY_OPERATING_PARAMETERS = row(
   'RECEIVE COPY OPERATING PARAMETERS',
   OPERATING_PARAMETERS,
-  'SPC-4 6.18',
+  'SPC-4 6.22',
 );
 export const RECEIVE_COPY_FAILURE_DETAILS = row(
   'RECEIVE COPY FAILURE DETAILS(LID1)',
   FAILURE_DETAILS,
-  'SPC-4 6.17',
+  'SPC-4 6.23',
 );
 
 /** Lists without an identifier (LIST ID USAGE 11b) are taken. */
@@ -86,7 +86,7 @@ function forgetTold(task: Task, record: CopyRecord): void {
   if (record.statusTold && !hasDetails) unitOf(task).copies.forget(record);
 }
 
-/** COPY STATUS of a list identifier; of a copy that has ended it is told once (SPC-4 6.20). */
+/** COPY STATUS of a list identifier; of a copy that has ended it is told once (SPC-4 6.25). */
 export function receiveCopyStatus(task: Task): void {
   const record = copyOf(task, ({ statusTold }) => statusTold);
   if (record === null) return;
@@ -100,7 +100,7 @@ export function receiveCopyStatus(task: Task): void {
   answer(task, data, data.length, field(task.cdb, ALLOCATION_LENGTH));
 }
 
-/** Why an EXTENDED COPY failed; told once. Of one that did not there is nothing to say: AVAILABLE DATA is 0 (SPC-4 6.17). */
+/** Why an EXTENDED COPY failed; told once. Of one that did not there is nothing to say: AVAILABLE DATA is 0 (SPC-4 6.23). */
 export function receiveCopyFailureDetails(task: Task): void {
   const record = copyOf(task, () => false);
   if (record === null) return;

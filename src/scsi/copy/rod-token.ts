@@ -121,8 +121,14 @@ export class RodTokens {
     const token = this.#valid.get(identifier) ?? this.#invalid.get(identifier);
     if (token === undefined) return INVALID_TOKEN_OPERATION_TOKEN_UNKNOWN;
     if (!timingSafeEqual(token.bytes, bytes)) return INVALID_TOKEN_OPERATION_TOKEN_CORRUPT;
-    if (this.#isIdle(token)) this.#end(token, INVALID_TOKEN_OPERATION_TOKEN_EXPIRED);
+    this.#endIfIdle(token);
     return token.invalid === 0 ? token : token.invalid;
+  }
+
+  /** The valid tokens of a unit, oldest first. */
+  validOf(unit: LogicalUnit): readonly RodToken[] {
+    for (const token of unit.tokens) this.#endIfIdle(token);
+    return [...unit.tokens];
   }
 
   /** A copy begins to use it. */
@@ -150,8 +156,9 @@ export class RodTokens {
     for (const token of unit.tokens) this.#end(token, INVALID_TOKEN_OPERATION_TOKEN_REVOKED);
   }
 
-  #isIdle(token: RodToken): boolean {
-    return token.users === 0 && this.now() - token.usedAtMs > token.timeoutMs;
+  #endIfIdle(token: RodToken): void {
+    const isIdle = token.users === 0 && this.now() - token.usedAtMs > token.timeoutMs;
+    if (isIdle) this.#end(token, INVALID_TOKEN_OPERATION_TOKEN_EXPIRED);
   }
 
   #cancelOldest(): void {

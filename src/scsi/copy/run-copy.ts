@@ -1,9 +1,11 @@
 /** Begins the copy of a command, and keeps what became of it. */
 import { assert } from '../../assert.ts';
+import type { LogicalUnit } from '../logical-unit.ts';
+import type { Nexus } from '../nexus.ts';
 import { refuse, unitOf } from '../parameter-data.ts';
 import { BUSY } from '../sam.ts';
 import { NONE } from '../sense.ts';
-import { OPERATION_IN_PROGRESS } from '../sense-codes.ts';
+import { INVALID_FIELD_IN_PARAMETER_LIST, OPERATION_IN_PROGRESS } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
 import { CopyCommands } from './copy-commands.ts';
 import {
@@ -12,6 +14,7 @@ import {
   type CopyPlan,
 } from './copy-operation.ts';
 import type { CopyRecord, CopyRequest } from './copy-results.ts';
+import { EXTENDED_COPY_LID1, EXTENDED_COPY_LID4 } from './limits.ts';
 
 /** A record for the copy that `task` asks for; null, with the task ended, when it may not begin. */
 export function beginCopy(task: Task, request: Omit<CopyRequest, 'nexus'>): CopyRecord | null {
@@ -24,8 +27,21 @@ export function beginCopy(task: Task, request: Omit<CopyRequest, 'nexus'>): Copy
     return null;
   }
   const record = unit.copies.begin({ ...request, nexus });
-  if (record === null) refuse(task, OPERATION_IN_PROGRESS);
+  if (record === null) refuse(task, refusalOfDuplicate(unit, nexus, request));
   return record;
+}
+
+/** Of two EXTENDED COPYs with one list identifier and lists of two formats the second is wrong in itself (SPC-4 6.4.3.2). */
+function refusalOfDuplicate(
+  { copies }: LogicalUnit,
+  nexus: Nexus,
+  { serviceAction, listIdentifier }: Omit<CopyRequest, 'nexus'>,
+): number {
+  const first = listIdentifier === null ? undefined : copies.find(nexus, listIdentifier);
+  const actions = [first?.request.serviceAction, serviceAction];
+  const isOtherFormat =
+    actions.includes(EXTENDED_COPY_LID1) && actions.includes(EXTENDED_COPY_LID4);
+  return isOtherFormat ? INVALID_FIELD_IN_PARAMETER_LIST : OPERATION_IN_PROGRESS;
 }
 
 /**
@@ -48,8 +64,10 @@ export function runCopy(
     next: () => plan.next(),
     spoilt: () => plan.spoilt(),
     stopped: () => record.stopping || isAborted(),
-    progressed: (ways, bytes) => {
+    progressed: ({ ways, bytes, commands }) => {
       record.segments = ways;
+      record.bytes = bytes;
+      record.commands = commands;
       record.blocks = Math.floor(bytes / block.blockBytes);
     },
   };

@@ -4,12 +4,17 @@ import type { BlockDevice } from '../sbc/block-device.ts';
 import type { VpdPage } from '../spc/vpd.ts';
 import {
   ABORT_COPY,
+  ALL_TOKENS,
   BLOCK_DEVICE_ZERO,
   BLOCK_TO_BLOCK,
   CONCURRENT_COPIES,
+  COPY_DATA_LID4,
+  COPY_MANAGER_CSCD,
   COPY_STATUS,
+  COPY_STATUS_LID4,
   DEFAULT_INACTIVITY_S,
   EXTENDED_COPY_LID1,
+  EXTENDED_COPY_LID4,
   FAILURE_DETAILS,
   GRANULARITY,
   IDENTIFICATION_CSCD,
@@ -26,6 +31,7 @@ import {
   OPTIMAL_ROD_BYTES,
   POINT_IN_TIME_CHANGE_VULNERABLE,
   POPULATE,
+  ROD_TOKEN_CSCD,
   TOKEN_INFORMATION,
   WRITE_USING,
 } from './limits.ts';
@@ -34,9 +40,11 @@ const BLOCK_DEVICE_ROD_TOKEN_LIMITS = 0x0000;
 const SUPPORTED_COMMANDS = 0x0001;
 const PARAMETER_DATA = 0x0004;
 const SUPPORTED_DESCRIPTORS = 0x0008;
+const SUPPORTED_CSCD_IDS = 0x000c;
 const ROD_TOKEN_FEATURES = 0x0106;
 const SUPPORTED_ROD_TYPES = 0x0108;
 const GENERAL_COPY_OPERATIONS = 0x8001;
+const HELD_DATA = 0xc001;
 
 /** TOKEN_IN and TOKEN_OUT of a ROD type: tokens of it are taken, and made. */
 const TOKEN_IN = 0x02;
@@ -83,6 +91,22 @@ function parameterData(): Uint8Array {
   return body;
 }
 
+/**
+ * IDs besides those of the list. F800h has to be there where a ROD type has TOKEN_IN; it means something in a ROD CSCD descriptor
+ * only, which is not among the descriptors.
+ */
+function supportedCscdIds(): Uint8Array {
+  const ids = [ROD_TOKEN_CSCD, COPY_MANAGER_CSCD];
+  const body = new Uint8Array(2 + 2 * ids.length);
+  const view = new DataView(body.buffer);
+  view.setUint16(0, 2 * ids.length);
+  for (const [i, id] of ids.entries()) view.setUint16(2 + 2 * i, id);
+  return body;
+}
+
+/** HELD DATA LIMIT 0: none is held. */
+const heldData = (): Uint8Array => new Uint8Array(28);
+
 /** REMOTE TOKENS is 0: those of other copy managers are not known here. */
 function rodTokenFeatures(): Uint8Array {
   const body = new Uint8Array(44 + BLOCK_FEATURES_BYTES);
@@ -127,17 +151,20 @@ export const THIRD_PARTY_COPY: VpdPage = {
   name: 'Third party copy',
   body: ({ block }) => {
     assert(block !== null, 'the page belongs to units with blocks');
-    const out = [EXTENDED_COPY_LID1, POPULATE, WRITE_USING, ABORT_COPY];
-    const into = [COPY_STATUS, OPERATING_PARAMETERS, FAILURE_DETAILS, TOKEN_INFORMATION];
+    const out = [EXTENDED_COPY_LID1, EXTENDED_COPY_LID4, POPULATE, WRITE_USING, ABORT_COPY];
+    const lid1 = [COPY_STATUS, OPERATING_PARAMETERS, FAILURE_DETAILS];
+    const into = [...lid1, COPY_STATUS_LID4, COPY_DATA_LID4, TOKEN_INFORMATION, ALL_TOKENS];
     const commands = listed([OPCODE_COPY_OUT, ...listed(out), OPCODE_COPY_IN, ...listed(into)]);
     const parts = [
       descriptor(BLOCK_DEVICE_ROD_TOKEN_LIMITS, rodTokenLimits(block)),
       descriptor(SUPPORTED_COMMANDS, commands),
       descriptor(PARAMETER_DATA, parameterData()),
       descriptor(SUPPORTED_DESCRIPTORS, listed([BLOCK_TO_BLOCK, IDENTIFICATION_CSCD])),
+      descriptor(SUPPORTED_CSCD_IDS, supportedCscdIds()),
       descriptor(ROD_TOKEN_FEATURES, rodTokenFeatures()),
       descriptor(SUPPORTED_ROD_TYPES, supportedRodTypes()),
       descriptor(GENERAL_COPY_OPERATIONS, generalCopyOperations()),
+      descriptor(HELD_DATA, heldData()),
     ];
     return Uint8Array.from(parts.flatMap((part) => [...part]));
   },

@@ -23,10 +23,13 @@ import {
   BYTES_RECEIVED,
   BYTES_TRANSMITTED,
   BYTES_WRITTEN,
+  IDLE_TIME,
   READ_COMMANDS,
   READ_ERRORS,
+  READ_TIME,
   WRITE_COMMANDS,
   WRITE_ERRORS,
+  WRITE_TIME,
 } from './unit-logs.ts';
 
 const TWO_32 = 2 ** 32;
@@ -135,19 +138,20 @@ const SELF_TEST_RESULTS: LogPage = {
     Array.from({ length: RESULTS }, (_, i) => binary(i + 1, logs.selfTests.all[i] ?? NO_TEST)),
 };
 
-/** General Access Statistics and Performance (SPC-4 7.3.9.2). */
+/** General Access Statistics and Performance (SPC-4 7.3.6.2). */
 const ACCESS_STATISTICS = 0x0001;
 const STATISTICS_BYTES = 64;
-/** Idle Time, and Time Interval: 1 * 10^-3 s. */
-const IDLE_TIME = 0x0002;
+/** Idle Time (SPC-4 7.3.6.3), and Time Interval (7.3.5.7): 1 * 10^-6 s. */
+const IDLE = 0x0002;
 const TIME_INTERVAL = 0x0003;
-const MILLISECOND = Uint8Array.of(0, 0, 0, 3, 0, 0, 0, 1);
-const STATISTICS = [READ_COMMANDS, WRITE_COMMANDS, BYTES_RECEIVED, BYTES_TRANSMITTED];
+const MICROSECOND = Uint8Array.of(0, 0, 0, 6, 0, 0, 0, 1);
+const INTERVALS_PER_MS = 1000;
+const STATISTICS = [
+  ...[READ_COMMANDS, WRITE_COMMANDS, BYTES_RECEIVED, BYTES_TRANSMITTED],
+  ...[READ_TIME, WRITE_TIME],
+];
 
-/**
- * Commands and blocks. How long commands took, and how long there were none, is not measured: those fields are zero, as many disks
- * have them, in units of a millisecond.
- */
+/** Commands, blocks, and how long they took. The weighted fields are zero: commands have no priority here (SPC-4 7.3.6.2). */
 const GENERAL_STATISTICS: LogPage = {
   code: 0x19,
   name: 'General statistics and performance',
@@ -159,13 +163,20 @@ const GENERAL_STATISTICS: LogPage = {
     value.set(u64(logs.count(WRITE_COMMANDS)), 8);
     value.set(u64(logs.count(BYTES_RECEIVED) / blockBytes), 16);
     value.set(u64(logs.count(BYTES_TRANSMITTED) / blockBytes), 24);
+    value.set(u64(logs.count(READ_TIME) * INTERVALS_PER_MS), 32);
+    value.set(u64(logs.count(WRITE_TIME) * INTERVALS_PER_MS), 40);
     const reset = (): void => {
       for (const index of STATISTICS) logs.setCount(index, 0);
     };
     return [
       { code: ACCESS_STATISTICS, format: UNBOUNDED_COUNTER, value, reset },
-      { code: IDLE_TIME, format: UNBOUNDED_COUNTER, value: new Uint8Array(8) },
-      binary(TIME_INTERVAL, MILLISECOND),
+      {
+        code: IDLE,
+        format: UNBOUNDED_COUNTER,
+        value: u64(logs.count(IDLE_TIME) * INTERVALS_PER_MS),
+        reset: () => logs.setCount(IDLE_TIME, 0),
+      },
+      binary(TIME_INTERVAL, MICROSECOND),
     ];
   },
 };

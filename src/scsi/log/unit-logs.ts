@@ -4,7 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { DONE, type StoreReply } from '../contracts.ts';
-import type { LogicalUnit, UnitCounters } from '../logical-unit.ts';
+import type { LogicalUnit } from '../logical-unit.ts';
 import { CONDITIONS, type Condition } from '../power-condition.ts';
 import { newPrivateTask } from '../private-task.ts';
 import type { Task } from '../task.ts';
@@ -20,15 +20,22 @@ export const READ_COMMANDS = 4;
 export const WRITE_COMMANDS = 5;
 export const BYTES_RECEIVED = 6;
 export const BYTES_TRANSMITTED = 7;
-const COUNTS: readonly ((counters: UnitCounters) => number)[] = [
-  (counters) => counters.bytesWritten,
-  (counters) => counters.writeErrors,
-  (counters) => counters.bytesRead,
-  (counters) => counters.readErrors,
-  (counters) => counters.reads,
-  (counters) => counters.writes,
-  (counters) => counters.bytesWritten,
-  (counters) => counters.bytesRead,
+/** Milliseconds, and fractions of them. */
+export const READ_TIME = 8;
+export const WRITE_TIME = 9;
+export const IDLE_TIME = 10;
+const COUNTS: readonly ((unit: LogicalUnit) => number)[] = [
+  ({ counters }) => counters.bytesWritten,
+  ({ counters }) => counters.writeErrors,
+  ({ counters }) => counters.bytesRead,
+  ({ counters }) => counters.readErrors,
+  ({ counters }) => counters.reads,
+  ({ counters }) => counters.writes,
+  ({ counters }) => counters.bytesWritten,
+  ({ counters }) => counters.bytesRead,
+  ({ times }) => times.readMs,
+  ({ times }) => times.writeMs,
+  ({ times }) => times.idleMs,
 ];
 
 /** Year and week, four and two characters; not set: spaces. */
@@ -38,13 +45,14 @@ const MS_PER_HOUR = 3_600_000;
 
 /**
  * Layout of what is kept: this byte, the counts, three numbers and transitions to each power condition (f64), the date, the
- * results of self-tests. The first layout had no transitions.
+ * results of self-tests. The first layout had no times and no transitions.
  */
 const LAYOUT = 2;
-const LAYOUT_WITHOUT_TRANSITIONS = 1;
+const FIRST_LAYOUT = 1;
+const FIRST_COUNTS = READ_TIME;
 const NUMBERS_AT = 1;
-const FEWER_NUMBERS = COUNTS.length + 3;
-const NUMBERS = FEWER_NUMBERS + CONDITIONS;
+const FURTHER_NUMBERS = 3;
+const dateAt = (numbers: number): number => NUMBERS_AT + numbers * 8;
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -68,19 +76,19 @@ export interface KeptLogs {
 /** What `UnitLogs.encode` made these bytes from, or null. */
 export function decodeLogs(bytes: Uint8Array): KeptLogs | null {
   const layout = bytes[0];
-  if (layout !== LAYOUT && layout !== LAYOUT_WITHOUT_TRANSITIONS) return null;
-  const length = layout === LAYOUT ? NUMBERS : FEWER_NUMBERS;
-  const dateAt = NUMBERS_AT + length * 8;
-  const resultsAt = dateAt + DATE_BYTES;
-  if (bytes.length < resultsAt) return null;
-  const results = decodeResults(bytes.subarray(resultsAt));
+  if (layout !== LAYOUT && layout !== FIRST_LAYOUT) return null;
+  const known = layout === LAYOUT ? COUNTS.length : FIRST_COUNTS;
+  const length = known + FURTHER_NUMBERS + (layout === LAYOUT ? CONDITIONS : 0);
+  const at = dateAt(length);
+  if (bytes.length < at + DATE_BYTES) return null;
+  const results = decodeResults(bytes.subarray(at + DATE_BYTES));
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const numbers = Array.from({ length }, (_, i) => view.getFloat64(NUMBERS_AT + i * 8));
   if (results === null || !numbers.every((value) => value >= 0 && value <= MOST)) return null;
-  const [startStopCycles = 0, loadUnloadCycles = 0, ageMs = 0] = numbers.slice(COUNTS.length);
-  const counts = numbers.slice(0, COUNTS.length);
-  const transitions = numbers.slice(FEWER_NUMBERS);
-  const date = bytes.slice(dateAt, resultsAt);
+  const [startStopCycles = 0, loadUnloadCycles = 0, ageMs = 0] = numbers.slice(known);
+  const counts = numbers.slice(0, known);
+  const transitions = numbers.slice(known + FURTHER_NUMBERS);
+  const date = bytes.slice(at, at + DATE_BYTES);
   return { counts, startStopCycles, loadUnloadCycles, ageMs, transitions, date, results };
 }
 
@@ -145,8 +153,8 @@ export class UnitLogs {
 
   encode(): Uint8Array {
     const results = this.selfTests.encode();
-    const dateAt = NUMBERS_AT + NUMBERS * 8;
-    const bytes = new Uint8Array(dateAt + DATE_BYTES + results.length);
+    const at = dateAt(COUNTS.length + FURTHER_NUMBERS + CONDITIONS);
+    const bytes = new Uint8Array(at + DATE_BYTES + results.length);
     const view = new DataView(bytes.buffer);
     bytes[0] = LAYOUT;
     const ageMs = this.#earlierMs + performance.now() - this.#bornMs;
@@ -154,8 +162,8 @@ export class UnitLogs {
     const cycles = [this.startStopCycles, this.loadUnloadCycles];
     const numbers = [...counts, ...cycles, ageMs, ...this.#transitions];
     for (const [i, value] of numbers.entries()) view.setFloat64(NUMBERS_AT + i * 8, value);
-    bytes.set(this.#date, dateAt);
-    bytes.set(results, dateAt + DATE_BYTES);
+    bytes.set(this.#date, at);
+    bytes.set(results, at + DATE_BYTES);
     return bytes;
   }
 
@@ -192,6 +200,6 @@ export class UnitLogs {
   }
 
   #counted(index: number): number {
-    return COUNTS[index]?.(this.#unit.counters) ?? 0;
+    return COUNTS[index]?.(this.#unit) ?? 0;
   }
 }

@@ -105,6 +105,16 @@ export interface Track {
   readonly copy: boolean;
 }
 
+/** The track that block `lba` is in, its pregap included, or null. */
+export function trackAt(tracks: readonly Track[], lba: number): Track | null {
+  return tracks.findLast((track) => lba >= track.pregap && lba < track.end) ?? null;
+}
+
+/** It is made of samples. */
+export function isAudio({ control }: Track): boolean {
+  return (control & CONTROL_DATA) === 0;
+}
+
 /** What a session is made of: DISC TYPE (MMC-6 table 455). */
 export const SESSION_CD_DA_OR_ROM = 0x00;
 export const SESSION_CD_I = 0x10;
@@ -144,6 +154,79 @@ export interface Disc {
   runAt(lba: number): SectorRun | null;
   /** Block addresses that cannot be read (3/11/05). */
   readonly unreadable: UnreadableBlocks | null;
+  /** What is known of a disc that can be, or was, recorded; absent: it was pressed. */
+  readonly recordable?: Recordable;
+}
+
+/** What a recordable disc says of itself, and the state of what is not in its tracks. */
+export interface Recordable {
+  /** Absolute time in pregroove of a CD; null: it is no CD. */
+  readonly atip: Atip | null;
+  /** Blocks of its user area, as formatted now. */
+  readonly capacity: number;
+  /** Current/Maximum Capacity Descriptor of READ FORMAT CAPACITIES. */
+  readonly currentCapacity: CurrentCapacity;
+  /** What FORMAT UNIT can make of it; empty: nothing. */
+  readonly formats: readonly FormattableCapacity[];
+  /** Disc manufacturer identification: up to 6 characters on DVD-R, DVD-RW and BD, 8 on DVD+R and DVD+RW. */
+  readonly manufacturer: string;
+  /** Media type identification, up to 3 characters. */
+  readonly mediaType: string;
+  readonly layers: 1 | 2;
+  /** Blocks of the first layer of two, once that is settled. */
+  readonly layerBreak: number | null;
+  readonly backgroundFormat: BackgroundFormat;
+  /** Pseudo overwrite of a BD-R that was formatted for it. */
+  readonly pow: PowResources | null;
+  /** Spare blocks of a disc with defect management. */
+  readonly spares: SpareBlocks | null;
+  /** Tracks that it can have at all, and that can be appended to at a time. */
+  readonly mostTracks: number;
+  readonly mostOpenTracks: number;
+}
+
+/** Special information of the pregroove (READ TOC/PMA/ATIP format 0100b). Addresses are blocks. */
+export interface Atip {
+  readonly indicativeWritePower: number;
+  readonly referenceSpeed: number;
+  readonly unrestrictedUse: boolean;
+  readonly subtype: number;
+  /** Where the lead-in begins: it tells the manufacturer. */
+  readonly leadIn: number;
+  /** Last block where a lead-out may begin. */
+  readonly lastLeadOut: number;
+  /** Additional information 1 to 3: three bytes each, or null. */
+  readonly additional: readonly [AtipBytes | null, AtipBytes | null, AtipBytes | null];
+}
+export type AtipBytes = readonly [number, number, number];
+
+export interface CurrentCapacity {
+  readonly blocks: number;
+  readonly state: 'unformatted' | 'formatted' | 'unknown';
+}
+
+/** One Formattable Capacity Descriptor. */
+export interface FormattableCapacity {
+  readonly blocks: number;
+  /** FORMAT TYPE, 6 bits. */
+  readonly type: number;
+  /** TYPE DEPENDENT PARAMETER. */
+  readonly parameter: number;
+}
+
+/** BG FORMAT STATUS of READ DISC INFORMATION: none was begun, it was stopped, it is under way, it has ended. */
+export type BackgroundFormat = 'none' | 'stopped' | 'running' | 'complete';
+
+/** POW Resources Information (READ DISC INFORMATION data type 010b). */
+export interface PowResources {
+  readonly replacements: number;
+  readonly mapEntries: number;
+  readonly updates: number;
+}
+
+export interface SpareBlocks {
+  readonly allocated: number;
+  readonly free: number;
 }
 
 /** A set of blocks that cannot be read: damage on purpose. */

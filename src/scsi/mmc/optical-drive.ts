@@ -3,10 +3,14 @@ import { assert } from '../../assert.ts';
 import type { BlockStore } from '../contracts.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import type { Medium } from '../medium.ts';
+import type { Nexus } from '../nexus.ts';
 import { unitOf } from '../parameter-data.ts';
 import type { BouncePool } from '../sbc/bounce.ts';
 import type { Task } from '../task.ts';
+import { AudioPlayer } from './audio/audio-player.ts';
+import type { Burner } from './burn/burner.ts';
 import type { Disc } from './disc.ts';
+import { Speeds } from './information/speeds.ts';
 import { MediaEvents } from './media/media-events.ts';
 import { NO_PROFILE } from './profile.ts';
 
@@ -19,6 +23,10 @@ export interface OpticalDriveOptions {
   readonly bounce: BouncePool;
   /** The disc it is found with; null: none. */
   readonly disc: Disc | null;
+  /** What makes it a burner; absent: it only reads. */
+  readonly burner?: Burner | null;
+  /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
+  readonly now?: () => number;
 }
 
 export class OpticalDrive {
@@ -26,6 +34,9 @@ export class OpticalDrive {
   readonly bounce: BouncePool;
   /** What GET EVENT STATUS NOTIFICATION tells. */
   readonly events = new MediaEvents();
+  readonly burner: Burner | null;
+  readonly speeds: Speeds;
+  readonly audio: AudioPlayer;
   #disc: Disc | null;
   #medium: Medium | null = null;
 
@@ -33,6 +44,14 @@ export class OpticalDrive {
     this.store = options.store;
     this.bounce = options.bounce;
     this.#disc = options.disc;
+    this.burner = options.burner ?? null;
+    this.speeds = new Speeds(this.writes);
+    this.audio = new AudioPlayer(options.now ?? (() => performance.now()));
+  }
+
+  /** It is a writer. */
+  get writes(): boolean {
+    return this.burner !== null;
   }
 
   /** What is in the drive; null: nothing. */
@@ -55,14 +74,40 @@ export class OpticalDrive {
   /** Another disc is in the drive, or (null) none. */
   change(disc: Disc | null): void {
     this.#disc = disc;
+    this.reset();
+    this.audio.moveTo(0);
+    this.burner?.discChanged();
   }
+
+  /**
+   * A guest has changed what the disc is: a session was closed, or it was blanked or formatted. Everybody has the event, and every other
+   * nexus, which may know what was there, 6/28/00.
+   */
+  contentsChanged(by: Nexus): void {
+    this.events.newMedia(by);
+  }
+
+  /** Nothing is played, and the speeds are the fastest: after a reset of the logical unit, and with another disc. */
+  reset(): void {
+    this.audio.stop();
+    this.speeds.choose(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  }
+}
+
+/** The drive of a unit that answers MMC commands, mode pages and features. */
+export function driveOf({ optical }: LogicalUnit): OpticalDrive {
+  assert(optical !== null, 'a unit with what optical drives have is one');
+  return optical;
+}
+
+/** The disc that can be used now; null: there is none in the drive, or it is on its way out. */
+export function discIn(unit: LogicalUnit): Disc | null {
+  return unit.medium?.loaded === false ? null : driveOf(unit).disc;
 }
 
 /** The drive a running task works on: MMC tables are only composed for units that have one. */
 export function opticalOf(task: Task): OpticalDrive {
-  const { optical } = unitOf(task);
-  assert(optical !== null, 'an optical command runs on an optical drive');
-  return optical;
+  return driveOf(unitOf(task));
 }
 
 /** The disc a running task works on: its row requires a medium, so there is one. */

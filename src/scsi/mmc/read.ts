@@ -2,21 +2,24 @@
 import { bits, u } from '../cdb.ts';
 import { command, READS_EXTENT } from '../command-table.ts';
 import { DONE, type StoreReply } from '../contracts.ts';
-import { refuse, unitOf } from '../parameter-data.ts';
-import { endWithBuffer, NO_BUFFER } from '../sbc/access.ts';
+import { refuse } from '../parameter-data.ts';
+import { NO_BUFFER } from '../sbc/access.ts';
 import { MAX_TRANSFER_BYTES } from '../sbc/block-device.ts';
 import { BOUNCE_BYTES } from '../sbc/bounce.ts';
-import { checkTransferFault } from '../sbc/store-fault.ts';
-import {
-  ILLEGAL_MODE_FOR_THIS_TRACK,
-  INVALID_FIELD_IN_CDB,
-  L_EC_UNCORRECTABLE_ERROR,
-  LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE,
-} from '../sense-codes.ts';
+import { ILLEGAL_MODE_FOR_THIS_TRACK, INVALID_FIELD_IN_CDB } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
 import { type SectorRun, STORED_BYTES } from './disc.ts';
 import { BLOCK_BYTES, discOf, opticalOf } from './optical-drive.ts';
 import { userDataAt } from './sector/user-data.ts';
+import {
+  endRead,
+  endStraightRead,
+  failRead,
+  faultRead,
+  positionOf,
+  type Round,
+  roundIn,
+} from './sector-rounds.ts';
 
 const DPO = bits(1, 4, 4);
 const FUA = bits(1, 3, 3);
@@ -48,30 +51,23 @@ export const READ_12 = command(
 
 const MAX_BLOCKS = MAX_TRANSFER_BYTES / BLOCK_BYTES;
 
-/** Sectors that can be read in one go, or (sense) why the first cannot. */
-interface Round {
-  readonly run: SectorRun;
-  readonly lba: number;
-  readonly blocks: number;
-}
-
 /** Whether the sectors of a run are read by READ: the others have user data of another length. */
 function hasBlocks({ form }: SectorRun): boolean {
   return form === 'mode1' || form === 'form1' || form === 'mixed';
 }
 
-/** What comes next of a request, or why it cannot be read. */
-function roundOf(task: Task): Round | number {
+/** Address of the sector that comes next. */
+function nextLba(task: Task): number {
+  return task.lba + Math.floor(task.position / BLOCK_BYTES);
+}
+
+/** What comes next of a request (`task.position` of `task.remaining` bytes of user data), or why it cannot be read. */
+export function roundOf(task: Task): Round | number {
   const disc = discOf(task);
-  const lba = task.lba + Math.floor(task.position / BLOCK_BYTES);
+  const lba = nextLba(task);
   const run = disc.runAt(lba);
-  if (run === null) return LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
-  if (!hasBlocks(run)) return ILLEGAL_MODE_FOR_THIS_TRACK;
-  const left = Math.ceil((task.remaining - task.position) / BLOCK_BYTES);
-  const blocks = Math.min(left, run.first + run.blocks - lba);
-  const bad = disc.unreadable?.firstIn(lba, blocks) ?? -1;
-  if (bad === lba) return L_EC_UNCORRECTABLE_ERROR;
-  return { run, lba, blocks: bad < 0 ? blocks : bad - lba };
+  if (run !== null && !hasBlocks(run)) return ILLEGAL_MODE_FOR_THIS_TRACK;
+  return roundIn(disc, run, lba, Math.ceil((task.remaining - task.position) / BLOCK_BYTES));
 }
 
 /**
@@ -85,32 +81,22 @@ export function read(task: Task): void {
     return;
   }
   task.lba |= 0;
+  // Whoever reads does not listen any more.
+  opticalOf(task).audio.moveTo(task.lba);
   task.dataInWanted = task.blocks * BLOCK_BYTES;
   task.position = 0;
   task.remaining = Math.min(task.dataInWanted, task.dataIn.bytes);
   next(task);
 }
 
-function end(task: Task): void {
-  task.dataInMoved = task.position;
-  if (task.scratch === NO_BUFFER) unitOf(task).finish(task);
-  else endWithBuffer(task);
-}
-
-/** Ends the command at the sector that comes next. */
-function fail(task: Task, sense: number): void {
-  task.check(sense, (task.lba + Math.floor(task.position / BLOCK_BYTES)) >>> 0);
-  end(task);
-}
-
 function next(task: Task): void {
   if (task.position >= task.remaining || task.aborting) {
-    end(task);
+    endRead(task);
     return;
   }
   const round = roundOf(task);
   if (typeof round === 'number') {
-    fail(task, round);
+    failRead(task, round, nextLba(task));
     return;
   }
   const { run, blocks } = round;
@@ -137,29 +123,23 @@ function isPlain({ stored, strideBytes }: SectorRun): boolean {
 /** The whole request lies in the store as it is asked for. */
 function readStraight(task: Task, { run, lba }: Round): void {
   const { store } = opticalOf(task);
-  const at = run.position + (lba - run.first) * BLOCK_BYTES;
+  const at = positionOf(run, lba);
   task.await(store.read(task, at, task.remaining, task.dataIn), straightRead);
 }
 
 function straightRead(task: Task, reply: StoreReply): void {
-  if (reply === DONE) {
-    task.position = task.remaining;
-  } else {
-    task.position = Math.min(task.storedBytes, task.remaining);
-    checkTransferFault(task, reply, task.lba * BLOCK_BYTES);
-  }
-  end(task);
+  endStraightRead(task, reply, task.lba, BLOCK_BYTES);
 }
 
 /** Sectors of a round that the bounce buffer holds. */
-function bouncedOf({ run, blocks }: Round): number {
+export function bouncedOf({ run, blocks }: Round): number {
   return Math.min(blocks, Math.floor(BOUNCE_BYTES / run.strideBytes));
 }
 
 function readThrough(task: Task, round: Round): void {
   const { store, bounce } = opticalOf(task);
   const { run, lba } = round;
-  const at = run.position + (lba - run.first) * run.strideBytes;
+  const at = positionOf(run, lba);
   const bytes = (bouncedOf(round) - 1) * run.strideBytes + STORED_BYTES[run.stored];
   task.await(store.read(task, at, bytes, bounce.segmentsOf(task)), readIntoBuffer);
 }
@@ -167,7 +147,7 @@ function readThrough(task: Task, round: Round): void {
 function readIntoBuffer(task: Task, reply: StoreReply): void {
   const round = roundOf(task);
   if (typeof round === 'number') {
-    fail(task, round);
+    failRead(task, round, nextLba(task));
     return;
   }
   const { run, lba } = round;
@@ -177,7 +157,7 @@ function readIntoBuffer(task: Task, reply: StoreReply): void {
   for (let i = 0; i < Math.min(sectors, good); i += 1) {
     const at = userDataAt(run, bytes, i * run.strideBytes);
     if (at < 0) {
-      fail(task, ILLEGAL_MODE_FOR_THIS_TRACK);
+      failRead(task, ILLEGAL_MODE_FOR_THIS_TRACK, nextLba(task));
       return;
     }
     const length = Math.min(BLOCK_BYTES, task.remaining - task.position);
@@ -188,7 +168,5 @@ function readIntoBuffer(task: Task, reply: StoreReply): void {
     next(task);
     return;
   }
-  task.storedBytes = 0;
-  checkTransferFault(task, reply, (lba + good) * BLOCK_BYTES);
-  end(task);
+  faultRead(task, reply, lba + good);
 }

@@ -62,7 +62,10 @@ import { TEST_UNIT_READY, testUnitReady } from './test-unit-ready.ts';
 
 import { REPORT_TIMESTAMP, reportTimestamp, SET_TIMESTAMP, setTimestamp } from './timestamp.ts';
 
-export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
+type Entry = readonly [CommandRow, Handler];
+
+/** Of every unit with a medium. The other opcodes of primary commands belong to commands of their own in other command sets. */
+export const primaryCommands: readonly Entry[] = [
   [TEST_UNIT_READY, testUnitReady],
   [REQUEST_SENSE, requestSense],
   [INQUIRY, inquiry],
@@ -70,13 +73,9 @@ export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
   [RESERVE_6, reserve],
   [RELEASE_6, release],
   [MODE_SENSE_6, modeSense6],
-  [RECEIVE_DIAGNOSTIC_RESULTS, receiveDiagnosticResults],
-  [SEND_DIAGNOSTIC, sendDiagnostic],
   [MODE_SELECT_10, modeSelect10],
   [WRITE_BUFFER, writeBuffer],
   [READ_BUFFER, readBuffer],
-  [LOG_SELECT, logSelect],
-  [LOG_SENSE, logSense],
   [RESERVE_10, reserve],
   [RELEASE_10, release],
   [MODE_SENSE_10, modeSense10],
@@ -93,15 +92,24 @@ export const spcCommands: readonly (readonly [CommandRow, Handler])[] = [
   [REGISTER_AND_IGNORE, persistentReserveOut],
   [REGISTER_AND_MOVE, persistentReserveOut],
   [REPORT_LUNS, reportLuns],
-  [REPORT_IDENTIFYING_INFORMATION, reportIdentifyingInformation],
-  [REPORT_TARGET_PORT_GROUPS, reportTargetPortGroups],
   [REPORT_SUPPORTED_OPERATION_CODES, reportSupportedOperationCodes],
   [REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS, reportSupportedTaskManagementFunctions],
+];
+
+/** Of disks. */
+export const spcCommands: readonly Entry[] = [
+  ...primaryCommands,
+  [RECEIVE_DIAGNOSTIC_RESULTS, receiveDiagnosticResults],
+  [SEND_DIAGNOSTIC, sendDiagnostic],
+  [LOG_SELECT, logSelect],
+  [LOG_SENSE, logSense],
+  [REPORT_IDENTIFYING_INFORMATION, reportIdentifyingInformation],
+  [REPORT_TARGET_PORT_GROUPS, reportTargetPortGroups],
   [REPORT_TIMESTAMP, reportTimestamp],
   [SET_TIMESTAMP, setTimestamp],
 ];
 
 /** Of units that keep it over a restart. */
-export const informationCommands: readonly (readonly [CommandRow, Handler])[] = [
+export const informationCommands: readonly Entry[] = [
   [SET_IDENTIFYING_INFORMATION, setIdentifyingInformation],
 ];

@@ -43,10 +43,12 @@ const CMDQUE = 0x02;
 const SAM_5 = 0x00a0;
 const SPC_4 = 0x0460;
 const SBC_3 = 0x04c0;
+const MMC_6 = 0x04e0;
 const SRP = 0x0940;
 const VERSION_DESCRIPTORS_AT = 58;
 
 function versionDescriptors(unit: LogicalUnit): readonly number[] {
+  if (unit.optical !== null) return [SAM_5, SPC_4, MMC_6, SRP];
   return unit.block === null ? [SAM_5, SPC_4, SRP] : [SAM_5, SPC_4, SBC_3, SRP];
 }
 
@@ -59,7 +61,8 @@ function standardData(unit: LogicalUnit): Uint8Array {
   data[2] = VERSION_SPC_4;
   data[3] = (unit.normalAca ? NORMACA : 0) | HISUP | RESPONSE_DATA_FORMAT;
   data[4] = STANDARD_BYTES - 5;
-  if (unit.block !== null) {
+  // An optical drive has no target port group commands, no copy manager, and no protection information.
+  if (unit.block !== null && unit.optical === null) {
     data[5] = IMPLICIT_ACCESS | THREE_PC | (unit.block.protectionType > 0 ? PROTECT : 0);
   }
   data[7] = CMDQUE;

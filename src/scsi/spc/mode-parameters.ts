@@ -38,21 +38,31 @@ const NO_DESCRIPTOR = new Uint8Array(0);
 const WP = 0x80;
 const DPOFUA = 0x10;
 
-/** DEVICE-SPECIFIC PARAMETER byte of a logical unit. */
+/** DEVICE-SPECIFIC PARAMETER byte of a logical unit; reserved for optical drives (MMC-6 7.2). */
 export function deviceSpecificParameter(unit: LogicalUnit): number {
-  if (unit.block === null) return 0;
+  if (unit.block === null || unit.optical !== null) return 0;
   // Without a medium there is none that could be protected.
   const readOnly = unit.medium?.loaded !== false && unit.block.store.readOnly;
   const writeProtected = readOnly || unit.softwareWriteProtect;
   return DPOFUA | (writeProtected ? WP : 0);
 }
 
-/** The block descriptor of a logical unit; empty when it has no blocks. A count that does not fit is all ones. */
+/** The block descriptor MODE SENSE returns; empty when there are no blocks, or it is an optical drive, whose sectors have many sizes. */
 export function blockDescriptor(unit: LogicalUnit, long: boolean): Uint8Array {
+  return unit.optical === null ? geometryOf(unit, long) : NO_DESCRIPTOR;
+}
+
+function blocksOf({ block, medium, optical }: LogicalUnit): number {
+  if (medium?.loaded === false) return 0;
+  return (optical === null ? block?.blocks : optical.disc?.blocks) ?? 0;
+}
+
+/** What a block descriptor says of a logical unit; empty when it has no blocks. A count that does not fit is all ones. */
+function geometryOf(unit: LogicalUnit, long: boolean): Uint8Array {
   const { block } = unit;
   if (block === null) return NO_DESCRIPTOR;
   const { blockBytes } = block;
-  const blocks = unit.medium?.loaded === false ? 0 : block.blocks;
+  const blocks = blocksOf(unit);
   const bytes = new Uint8Array(long ? LONG_DESCRIPTOR.size : SHORT_DESCRIPTOR.size);
   const view = new DataView(bytes.buffer);
   if (long) {
@@ -81,7 +91,7 @@ export function foreignDescriptorByte(
   at: number,
   long: boolean,
 ): number {
-  const own = blockDescriptor(unit, long);
+  const own = geometryOf(unit, long);
   const given = list.subarray(at, at + own.length);
   const count = countBytes(long);
   const first = given[0];

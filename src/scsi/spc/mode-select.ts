@@ -143,8 +143,8 @@ function checkPage(
     refuseList(task, parameterPointer(at, 5));
     return 0;
   }
-  const bytes = pages.bytesOf(code);
-  if (list[at + 1] !== bytes - PAGE_HEADER_BYTES) {
+  const bytes = pages.sentBytes(code, list[at + 1] as number);
+  if (bytes === 0) {
     refuseList(task, parameterBytePointer(at + 1));
     return 0;
   }

@@ -86,7 +86,9 @@ function concatenateParameters(
 }
 
 function descriptorFor(task: Task, unit: LogicalUnit, long: boolean): Uint8Array {
-  return field(task.cdb, PAGE_FIELDS.dbd) === 1 ? new Uint8Array(0) : blockDescriptor(unit, long);
+  // Optical drives send none (MMC-6): pages are looked for right behind the header.
+  const none = field(task.cdb, PAGE_FIELDS.dbd) === 1 || unit.optical !== null;
+  return none ? new Uint8Array(0) : blockDescriptor(unit, long);
 }
 
 /** The mode pages of the unit, or null with the task ended: a device without any has no MODE SENSE. */

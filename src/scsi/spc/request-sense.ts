@@ -3,6 +3,7 @@ import { bits, field, u } from '../cdb.ts';
 import { command, TOUCHES_NOTHING } from '../command-table.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { NO_LUN } from '../lun.ts';
+import { audioSense } from '../mmc/audio/audio-sense.ts';
 import { answer, nexusIndexOf, unitOf } from '../parameter-data.ts';
 import { encodeDescriptorSense, encodeFixedSense, MAX_SENSE_BYTES, NONE } from '../sense.ts';
 import {
@@ -34,12 +35,15 @@ function present(unit: LogicalUnit, nexusIndex: number): number {
   const attention = unit.attention.take(nexusIndex);
   if (attention !== 0) return attention;
   if (unit.operation !== null) return unit.operation.sense;
+  const burning = unit.optical?.burner?.sense ?? 0;
+  if (burning !== 0) return burning;
   if (unit.standby) return LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE;
   const absence = unit.medium?.absence ?? 0;
   if (absence !== 0) return absence;
   if (unit.block?.stopped === true) return LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED;
   return (
     unit.selfTest.sense ||
+    audioSense(unit) ||
     unit.power.sense ||
     unit.exceptions.sense ||
     NO_ADDITIONAL_SENSE_INFORMATION
@@ -47,8 +51,10 @@ function present(unit: LogicalUnit, nexusIndex: number): number {
 }
 
 /** The progress of what `sense` says is under way, or NONE. */
-function progressOf({ operation, selfTest }: LogicalUnit, sense: number): number {
+function progressOf({ operation, selfTest, optical }: LogicalUnit, sense: number): number {
   if (operation !== null && sense === operation.sense) return operation.pointer;
+  const burner = optical?.burner ?? null;
+  if (burner !== null && sense !== 0 && sense === burner.sense) return burner.pointer;
   return selfTest.running && sense === selfTest.sense ? selfTest.pointer : NONE;
 }
 

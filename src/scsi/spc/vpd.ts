@@ -83,17 +83,30 @@ const MANAGEMENT_NETWORK_ADDRESSES: VpdPage = {
   body: managementAddresses,
 };
 
+const MODE_PAGE_POLICY: VpdPage = { code: 0x87, name: 'Mode page policy', body: modePagePolicy };
+const SCSI_PORTS: VpdPage = { code: 0x88, name: 'SCSI ports', body: scsiPorts };
+
 const DISK_PAGES: readonly VpdPage[] = [
   SUPPORTED_PAGES,
   UNIT_SERIAL_NUMBER,
   DEVICE_IDENTIFICATION,
   MANAGEMENT_NETWORK_ADDRESSES,
   { code: 0x86, name: 'Extended INQUIRY data', body: extendedInquiry },
-  { code: 0x87, name: 'Mode page policy', body: modePagePolicy },
-  { code: 0x88, name: 'SCSI ports', body: scsiPorts },
+  MODE_PAGE_POLICY,
+  SCSI_PORTS,
   { code: 0x8a, name: 'Power condition', body: powerCondition },
   THIRD_PARTY_COPY,
   ...BLOCK_PAGES,
+];
+
+/** What an optical drive is asked for is in GET CONFIGURATION and mode page 2Ah: these say who it is. */
+const OPTICAL_PAGES: readonly VpdPage[] = [
+  SUPPORTED_PAGES,
+  UNIT_SERIAL_NUMBER,
+  DEVICE_IDENTIFICATION,
+  MANAGEMENT_NETWORK_ADDRESSES,
+  MODE_PAGE_POLICY,
+  SCSI_PORTS,
 ];
 
 /** The pages of a logical unit in ascending order; what is not here is refused and not listed in page 00h. */
@@ -102,7 +115,8 @@ export function pagesOf(unit: LogicalUnit): readonly VpdPage[] {
   if (unit.block === null) return WELL_KNOWN_PAGES;
   // An empty list of addresses says nothing.
   const managed = unit.target.managementAddresses.length > 0;
-  return managed ? DISK_PAGES : DISK_PAGES.filter((page) => page !== MANAGEMENT_NETWORK_ADDRESSES);
+  const pages = unit.optical === null ? DISK_PAGES : OPTICAL_PAGES;
+  return managed ? pages : pages.filter((page) => page !== MANAGEMENT_NETWORK_ADDRESSES);
 }
 
 /** A whole page with its header, or null when the logical unit does not have it. */

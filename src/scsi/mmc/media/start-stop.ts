@@ -88,7 +88,9 @@ function operate(task: Task): void {
   } else if (starts || !medium.loaded) {
     unitOf(task).finish(task);
   } else {
-    task.await(opticalOf(task).store.flush(task), flushed);
+    const { audio, store } = opticalOf(task);
+    audio.stop();
+    task.await(store.flush(task), flushed);
   }
 }
 

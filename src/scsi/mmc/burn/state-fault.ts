@@ -1,0 +1,130 @@
+/** What a legal recordable disc is: every state that is kept, and every one that is read back, is one. */
+import { STORED_BYTES } from '../disc.ts';
+import type { ClosedSession, DiscState, StoredRun, StoredTrack } from './disc-state.ts';
+import { factsOf } from './media.ts';
+
+const FORMS = new Set(['audio', 'mode1', 'mode2', 'form1', 'form2', 'mixed']);
+const STATES = new Set(['complete', 'open', 'reserved']);
+const METHODS = new Set(['incremental', 'at-once', 'planned']);
+const BACKGROUND = new Set(['none', 'stopped', 'running', 'complete']);
+/** The pregap of the first track of a session is in front of it. */
+const FIRST_PREGAP = 150;
+
+const isBlock = (value: unknown): value is number => Number.isInteger(value);
+
+function runFault(runs: readonly StoredRun[], last: number): string | null {
+  let end = -FIRST_PREGAP;
+  for (const { first, blocks, form, stored, sub } of runs) {
+    if (!isBlock(first) || !isBlock(blocks) || blocks <= 0) return 'a run has no length';
+    if (!FORMS.has(form) || !Object.hasOwn(STORED_BYTES, stored)) return 'a run is of no form';
+    if (typeof sub !== 'boolean') return 'a run does not say what is kept';
+    if (first < end) return `a run begins at ${first}, inside the one before it`;
+    end = first + blocks;
+  }
+  return end > last ? `a run ends at ${end}, behind the end of the disc` : null;
+}
+
+/** Whether [first, end) is all in runs. */
+export function isRecorded(runs: readonly StoredRun[], first: number, end: number): boolean {
+  let at = first;
+  for (const run of runs) {
+    if (at >= end || run.first > at) break;
+    if (run.first + run.blocks > at) at = run.first + run.blocks;
+  }
+  return at >= end;
+}
+
+function trackShape(track: StoredTrack): boolean {
+  const { session, control, pregap, start, end, next, indexes, isrc, packetBlocks } = track;
+  return (
+    [session, control, pregap, start, end, next, packetBlocks].every(isBlock) &&
+    [track.packet, track.damaged, track.copy].every((flag) => typeof flag === 'boolean') &&
+    Array.isArray(indexes) &&
+    indexes.every(isBlock) &&
+    (isrc === null || typeof isrc === 'string') &&
+    FORMS.has(track.form) &&
+    STATES.has(track.state) &&
+    METHODS.has(track.method)
+  );
+}
+
+function trackFault(track: StoredTrack, state: DiscState, behind: number): string | null {
+  const { number, pregap, start, end, next, indexes } = track;
+  if (!trackShape(track)) return `track ${number} is not described`;
+  if (pregap < behind) return `track ${number} begins inside the one before it`;
+  if (pregap > start || start > next || next > end || start === end)
+    return `track ${number} is not in order`;
+  if (track.state === 'open' && start === next && track.method === 'incremental' && track.damaged)
+    return `track ${number} is damaged without having been written`;
+  if (indexes.some((at, i) => at <= (indexes[i - 1] ?? start) || at >= end))
+    return `the indexes of track ${number} are not in order`;
+  const recorded = track.state === 'complete' ? end : next;
+  if (!isRecorded(state.runs, start, recorded)) return `track ${number} has sectors of no form`;
+  const isOpen = track.session > state.sessions.length;
+  if (track.state !== 'complete' && (!isOpen || state.final))
+    return `track ${number} is open in a closed session`;
+  return null;
+}
+
+function tracksFault(state: DiscState): string | null {
+  const { kind, tracks, sessions } = state;
+  const { mostTracks, blocks } = factsOf(kind);
+  if (tracks.length > mostTracks) return 'it has too many tracks';
+  let behind = -FIRST_PREGAP;
+  for (const [i, track] of tracks.entries()) {
+    if (track.number !== i + 1) return `its track ${i + 1} has another number`;
+    const fault = trackFault(track, state, behind);
+    if (fault !== null) return fault;
+    const expected = sessions.findIndex(({ lastTrack }) => track.number <= lastTrack);
+    if (track.session !== (expected < 0 ? sessions.length + 1 : expected + 1))
+      return `track ${track.number} is in another session`;
+    behind = track.end;
+  }
+  return behind > blocks ? 'its tracks end behind the end of the disc' : null;
+}
+
+function sessionFault(session: ClosedSession, i: number, state: DiscState): string | null {
+  const before = state.sessions[i - 1];
+  const last = state.tracks[session.lastTrack - 1];
+  if (session.number !== i + 1) return `its session ${i + 1} has another number`;
+  if (session.firstTrack !== (before?.lastTrack ?? 0) + 1 || session.lastTrack < session.firstTrack)
+    return `the tracks of session ${session.number} are not in order`;
+  if (last === undefined || last.end !== session.leadOut)
+    return `the lead-out of session ${session.number} is not behind its last track`;
+  return null;
+}
+
+function formatFault({ kind, format, tracks, runs }: DiscState): string | null {
+  if (format === null) return null;
+  const { overwrite, blocks } = factsOf(kind);
+  const { type, blocks: room, growing, pseudoOverwrite, packetBlocks, background } = format;
+  const shaped =
+    [type, room, packetBlocks].every(isBlock) &&
+    typeof growing === 'boolean' &&
+    typeof pseudoOverwrite === 'boolean' &&
+    BACKGROUND.has(background);
+  if (!shaped || room < 0 || room > blocks) return 'its format is not described';
+  if (overwrite === 'never') return null;
+  if (tracks.length > 0) return 'it is formatted and has tracks';
+  if (room > 0 && !isRecorded(runs, 0, room)) return 'its format has sectors of no form';
+  return null;
+}
+
+/** Why this is no state of a legal disc, or null. */
+export function faultOf(state: DiscState): string | null {
+  const { kind, runs, sessions, tracks, catalog, cdText, final, layerBreak } = state;
+  if (!Array.isArray(runs) || !Array.isArray(sessions) || !Array.isArray(tracks))
+    return 'it has no sessions, tracks and runs';
+  if (typeof final !== 'boolean' || ![0x00, 0x10, 0x20].includes(state.sessionType))
+    return 'it is not described';
+  if (catalog !== null && !/^\d{13}$/.test(catalog)) return 'its catalogue number is none';
+  if (cdText !== null && !/^([0-9a-f]{36})+$/.test(cdText)) return 'its CD-TEXT is none';
+  if (layerBreak !== null && !isBlock(layerBreak)) return 'its layer break is none';
+  for (const [i, session] of sessions.entries()) {
+    const fault = sessionFault(session, i, state);
+    if (fault !== null) return fault;
+  }
+  if (final && sessions.at(-1)?.lastTrack !== tracks.length && state.format === null)
+    return 'it is final and its last session is open';
+  return runFault(runs, factsOf(kind).blocks) ?? tracksFault(state) ?? formatFault(state);
+}

@@ -1,0 +1,206 @@
+/** What a WRITE would do: which sectors of which form, and what the disc is then; or sense that says why it must not (MMC-6 6.44). */
+import {
+  CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT,
+  COMMAND_SEQUENCE_ERROR,
+  END_OF_USER_AREA_ENCOUNTERED_ON_THIS_TRACK,
+  INVALID_ADDRESS_FOR_WRITE,
+  LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE,
+  MEDIUM_NOT_FORMATTED,
+} from '../../sense-codes.ts';
+import { CONTROL_DATA, type SectorForm, type StoredForm } from '../disc.ts';
+import { BLOCK_BYTES } from '../optical-drive.ts';
+import { type DiscState, isOverwritable, type StoredTrack } from './disc-state.ts';
+import { grown } from './erasing.ts';
+import { factsOf } from './media.ts';
+import { withRun } from './runs.ts';
+import { isRecorded } from './state-fault.ts';
+import { nextTrack, withNewTrack, withTrack } from './transitions.ts';
+import { PACKET, SESSION_AT_ONCE, type WriteParameters } from './write-parameters.ts';
+
+/** Sectors of one form. */
+export interface Piece {
+  readonly lba: number;
+  readonly blocks: number;
+  /** Bytes that the host sends of each; 0: the drive makes them. */
+  readonly bytes: number;
+  readonly form: SectorForm;
+  readonly stored: StoredForm;
+  readonly sub: boolean;
+  /** Number of the track they belong to; 0: none, or what was there before. */
+  readonly track: number;
+  /** `nowhere`: they are looked at, and not kept as sectors (a lead-in). */
+  readonly to: 'disc' | 'nowhere';
+}
+
+export interface WritePlan {
+  readonly pieces: readonly Piece[];
+  /** The disc before the data, with the tracks that the write opens. */
+  readonly before: DiscState;
+  /** It has opened a track: that is kept before the data is. */
+  readonly opens: boolean;
+}
+
+/** Bytes that the host has to send. */
+export function bytesOfPlan({ pieces }: WritePlan): number {
+  return pieces.reduce((sum, { blocks, bytes }) => sum + blocks * bytes, 0);
+}
+
+/** How a track that is written now is described. */
+export function trackKind(
+  state: DiscState,
+  parameters: WriteParameters,
+): Pick<StoredTrack, 'control' | 'form' | 'method' | 'packet' | 'packetBlocks' | 'copy'> {
+  const { family } = factsOf(state.kind);
+  if (family !== 'cd') {
+    return {
+      control: CONTROL_DATA,
+      form: 'mode1',
+      method: 'incremental',
+      packet: false,
+      packetBlocks: 0,
+      copy: false,
+    };
+  }
+  const { type, control, block, copy, fixedPackets, packetBlocks } = parameters;
+  const isData = (control & CONTROL_DATA) !== 0;
+  const packet = type === PACKET;
+  return {
+    control,
+    form: block.form ?? (isData ? 'mode1' : 'audio'),
+    method: packet ? 'incremental' : 'at-once',
+    packet,
+    packetBlocks: packet && fixedPackets ? packetBlocks : 0,
+    copy,
+  };
+}
+
+/** What is kept of a sector of a track that is written by the write parameters. */
+function storedOf(state: DiscState, parameters: WriteParameters): StoredForm {
+  return factsOf(state.kind).family === 'cd' ? parameters.block.stored : 'user';
+}
+
+function bytesOf(state: DiscState, parameters: WriteParameters): number {
+  return factsOf(state.kind).family === 'cd' ? parameters.block.bytes : BLOCK_BYTES;
+}
+
+function piece(lba: number, blocks: number, more: Partial<Piece>): Piece {
+  return {
+    lba,
+    blocks,
+    bytes: BLOCK_BYTES,
+    form: 'mode1',
+    stored: 'user',
+    sub: false,
+    track: 0,
+    to: 'disc',
+    ...more,
+  };
+}
+
+/** A disc that can be written anywhere. */
+function overwrite(state: DiscState, lba: number, blocks: number): WritePlan | number {
+  const { format } = state;
+  const most = format?.growing === true ? factsOf(state.kind).blocks : (format?.blocks ?? 0);
+  if (lba < 0 || lba + blocks > most) return LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
+  if (format?.growing === true && lba > format.blocks) return INVALID_ADDRESS_FOR_WRITE;
+  return { pieces: [piece(lba, blocks, {})], before: state, opens: false };
+}
+
+/** What was written may be written over (BD-R, pseudo overwrite), as long as all of it was. */
+function pseudoOverwrite(state: DiscState, lba: number, blocks: number): WritePlan | null {
+  const all = isRecorded(state.runs, lba, lba + blocks);
+  if (state.format?.pseudoOverwrite !== true || lba < 0 || !all) return null;
+  return { pieces: [piece(lba, blocks, {})], before: state, opens: false };
+}
+
+function writableTrack(state: DiscState, lba: number): StoredTrack | null {
+  return (
+    state.tracks.find(
+      ({ state: life, next, damaged, method }) =>
+        life !== 'complete' && next === lba && !damaged && method !== 'planned',
+    ) ?? null
+  );
+}
+
+/** A track that the write opens, or null. */
+function opened(state: DiscState, lba: number, parameters: WriteParameters): DiscState | null {
+  const next = nextTrack(state);
+  if (next === null || next.start !== lba) return null;
+  const { catalog, isrc, sessionType } = parameters;
+  const { family } = factsOf(state.kind);
+  const isCd = family === 'cd';
+  const begins = state.sessions.length + 1 !== state.tracks.at(-1)?.session;
+  return withNewTrack(
+    {
+      ...state,
+      catalog: isCd ? (catalog ?? state.catalog) : null,
+      sessionType: begins && isCd ? sessionType : state.sessionType,
+    },
+    {
+      ...next,
+      ...trackKind(state, parameters),
+      next: lba,
+      indexes: [],
+      isrc: isCd ? isrc : null,
+      state: 'open',
+      damaged: false,
+    },
+  );
+}
+
+function isEverWritable(state: DiscState): number {
+  if (state.final) return CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT;
+  const { overwrite: how } = factsOf(state.kind);
+  return how === 'formatted' && state.format === null ? MEDIUM_NOT_FORMATTED : 0;
+}
+
+/** Plans a write that no cue sheet and no raw recording is about. */
+export function planWrite(
+  state: DiscState,
+  lba: number,
+  blocks: number,
+  parameters: WriteParameters,
+): WritePlan | number {
+  if (isOverwritable(state)) return overwrite(state, lba, blocks);
+  const unfit = isEverWritable(state);
+  if (unfit !== 0) return pseudoOverwrite(state, lba, blocks) ?? unfit;
+  const isCd = factsOf(state.kind).family === 'cd';
+  if (isCd && parameters.type >= SESSION_AT_ONCE) return COMMAND_SEQUENCE_ERROR;
+  const known = writableTrack(state, lba);
+  const before = known === null ? opened(state, lba, parameters) : state;
+  if (before === null) {
+    return pseudoOverwrite(state, lba, blocks) ?? INVALID_ADDRESS_FOR_WRITE;
+  }
+  const track = known ?? (before.tracks.at(-1) as StoredTrack);
+  if (lba + blocks > track.end) {
+    return track.state === 'reserved'
+      ? END_OF_USER_AREA_ENCOUNTERED_ON_THIS_TRACK
+      : LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
+  }
+  const more = {
+    bytes: bytesOf(state, parameters),
+    form: track.form,
+    stored: storedOf(state, parameters),
+    track: track.number,
+  };
+  return { pieces: [piece(lba, blocks, more)], before, opens: known === null };
+}
+
+/** The disc with the sectors of a piece on it. */
+function withPiece(
+  state: DiscState,
+  { lba, blocks, form, stored, sub, track, to }: Piece,
+): DiscState {
+  if (to === 'nowhere') return state;
+  if (track === 0) return isOverwritable(state) ? grown(state, lba + blocks) : state;
+  const now = state.tracks[track - 1];
+  if (now === undefined) return state;
+  const runs = withRun(state.runs, { first: lba, blocks, form, stored, sub });
+  const next = Math.max(now.next, lba + blocks > now.start ? lba + blocks : now.next);
+  return withTrack({ ...state, runs }, { ...now, next });
+}
+
+/** The disc when all of a plan is written. */
+export function afterWrite({ pieces, before }: WritePlan): DiscState {
+  return pieces.reduce(withPiece, before);
+}

@@ -1,0 +1,436 @@
+/** WRITE(10), WRITE(12), and WRITE AND VERIFY(10) of discs (MMC-6 6.44 to 6.46). */
+import { assert } from '../../../assert.ts';
+import { bits, field, u } from '../../cdb.ts';
+import { command, WRITES_UNIT } from '../../command-table.ts';
+import { DONE, type StoreReply } from '../../contracts.ts';
+import { nexusOf, refuse, unitOf } from '../../parameter-data.ts';
+import { endWithBuffer, NO_BUFFER, noteCached } from '../../sbc/access.ts';
+import { MAX_TRANSFER_BYTES } from '../../sbc/block-device.ts';
+import { BOUNCE_BYTES } from '../../sbc/bounce.ts';
+import { checkFlushFault, checkTransferFault } from '../../sbc/store-fault.ts';
+import { firstDifference } from '../../sbc/verify.ts';
+import {
+  INVALID_ADDRESS_FOR_WRITE,
+  INVALID_FIELD_IN_CDB,
+  MISCOMPARE_DURING_VERIFY_OPERATION,
+  SESSION_FIXATION_ERROR,
+  WRITE_ERROR,
+} from '../../sense-codes.ts';
+import type { Task } from '../../task.ts';
+import { STORED_BYTES } from '../disc.ts';
+import { BLOCK_BYTES, opticalOf } from '../optical-drive.ts';
+import type { Burner } from './burner.ts';
+import { burnerOf, parametersOf, recordableOf, seenState, testsWriting } from './burnt.ts';
+import { type DiscState, isOverwritable } from './disc-state.ts';
+import { RawRecording } from './raw-recording.ts';
+import { RecordableDisc, slotBytesOf } from './recordable-disc.ts';
+import { nextTrack, openTracks } from './transitions.ts';
+import { RAW, SESSION_AT_ONCE, type WriteParameters } from './write-parameters.ts';
+import { afterWrite, bytesOfPlan, type Piece, planWrite, type WritePlan } from './write-plan.ts';
+
+const FUA = bits(1, 3, 3);
+const DPO = bits(1, 4, 4);
+const BYTCHK = bits(1, 1, 1);
+
+const POLICY = {
+  data: 'out',
+  medium: 'required',
+  attention: 'report',
+  reservation: 'writes',
+  // Where it writes follows from what was written before: one at a time, in order.
+  extent: WRITES_UNIT,
+  writes: true,
+} as const;
+
+export const WRITE_10 = command(
+  0x2a,
+  'WRITE(10)',
+  10,
+  // RELADR and EBP are obsolete.
+  { dpo: DPO, fua: FUA, lba: u(2, 4), blocks: u(7, 2) },
+  { ...POLICY, clause: 'MMC-6 6.44' },
+);
+export const WRITE_12 = command(
+  0xaa,
+  'WRITE(12)',
+  12,
+  { dpo: DPO, fua: FUA, lba: u(2, 4), blocks: u(6, 4), streaming: bits(10, 7, 7) },
+  { ...POLICY, clause: 'MMC-6 6.45' },
+);
+export const WRITE_AND_VERIFY_10 = command(
+  0x2e,
+  'WRITE AND VERIFY(10)',
+  10,
+  { dpo: DPO, bytchk: BYTCHK, lba: u(2, 4), blocks: u(7, 2) },
+  { ...POLICY, clause: 'MMC-6 6.46' },
+);
+
+const MAX_BLOCKS = MAX_TRANSFER_BYTES / BLOCK_BYTES;
+
+function planOf(task: Task): WritePlan {
+  const { plan } = burnerOf(task);
+  assert(plan !== null, 'a WRITE under way has a plan');
+  return plan;
+}
+
+/** The disc of a WRITE under way. */
+function discOf(task: Task): RecordableDisc {
+  const { disc } = opticalOf(task);
+  assert(disc instanceof RecordableDisc, 'a WRITE under way has a disc that can be written to');
+  return disc;
+}
+
+/** A raw recording that a write begins, or null: this is none. */
+function newRawRecording(
+  disc: RecordableDisc,
+  state: DiscState,
+  parameters: WriteParameters,
+): RawRecording | null {
+  const leadIn = disc.nextLeadIn;
+  const mayBegin = openTracks(state).length === 0 && nextTrack(state) !== null;
+  if (parameters.type !== RAW || leadIn === null || !mayBegin) return null;
+  return new RawRecording(state, leadIn, parameters);
+}
+
+/** A cue sheet that nothing was written by is dropped when the host goes on with another write type, a test when that is over. */
+function dropStaleRecording(burner: Burner, { type, test }: WriteParameters): void {
+  const { recording } = burner;
+  if (recording === null) return;
+  const isOther = type !== SESSION_AT_ONCE && type !== RAW;
+  if ((isOther && !recording.begun) || (recording.test && !test)) burner.recording = null;
+}
+
+function makePlan(
+  burner: Burner,
+  disc: RecordableDisc,
+  parameters: WriteParameters,
+  lba: number,
+  blocks: number,
+): WritePlan | number {
+  dropStaleRecording(burner, parameters);
+  const state = seenState(burner, disc, parameters);
+  const recording = burner.recording ?? newRawRecording(disc, state, parameters);
+  if (recording !== null) {
+    const plan = recording.plan(state, lba, blocks);
+    if (typeof plan !== 'number') burner.recording = recording;
+    return plan;
+  }
+  const plan = planWrite(state, lba, blocks, parameters);
+  // A test may begin again where the disc really is.
+  if (plan !== INVALID_ADDRESS_FOR_WRITE || burner.shadow === null) return plan;
+  return planWrite(disc.state, lba, blocks, parameters);
+}
+
+/** WRITE(10), WRITE(12), WRITE AND VERIFY(10). */
+export function write(task: Task): void {
+  const disc = recordableOf(task);
+  if (disc === null) return;
+  const { row } = task;
+  assert(row !== null && row.lba !== null && row.blocks !== null, 'a WRITE names blocks');
+  const lba = field(task.cdb, row.lba) | 0;
+  const blocks = field(task.cdb, row.blocks);
+  if (blocks > MAX_BLOCKS) {
+    refuse(task, INVALID_FIELD_IN_CDB);
+    return;
+  }
+  const burner = burnerOf(task);
+  const parameters = parametersOf(task);
+  const plan = makePlan(burner, disc, parameters, lba, blocks);
+  if (typeof plan === 'number') {
+    task.check(plan, lba >>> 0);
+    unitOf(task).finish(task);
+    return;
+  }
+  begin(task, disc, plan, blocks);
+}
+
+function begin(task: Task, disc: RecordableDisc, plan: WritePlan, blocks: number): void {
+  const burner = burnerOf(task);
+  task.dataOutWanted = bytesOfPlan(plan);
+  if (blocks === 0) {
+    unitOf(task).finish(task);
+    return;
+  }
+  // A disc that is written once takes no part of a transfer.
+  if (task.dataOut.bytes < task.dataOutWanted) {
+    refuse(task, INVALID_FIELD_IN_CDB);
+    return;
+  }
+  if (!isOverwritable(disc.state)) burner.claim(task, disc);
+  burner.plan = plan;
+  task.scratch = NO_BUFFER;
+  rewind(task);
+  if (plan.opens && !isTest(task)) {
+    task.await(burner.keep(task, plan.before), opened);
+  } else {
+    move(task);
+  }
+}
+
+function isTest(task: Task): boolean {
+  const { recording } = burnerOf(task);
+  return recording?.test ?? testsWriting(discOf(task), parametersOf(task));
+}
+
+/** `task.remaining` is the piece that comes next, `task.blocks` how many of its blocks are done, `task.position` bytes of data-out. */
+function rewind(task: Task): void {
+  task.remaining = 0;
+  task.blocks = 0;
+  task.position = 0;
+}
+
+function opened(task: Task, reply: StoreReply): void {
+  if (reply !== DONE) {
+    task.check(WRITE_ERROR);
+    end(task);
+    return;
+  }
+  discOf(task).adopt(planOf(task).before);
+  move(task);
+}
+
+function end(task: Task): void {
+  burnerOf(task).plan = null;
+  if (task.scratch === NO_BUFFER) unitOf(task).finish(task);
+  else endWithBuffer(task);
+}
+
+/** The piece that has blocks left, or undefined. */
+function pieceOf(task: Task): Piece | undefined {
+  const { pieces } = planOf(task);
+  let piece = pieces[task.remaining];
+  while (piece !== undefined && (piece.bytes === 0 || task.blocks >= piece.blocks)) {
+    task.remaining += 1;
+    task.blocks = 0;
+    piece = pieces[task.remaining];
+  }
+  return piece;
+}
+
+/** It lies in the store as the host sends it, and nobody has to look at it. */
+function isStraight(task: Task, { bytes, to }: Piece): boolean {
+  const { recording } = burnerOf(task);
+  const whole = bytes === slotBytesOf(discOf(task).facts);
+  return whole && to === 'disc' && recording === null && planOf(task).pieces.length === 1;
+}
+
+/** FUA: of a disc that can be overwritten the data; of another its state must be kept, too, which is done at the end. */
+function isDurable(task: Task): boolean {
+  const forced = task.row !== WRITE_AND_VERIFY_10 && field(task.cdb, FUA) === 1;
+  return (forced || !unitOf(task).writeCacheEnabled) && isOverwritable(discOf(task).state);
+}
+
+/** Brings the data to the disc, piece by piece. */
+function move(task: Task): void {
+  for (;;) {
+    const piece = pieceOf(task);
+    if (piece === undefined || task.aborting) {
+      moved(task);
+      return;
+    }
+    const disc = discOf(task);
+    const { store, bounce } = opticalOf(task);
+    const test = isTest(task);
+    if (test && burnerOf(task).recording === null) {
+      advance(task, piece, piece.blocks);
+      continue;
+    }
+    if (isStraight(task, piece)) {
+      const at = disc.positionOf(piece.lba);
+      task.await(store.write(task, at, task.dataOutWanted, task.dataOut, isDurable(task)), wrote);
+      return;
+    }
+    if (task.scratch === NO_BUFFER) {
+      bounce.acquire(task, move);
+      return;
+    }
+    const slot = slotBytesOf(disc.facts);
+    const count = filled(task, piece, slot);
+    if (test || piece.to === 'nowhere') {
+      advance(task, piece, count);
+      continue;
+    }
+    const at = disc.positionOf(piece.lba + task.blocks);
+    const segments = bounce.segmentsOf(task);
+    task.await(store.write(task, at, count * slot, segments, isDurable(task)), wrote);
+    return;
+  }
+}
+
+function advance(task: Task, { bytes }: Piece, blocks: number): void {
+  task.blocks += blocks;
+  task.position += blocks * bytes;
+}
+
+/** Sectors of a piece that a bounce buffer takes at once. */
+function atOnce(task: Task, piece: Piece, slot: number): number {
+  return Math.min(piece.blocks - task.blocks, Math.floor(BOUNCE_BYTES / slot));
+}
+
+/** Puts the next sectors of a piece into the bounce buffer; returns how many. */
+function filled(task: Task, piece: Piece, slot: number): number {
+  const { recording } = burnerOf(task);
+  const into = opticalOf(task).bounce.bytesOf(task);
+  const { bytes, lba, sub } = piece;
+  const count = atOnce(task, piece, slot);
+  for (let i = 0; i < count; i += 1) {
+    const at = i * slot;
+    task.dataOut.get(task.position + i * bytes, into, at, bytes);
+    recording?.look(lba + task.blocks + i, into.subarray(at, at + bytes));
+    into.fill(0, at + (sub ? slot : Math.min(bytes, STORED_BYTES.raw)), at + slot);
+  }
+  return count;
+}
+
+function wrote(task: Task, reply: StoreReply): void {
+  const piece = pieceOf(task);
+  assert(piece !== undefined, 'what was written is of a piece');
+  const disc = discOf(task);
+  if (reply !== DONE) {
+    const good = Math.floor(task.storedBytes / slotBytesOf(disc.facts));
+    task.storedBytes = 0;
+    checkTransferFault(task, reply, ((piece.lba + task.blocks + good) >>> 0) * BLOCK_BYTES);
+    end(task);
+    return;
+  }
+  const count = isStraight(task, piece)
+    ? piece.blocks
+    : atOnce(task, piece, slotBytesOf(disc.facts));
+  advance(task, piece, count);
+  move(task);
+}
+
+/** All is written, or the command is aborted: then the disc does not know what was. */
+function moved(task: Task): void {
+  if (task.aborting) {
+    end(task);
+    return;
+  }
+  task.dataOutMoved = task.dataOutWanted;
+  if (task.row === WRITE_AND_VERIFY_10 && !isTest(task)) {
+    task.await(opticalOf(task).store.flush(task), flushedForVerify);
+  } else {
+    settle(task);
+  }
+}
+
+function flushedForVerify(task: Task, reply: StoreReply): void {
+  if (reply !== DONE) {
+    checkFlushFault(task, reply);
+    end(task);
+    return;
+  }
+  rewind(task);
+  if (task.scratch === NO_BUFFER) opticalOf(task).bounce.acquire(task, readBack);
+  else readBack(task);
+}
+
+/** What lies on the disc is what the host has sent. */
+function readBack(task: Task): void {
+  const piece = pieceOf(task);
+  if (piece === undefined || task.aborting) {
+    settle(task);
+    return;
+  }
+  const disc = discOf(task);
+  const { store, bounce } = opticalOf(task);
+  const slot = slotBytesOf(disc.facts);
+  const count = atOnce(task, piece, slot);
+  if (piece.to === 'nowhere') {
+    advance(task, piece, count);
+    readBack(task);
+    return;
+  }
+  const at = disc.positionOf(piece.lba + task.blocks);
+  task.await(store.read(task, at, count * slot, bounce.segmentsOf(task)), compared);
+}
+
+function compared(task: Task, reply: StoreReply): void {
+  const piece = pieceOf(task);
+  assert(piece !== undefined, 'what was read back is of a piece');
+  const slot = slotBytesOf(discOf(task).facts);
+  const count = atOnce(task, piece, slot);
+  const from = piece.lba + task.blocks;
+  if (reply !== DONE) {
+    const good = Math.floor(task.storedBytes / slot);
+    task.storedBytes = 0;
+    checkTransferFault(task, reply, ((from + good) >>> 0) * BLOCK_BYTES);
+    end(task);
+    return;
+  }
+  const { bytes, stored } = piece;
+  const read = opticalOf(task).bounce.bytesOf(task);
+  // Of raw sectors the recording may keep another form than it was sent.
+  const comparable = stored !== 'raw' || burnerOf(task).recording === null;
+  for (let i = 0; i < count && comparable; i += 1) {
+    const at = task.position + i * bytes;
+    if (firstDifference(task.dataOut, at, read, i * slot, bytes) >= 0) {
+      task.check(MISCOMPARE_DURING_VERIFY_OPERATION, (from + i) >>> 0);
+      end(task);
+      return;
+    }
+  }
+  advance(task, piece, count);
+  readBack(task);
+}
+
+/** The disc knows what was written; what must be durable is, before the command ends. */
+function settle(task: Task): void {
+  if (task.aborting) {
+    end(task);
+    return;
+  }
+  const burner = burnerOf(task);
+  const disc = discOf(task);
+  const { recording } = burner;
+  const plan = planOf(task);
+  const after = afterWrite(plan);
+  recording?.took(plan);
+  if (isTest(task)) {
+    burner.shadow = recording?.complete === true ? null : after;
+    if (recording?.complete === true) burner.release();
+    end(task);
+    return;
+  }
+  disc.adopt(after);
+  const blocks = plan.pieces.reduce((sum, piece) => sum + piece.blocks, 0);
+  const due = burner.wrote(blocks) && !isOverwritable(after);
+  const forced = task.row !== WRITE_AND_VERIFY_10 && field(task.cdb, FUA) === 1;
+  if (recording?.complete === true || due || (forced && !isOverwritable(after))) {
+    task.await(opticalOf(task).store.flush(task), flushed);
+  } else {
+    noteCached(task);
+    end(task);
+  }
+}
+
+/** The state as it is to be kept: with the session closed when it is complete. */
+function keptState(task: Task): DiscState {
+  const { state } = discOf(task);
+  const { recording } = burnerOf(task);
+  if (recording?.complete !== true) return state;
+  return recording.closed(state, parametersOf(task).nextSession);
+}
+
+function flushed(task: Task, reply: StoreReply): void {
+  if (reply !== DONE) {
+    checkFlushFault(task, reply);
+    end(task);
+    return;
+  }
+  task.await(burnerOf(task).keep(task, keptState(task)), kept);
+}
+
+function kept(task: Task, reply: StoreReply): void {
+  const burner = burnerOf(task);
+  const complete = burner.recording?.complete === true;
+  if (reply !== DONE) {
+    task.check(complete ? SESSION_FIXATION_ERROR : WRITE_ERROR);
+  } else if (complete) {
+    discOf(task).adopt(keptState(task));
+    burner.recording = null;
+    burner.release();
+    opticalOf(task).contentsChanged(nexusOf(task));
+  }
+  end(task);
+}

@@ -1,0 +1,74 @@
+/** Steps shared by the commands that read sectors: which are read in one go, faults of the store, and the end. */
+import { DONE, type StoreReply } from '../contracts.ts';
+import { unitOf } from '../parameter-data.ts';
+import { endWithBuffer, NO_BUFFER } from '../sbc/access.ts';
+import { checkTransferFault } from '../sbc/store-fault.ts';
+import { L_EC_UNCORRECTABLE_ERROR, LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE } from '../sense-codes.ts';
+import type { Task } from '../task.ts';
+import type { Disc, SectorRun } from './disc.ts';
+import { BLOCK_BYTES } from './optical-drive.ts';
+
+/** Sectors that can be read in one go. */
+export interface Round {
+  readonly run: SectorRun;
+  readonly lba: number;
+  readonly blocks: number;
+}
+
+/** `UnreadableBlocks.firstIn`: all can be read. */
+const NO_BLOCK = -1;
+
+/** As many of `blocks` sectors from `lba` as `run` (that around `lba`) has and can be read, or (sense) why the first cannot. */
+export function roundIn(
+  disc: Disc,
+  run: SectorRun | null,
+  lba: number,
+  blocks: number,
+): Round | number {
+  if (run === null) return LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
+  const most = Math.min(blocks, run.first + run.blocks - lba);
+  const bad = disc.unreadable?.firstIn(lba, most) ?? NO_BLOCK;
+  if (bad === NO_BLOCK) return { run, lba, blocks: most };
+  return bad === lba ? L_EC_UNCORRECTABLE_ERROR : { run, lba, blocks: bad - lba };
+}
+
+/** Byte of the store where a sector begins. */
+export function positionOf(run: SectorRun, lba: number): number {
+  return run.position + (lba - run.first) * run.strideBytes;
+}
+
+/** Ends a command whose `task.position` bytes are read; `task.scratch` is its bounce buffer or none. */
+export function endRead(task: Task): void {
+  task.dataInMoved = task.position;
+  if (task.scratch === NO_BUFFER) unitOf(task).finish(task);
+  else endWithBuffer(task);
+}
+
+/** Ends it at the sector that comes next. */
+export function failRead(task: Task, sense: number, lba: number): void {
+  task.check(sense, lba >>> 0);
+  endRead(task);
+}
+
+/** Ends it with a fault of the store at sector `lba`. */
+export function faultRead(task: Task, fault: StoreReply, lba: number): void {
+  task.storedBytes = 0;
+  checkTransferFault(task, fault, lba * BLOCK_BYTES);
+  endRead(task);
+}
+
+/** Ends a command whose sectors were read straight into the data-in buffer, `sectorBytes` each, from `lba`. */
+export function endStraightRead(
+  task: Task,
+  reply: StoreReply,
+  lba: number,
+  sectorBytes: number,
+): void {
+  if (reply === DONE) {
+    task.position = task.remaining;
+    endRead(task);
+    return;
+  }
+  task.position = Math.min(task.storedBytes, task.remaining);
+  faultRead(task, reply, lba + Math.floor(task.storedBytes / sectorBytes));
+}

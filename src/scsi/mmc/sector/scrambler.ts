@@ -1,0 +1,24 @@
+/** The scrambler of data sectors: x^15 + x + 1, over everything behind the sync pattern (ECMA-130 annex B). */
+import { FRAME_BYTES, SYNC_BYTES } from './frame.ts';
+
+function sequence(): Uint8Array {
+  const bytes = new Uint8Array(FRAME_BYTES - SYNC_BYTES);
+  let register = 1;
+  for (let i = 0; i < bytes.length; i += 1) {
+    for (let bit = 0; bit < 8; bit += 1) {
+      bytes[i] = (bytes[i] as number) | ((register & 1) << bit);
+      register = (register >> 1) | (((register ^ (register >> 1)) & 1) << 14);
+    }
+  }
+  return bytes;
+}
+
+export const SCRAMBLER_SEQUENCE: Uint8Array = sequence();
+
+/** Scrambles the 2352 bytes at `at`, or undoes it. */
+export function scramble(frame: Uint8Array, at = 0): void {
+  for (let i = 0; i < SCRAMBLER_SEQUENCE.length; i += 1) {
+    const where = at + SYNC_BYTES + i;
+    frame[where] = (frame[where] as number) ^ (SCRAMBLER_SEQUENCE[i] as number);
+  }
+}
