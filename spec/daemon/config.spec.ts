@@ -141,17 +141,20 @@ describe('configuration: LUN specifications', () => {
     ['16384:disk', 'Cannot read LUN "16384:disk": LUN is "16384", 0 to 16383 is possible'],
     [
       '0:dsik',
-      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk, cdrom',
+      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk, cdrom, passthrough',
     ],
     [
       '0:cdrom,memory=1M',
       'Cannot read LUN "0:cdrom,memory=1M": unknown key "memory". Known: path, serial, mediaChangeStyle, ejectTimeout',
     ],
     ['0:cdrom,path=', 'Cannot configure LUN 0: path is "", a text is needed'],
-    ['0:burner', 'Cannot read LUN "0:burner": unknown device type "burner". Known: disk, cdrom'],
     [
-      '0:passthrough,device=/dev/sg0',
-      'Cannot read LUN "0:passthrough,device=/dev/sg0": unknown device type "passthrough". Known: disk, cdrom',
+      '0:burner',
+      'Cannot read LUN "0:burner": unknown device type "burner". Known: disk, cdrom, passthrough',
+    ],
+    [
+      '0:passthrough',
+      'Cannot configure LUN 0: unknown device type "passthrough". Known: disk, cdrom',
     ],
     [
       '0:disk,pth=a',

@@ -86,12 +86,13 @@ interface Contents {
 }
 
 /**
- * `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `optical` what mounts
- * discs, `burners` what burns them, and what cdrdao and wodim look up.
+ * `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `node` runs our daemon, `optical`
+ * has what mounts discs, `burners` what burns them, and what cdrdao and wodim look up.
  */
 const CONTENTS = {
   base: { modules: MODULES, tools: TOOLS },
   fio: { modules: MODULES, tools: [...TOOLS, 'fio'] },
+  node: { modules: MODULES, tools: [...TOOLS, 'node'] },
   iscsi: {
     modules: [...MODULES, 'virtio_net', 'iscsi_tcp'],
     tools: [...TOOLS, 'iscsid', 'iscsiadm'],

@@ -7,6 +7,7 @@ const NEEDS: readonly NeededCommand[] = [
   { command: 'apt-get', from: 'apt' },
   { command: 'dpkg-deb', from: 'dpkg' },
   { command: 'ldd', from: 'libc-bin' },
+  { command: 'tar', from: 'tar' },
   { command: 'fio', from: 'fio' },
   { command: 'iscsi-test-cu', from: 'libiscsi-bin' },
   { command: 'sg_inq', from: 'sg3-utils' },
