@@ -20,6 +20,8 @@ const enterCall = lib.func(
 const registerCall = lib.func(
   'intptr_t syscall(long number, int fd, unsigned int operation, intptr_t argument, unsigned int count)',
 );
+/** ioctl(2) whose argument is a structure at a raw address. */
+const ioctlAt = lib.func('ioctl', 'int', ['int', 'unsigned long', 'intptr_t']);
 const c = {
   mmap: lib.func(
     'intptr_t mmap(intptr_t at, size_t n, int prot, int flags, int fd, int64_t offset)',
@@ -230,6 +232,13 @@ export function allocationEnd(fd: number, position: number, bytes: number): numb
   if (data > position) return -Math.min(data, bytes);
   const hole = Number(c.lseek(fd, position, SEEK_HOLE));
   return hole < 0 ? bytes : Math.min(hole, bytes);
+}
+
+const SG_IO = 0x2285;
+
+/** ioctl(2) SG_IO with the struct sg_io_hdr at a raw address: 0 or -errno. Blocks until the command has ended. */
+export function sgIo(fd: number, headerAddress: number): number {
+  return ioctlAt(fd, SG_IO, headerAddress) < 0 ? -koffi.errno() : 0;
 }
 
 /** ioctl(2) whose argument is a structure: 0 or -errno. */

@@ -148,7 +148,7 @@ describe('configuration: LUN specifications', () => {
     ['16384:disk', 'Cannot read LUN "16384:disk": LUN is "16384", 0 to 16383 is possible'],
     [
       '0:dsik',
-      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk, cdrom, burner',
+      'Cannot read LUN "0:dsik": unknown device type "dsik", did you mean "disk"? Known: disk, cdrom, burner, passthrough',
     ],
     [
       '0:cdrom,memory=1M',
@@ -168,8 +168,8 @@ describe('configuration: LUN specifications', () => {
       'Cannot read LUN "0:burner,ro": unknown key "ro". Known: media, path, serial, mediaChangeStyle, ejectTimeout',
     ],
     [
-      '0:passthrough,device=/dev/sg0',
-      'Cannot read LUN "0:passthrough,device=/dev/sg0": unknown device type "passthrough". Known: disk, cdrom, burner',
+      '0:passthrough',
+      'Cannot configure LUN 0: unknown device type "passthrough". Known: disk, cdrom, burner',
     ],
     [
       '0:disk,pth=a',

@@ -50,6 +50,8 @@ export interface Outcome {
   readonly sense: string;
   /** Sense data as the port would send it, in the unit's format. */
   readonly senseBytes: Uint8Array;
+  /** Sense data of a real device, which the port sends in its place; null: there is none. */
+  readonly deviceSense: Uint8Array | null;
   /** INFORMATION, -1 when there is none. */
   readonly information: number;
   /** `cdb 2`, `cdb 2.5` (byte.bit), `list 7`, `list 7.2`, or empty. */
@@ -237,6 +239,7 @@ function outcomeOf(task: Task, pending: Pending, dropped: boolean): Outcome {
     status: task.status,
     sense: has ? `${(key & 0xf).toString(16)}/${twoDigits(asc)}/${twoDigits(ascq)}` : '',
     senseBytes: has ? new Uint8Array(view.buffer.slice(0, length)) : new Uint8Array(0),
+    deviceSense: has ? task.deviceSense : null,
     information: has ? senseInformation : -1,
     pointer: has ? pointerText(fixed) : '',
     dataIn: pending.buffer.slice(0, task.dataInMoved),

@@ -1,13 +1,14 @@
 /** `ringscsi lun`: the LUNs of a running daemon. */
 
 import type { LunStatus } from '../daemon/attached-disk.ts';
-import { lunObject, parseLun, parseLunSpec, parseSize } from '../daemon/config.ts';
+import { anyLunObject, parseAnyLunSpec, parseLun, parseSize } from '../daemon/config.ts';
 import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';
 import { sizeText, table } from './table.ts';
 import { type Arguments, DONE, type Output, readAction, type Verb } from './verb.ts';
 
 const HELP = `ringscsi lun list                 every LUN
 ringscsi lun add SPEC             attach one; SPEC as for serve --lun, for example 2:disk,memory=64M
+                                  or 3:passthrough,device=/dev/sg1
 ringscsi lun remove N             detach one when its last command has ended
 ringscsi lun resize N SIZE        grow a disk; guests are told that the capacity changed
 ringscsi lun activate N           take one out of standby: its image is locked and used from now on
@@ -41,16 +42,26 @@ function flags(lun: LunStatus): string {
   return words.join(',');
 }
 
+/** Size, block and flags; of a real device they are its own business. */
+function layoutText(lun: LunStatus): readonly string[] {
+  if (lun.type === 'passthrough') return ['-', '-', '-'];
+  return [sizeText(lun.bytes), String(lun.blockBytes), flags(lun)];
+}
+
+function backingText({ state, why, path, backing, device }: LunStatus): string {
+  if (state === 'unavailable') return `unavailable: ${why}`;
+  const place = path ?? backing ?? 'empty';
+  return device === undefined ? place : `${place} (${device})`;
+}
+
 function lunTable(luns: readonly LunStatus[]): string {
   if (luns.length === 0) return 'no LUNs';
   const rows = luns.map((lun) => [
     String(lun.lun),
     lun.type,
-    sizeText(lun.bytes),
-    String(lun.blockBytes),
-    flags(lun),
+    ...layoutText(lun),
     lun.serial,
-    lun.state === 'unavailable' ? `unavailable: ${lun.why}` : (lun.path ?? lun.backing ?? 'empty'),
+    backingText(lun),
   ]);
   return table(COLUMNS, rows);
 }
@@ -63,9 +74,9 @@ async function list(args: Arguments, output: Output): Promise<void> {
 
 async function add(args: Arguments, output: Output): Promise<void> {
   const [spec = ''] = args.operands(1, 'SPEC');
-  const disk = lunObject(parseLunSpec(spec, process.cwd()));
+  const disk = anyLunObject(parseAnyLunSpec(spec, process.cwd()));
   const lun = (await withDaemon(args, (daemon) => daemon.call('lun.add', disk))) as LunStatus;
-  output.result(lun, `LUN ${lun.lun} attached: ${sizeText(lun.bytes)}`);
+  output.result(lun, `LUN ${lun.lun} attached: ${lun.device ?? sizeText(lun.bytes)}`);
 }
 
 async function remove(args: Arguments, output: Output): Promise<void> {

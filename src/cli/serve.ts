@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import {
   type DaemonConfig,
   mergeConfig,
+  parseAnyLunSpec,
   parseEmulatedSpec,
   parseListenSpec,
-  parseLunSpec,
   readConfigFile,
 } from '../daemon/config.ts';
 import { Daemon } from '../daemon/daemon.ts';
@@ -28,11 +28,14 @@ Prints one line on standard output when it is ready; the log goes to standard er
                      [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    N:burner[,media=KIND][,path=FILE][,serial=TEXT]
                      [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
+                   N:passthrough,device=/dev/sgN|/dev/srN[,allow=OPCODES]
                    a comma in a value is doubled; size creates the image when it is missing;
                    key: the image is encrypted, a new one gets a new key in this file;
                    protection: each block has 8 more bytes in the image, T10 protection information;
                    mediaChangeStyle: a medium that goes is 2/3A (t10), or 6/28/00 and then 2/3A (maxfield);
                    ejectTimeout: how long media eject waits for guests that prevent it (for ever);
+                   passthrough: a real disk, CD/DVD drive, tape drive or changer of this host, through a
+                   filter; see docs/passthrough.md;
                    standby: a QEMU owns the image at first, see ringscsi takeover;
                    cdrom: a CD/DVD drive; the disc in it is an image that is only read and that other
                    drives may have, too; see ringscsi media;
@@ -67,7 +70,7 @@ function readConfig(args: Arguments): DaemonConfig {
     state: place('state'),
     control: place('control'),
     listen: args.texts('listen').map((spec) => parseListenSpec(spec, directory)),
-    luns: args.texts('lun').map((spec) => parseLunSpec(spec, directory)),
+    luns: args.texts('lun').map((spec) => parseAnyLunSpec(spec, directory)),
     emulated: args.texts('emulated').map((spec) => parseEmulatedSpec(spec, directory)),
     driverBlacklist: place('driver-blacklist'),
   };

@@ -36,13 +36,13 @@ export interface DiskIdentity {
 
 export interface LunStatus {
   readonly lun: number;
-  readonly type: DeviceTypeName;
+  readonly type: DeviceTypeName | 'passthrough';
   /**
    * `standby`: guests see it, but its image belongs to somebody else and no command touches it. `unavailable`: remembered from
    * an earlier run, but it cannot be opened; `why` says so.
    */
   readonly state: 'attached' | 'standby' | 'unavailable';
-  readonly backing: 'file' | 'block' | 'memory' | 'disc' | 'recordable' | null;
+  readonly backing: 'file' | 'block' | 'memory' | 'disc' | 'recordable' | 'device' | null;
   readonly path: string | null;
   readonly bytes: number;
   readonly blockBytes: number;
@@ -58,6 +58,8 @@ export interface LunStatus {
   /** NAA designator in hexadecimal. */
   readonly naa: string;
   readonly why: string | null;
+  /** Vendor, product and revision of a real device. */
+  readonly device?: string;
 }
 
 /** What is known of a LUN that could not be opened again. */

@@ -14,7 +14,16 @@ import {
 } from './iscsi-config.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
 import { readManagementAddresses } from './management-config.ts';
-import { MEDIA_KEYS, type MediaConfig, mediaObject, readMedia } from './media-config.ts';
+import { MEDIA_KEYS, type MediaConfig, mediaObject, OPTICAL, readMedia } from './media-config.ts';
+import {
+  PASSTHROUGH_KEYS,
+  type PassthroughConfig,
+  passthroughObject,
+  readPassthrough,
+} from './passthrough-config.ts';
+
+/** A LUN: what is stored in images, or a real device. */
+export type LunConfig = DiskConfig | PassthroughConfig;
 
 export type DeviceTypeName = (typeof DEVICE_TYPES)[number];
 
@@ -83,7 +92,7 @@ export interface DaemonConfig {
   /** Control socket; null: none. */
   readonly control: string | null;
   readonly listen: readonly ListenConfig[];
-  readonly luns: readonly DiskConfig[];
+  readonly luns: readonly LunConfig[];
   /** Emulated devices of guests and what takes over from them; absent: none. */
   readonly emulated?: readonly EmulatedConfig[];
   /** Directory with a file PRODUCT/BUILD for each driver that must not load, absolute; null or absent: none. */
@@ -130,7 +139,14 @@ export const CONFIG_KEYS = [
 ] as const;
 export const EMULATED_KEYS = ['guest', 'device', 'at', 'qmp', 'lun'] as const;
 const DEVICE_TYPES = ['disk', 'cdrom', 'burner'] as const;
-const KEYS = { disk: DISK_KEYS, cdrom: CDROM_KEYS, burner: BURNER_KEYS } as const;
+/** What a LUN can be. */
+const LUN_TYPES = [...DEVICE_TYPES, 'passthrough'] as const;
+const KEYS = {
+  disk: DISK_KEYS,
+  cdrom: CDROM_KEYS,
+  burner: BURNER_KEYS,
+  passthrough: PASSTHROUGH_KEYS,
+} as const;
 const LISTEN_KINDS = ['srp', 'vhost-user', 'iscsi'] as const;
 const CACHE_MODES = ['writeback', 'writethrough'] as const;
 
@@ -305,20 +321,6 @@ function checkTogether(action: string, disk: DiskConfig): void {
   }
 }
 
-/** What every optical drive is: discs come and go, and what is written of them is no block of the image. */
-const OPTICAL = {
-  keyPath: null,
-  memoryBytes: null,
-  sizeBytes: null,
-  blockBytes: 2048,
-  physicalBlockBytes: 2048,
-  protectionType: 0,
-  cache: 'writethrough',
-  thin: false,
-  removable: true,
-  standby: false,
-} as const satisfies Partial<DiskConfig>;
-
 function readOptical(
   action: string,
   { lun, type }: { readonly lun: number; readonly type: 'cdrom' | 'burner' },
@@ -370,6 +372,18 @@ export function readLun(raw: Readonly<Record<string, unknown>>, directory: strin
   return disk;
 }
 
+/** Reads the object form of a LUN of any type. Relative paths start at `directory`. Throws ConfigError. */
+export function readAnyLun(raw: Readonly<Record<string, unknown>>, directory: string): LunConfig {
+  const lun = parseLun('Cannot configure a LUN', raw['lun']);
+  const type = parseWord(`Cannot configure LUN ${lun}`, 'device type', raw['type'], LUN_TYPES);
+  return type === 'passthrough' ? readPassthrough(lun, raw, directory) : readLun(raw, directory);
+}
+
+/** The object form `readAnyLun` reads. */
+export function anyLunObject(config: LunConfig): Record<string, unknown> {
+  return config.type === 'passthrough' ? passthroughObject(config) : lunObject(config);
+}
+
 /** The object form `readLun` reads, of a LUN that was read: what goes over the control socket and into the inventory. */
 export function lunObject(disk: DiskConfig): Record<string, unknown> {
   const raw: Record<string, unknown> = { lun: disk.lun, type: disk.type };
@@ -397,17 +411,16 @@ function splitCommas(text: string): string[] {
   return (text.match(/(?:[^,]|,,)+/g) ?? []).map((part) => part.replaceAll(',,', ','));
 }
 
-/** Reads `N:disk,path=FILE,size=1G,ro,…`, `N:cdrom,path=FILE` or `N:burner,media=cd-r,path=FILE`. Relative paths start at `directory`. Throws ConfigError. */
-export function parseLunSpec(spec: string, directory: string): DiskConfig {
+/** The object form of `N:TYPE,key=value,flag,…`. Throws ConfigError. */
+function lunObjectOf(spec: string): Record<string, unknown> {
   const action = `Cannot read LUN "${spec}"`;
   const [head = '', ...options] = splitCommas(spec);
   const colon = head.indexOf(':');
   if (colon < 0) {
     throw new ConfigError(`${action}: it begins with NUMBER:TYPE, for example 0:disk,path=./a.img`);
   }
-  const lun = parseLun(action, head.slice(0, colon));
-  const type = parseWord(action, 'device type', head.slice(colon + 1), DEVICE_TYPES);
-  const raw: Record<string, unknown> = { lun, type };
+  const type = parseWord(action, 'device type', head.slice(colon + 1), LUN_TYPES);
+  const raw: Record<string, unknown> = { lun: parseLun(action, head.slice(0, colon)), type };
   const known = KEYS[type].slice(2);
   for (const option of options) {
     const equals = option.indexOf('=');
@@ -416,7 +429,17 @@ export function parseLunSpec(spec: string, directory: string): DiskConfig {
     if (key in raw) throw new ConfigError(`${action}: ${key} is there twice`);
     raw[key] = equals < 0 ? true : option.slice(equals + 1);
   }
-  return readLun(raw, directory);
+  return raw;
+}
+
+/** Reads `N:disk,path=FILE,size=1G,ro,…` or `N:cdrom,path=FILE`. Relative paths start at `directory`. Throws ConfigError. */
+export function parseLunSpec(spec: string, directory: string): DiskConfig {
+  return readLun(lunObjectOf(spec), directory);
+}
+
+/** The same for a LUN of any type, `N:passthrough,device=NODE` as well. */
+export function parseAnyLunSpec(spec: string, directory: string): LunConfig {
+  return readAnyLun(lunObjectOf(spec), directory);
 }
 
 /** Reads the object form of a row of the path map. Relative paths start at `directory`. Throws ConfigError. */
@@ -511,7 +534,9 @@ export function parseConfig(text: string, path: string): DaemonConfig {
     listen: list(action, 'listen', raw['listen']).map((spec) =>
       parseListenSpec(parseText(action, 'listen', spec), directory),
     ),
-    luns: list(action, 'luns', raw['luns']).map((lun) => readLun(object(action, lun), directory)),
+    luns: list(action, 'luns', raw['luns']).map((lun) =>
+      readAnyLun(object(action, lun), directory),
+    ),
     emulated: list(action, 'emulated', raw['emulated']).map((one) =>
       readEmulated(object(action, one), directory),
     ),

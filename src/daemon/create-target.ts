@@ -1,6 +1,6 @@
 /** A target inside a Node process: the daemon without its command line. */
 import { resolve } from 'node:path';
-import { parseListenSpec, parseLunSpec } from './config.ts';
+import { parseAnyLunSpec, parseListenSpec } from './config.ts';
 import { Daemon } from './daemon.ts';
 import type { Log } from './log.ts';
 import { startReactor } from './reactor-thread.ts';
@@ -39,7 +39,7 @@ export async function createTarget(options: TargetOptions): Promise<Daemon> {
       state: place(options.state),
       control: place(options.control),
       listen: (options.listen ?? []).map((spec) => parseListenSpec(spec, directory)),
-      luns: (options.luns ?? []).map((spec) => parseLunSpec(spec, directory)),
+      luns: (options.luns ?? []).map((spec) => parseAnyLunSpec(spec, directory)),
     },
     startReactor,
     log: options.log ?? SILENT,

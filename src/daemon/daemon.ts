@@ -5,11 +5,12 @@ import { hostId } from '../luns/identity.ts';
 import type { ManagementAddress } from '../scsi/management-address.ts';
 import { ControlServer, type ControlSession } from '../transport/control/server.ts';
 import { type AttachedDisk, LunError, type LunStatus, unavailableStatus } from './attached-disk.ts';
-import type { DaemonConfig, DiskConfig } from './config.ts';
+import type { DaemonConfig, DiskConfig, LunConfig } from './config.ts';
 import { IscsiGateway } from './iscsi-gateway.ts';
 import type { Log } from './log.ts';
 import { MediaHouse } from './media-house.ts';
 import { openDisk } from './open-disk.ts';
+import { PassthroughHouse } from './passthrough-house.ts';
 import type {
   GuestStatus,
   InjectRule,
@@ -20,7 +21,7 @@ import type {
   ReactorStatus,
   SaveEvent,
 } from './reactor-messages.ts';
-import { type InventoryEntry, NOTHING_SAVED, StateDirectory } from './state.ts';
+import { type Inventory, type InventoryEntry, NOTHING_SAVED, StateDirectory } from './state.ts';
 import { TraceFeed } from './trace-feed.ts';
 import { UnplugHouse } from './unplug-house.ts';
 import { executeVerb } from './verbs.ts';
@@ -92,6 +93,7 @@ export class Daemon {
   /** One change of the LUN map at a time, and none while the daemon stops. */
   readonly #choreography = new Mutex();
   readonly #disks = new Map<number, AttachedDisk>();
+  readonly #devices: PassthroughHouse;
   readonly #unavailable = new Map<number, Unavailable>();
   readonly #trace = new TraceFeed((on) => this.#ask({ kind: 'trace', on }));
   readonly #startedMs = performance.now();
@@ -134,6 +136,12 @@ export class Daemon {
       save: () => this.#saveInventory(),
       log: options.log,
     });
+    this.#devices = new PassthroughHouse({
+      log: options.log,
+      ask: (request) => this.#ask(request),
+      save: () => this.#saveInventory(),
+      isTaken: (lun) => this.#disks.has(lun) || this.#unavailable.has(lun),
+    });
     this.#name = options.name ?? DEFAULT_NAME;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -175,7 +183,7 @@ export class Daemon {
       ],
       control: config.control,
       state: config.state,
-      luns: this.#disks.size,
+      luns: this.#disks.size + this.#devices.luns().length,
     };
   }
 
@@ -183,11 +191,13 @@ export class Daemon {
   luns(): LunStatus[] {
     const gone = [...this.#unavailable.values()].map(unavailableStatus);
     const attached = [...this.#disks.values()].map((disk) => disk.status());
-    return [...attached, ...gone].sort((a, b) => a.lun - b.lun);
+    return [...attached, ...gone, ...this.#devices.statuses()].sort((a, b) => a.lun - b.lun);
   }
 
-  /** Attaches a disk; every guest is told that the inventory changed. Throws LunError, DiskFileError, ReactorRefusedError. */
-  addLun(config: DiskConfig): Promise<LunStatus> {
+  /** Attaches a LUN; every guest is told that the inventory changed. Throws LunError, DiskFileError, DeviceError, ReactorRefusedError. */
+  addLun(config: LunConfig): Promise<LunStatus> {
+    if (config.type === 'passthrough')
+      return this.#change(() => this.#devices.add(config, this.#installation));
     return this.#change(async () => {
       const disk = this.#openDisk(config, this.#unavailable.get(config.lun)?.entry);
       const unavailable = this.#unavailable.get(config.lun);
@@ -213,7 +223,8 @@ export class Daemon {
   removeLun(lun: number): Promise<void> {
     return this.#change(async () => {
       const disk = this.#disks.get(lun);
-      if (disk === undefined && !this.#unavailable.delete(lun)) this.#noLun('remove', lun);
+      if (this.#devices.has(lun)) await this.#devices.remove(lun);
+      else if (disk === undefined && !this.#unavailable.delete(lun)) this.#noLun('remove', lun);
       if (disk !== undefined) {
         await this.#ask({ kind: 'removeUnit', lun });
         // A load that a guest asked for has ended by that, and gives its image back.
@@ -342,7 +353,7 @@ export class Daemon {
   }
 
   #noLun(verb: string, lun: number): never {
-    const known = [...this.#disks.keys()].sort((a, b) => a - b).join(', ');
+    const known = [...this.#disks.keys(), ...this.#devices.luns()].sort((a, b) => a - b).join(', ');
     throw new LunError(
       `Cannot ${verb} LUN ${lun}: there is none; attached are ${known === '' ? 'none' : known}`,
     );
@@ -359,18 +370,23 @@ export class Daemon {
     const { config } = this.#options;
     const addresses = [...config.listen.map((port) => port.path), config.control].join(' ');
     this.#installation = `${hostId()} ${addresses}`;
-    let remembered: readonly InventoryEntry[] = [];
+    let inventory: Inventory | null = null;
     if (config.state !== null) {
       this.#state = StateDirectory.open(config.state);
-      const inventory = this.#state.readInventory();
+      inventory = this.#state.readInventory();
       this.#installation = inventory?.installation ?? randomUUID();
-      remembered = inventory?.luns ?? [];
     }
+    const remembered = inventory?.luns ?? [];
     const find = (lun: number) => remembered.find(({ disk }) => disk.lun === lun);
-    for (const disk of config.luns) this.#disks.set(disk.lun, this.#openDisk(disk, find(disk.lun)));
-    for (const entry of remembered) {
-      if (!this.#disks.has(entry.disk.lun)) this.#openRemembered(entry);
+    for (const lun of config.luns) {
+      if (lun.type === 'passthrough') this.#devices.open(lun, this.#installation);
+      else this.#disks.set(lun.lun, this.#openDisk(lun, find(lun.lun)));
     }
+    for (const entry of remembered) {
+      const { lun } = entry.disk;
+      if (!this.#disks.has(lun) && !this.#devices.has(lun)) this.#openRemembered(entry);
+    }
+    this.#devices.openRemembered(inventory?.devices ?? [], this.#installation);
     this.#saveInventory();
   }
 
@@ -388,7 +404,7 @@ export class Daemon {
 
   #openDisk(config: DiskConfig, remembered: InventoryEntry | undefined): AttachedDisk {
     const { lun } = config;
-    if (this.#disks.has(lun)) {
+    if (this.#disks.has(lun) || this.#devices.has(lun)) {
       throw new LunError(
         `Cannot attach LUN ${lun}: there is a LUN of this number, choose another or remove it first`,
       );
@@ -415,7 +431,11 @@ export class Daemon {
       }),
     );
     const gone = [...this.#unavailable.values()].map(({ entry }) => entry);
-    this.#state.writeInventory({ installation: this.#installation, luns: [...attached, ...gone] });
+    this.#state.writeInventory({
+      installation: this.#installation,
+      luns: [...attached, ...gone],
+      devices: this.#devices.configs(),
+    });
   }
 
   async #startReactor(): Promise<void> {
@@ -427,6 +447,7 @@ export class Daemon {
     this.#reactor = reactor;
     reactor.ended.then((code) => this.#reactorEnded(code)).catch(() => this.#reactorEnded(1));
     await Promise.all([...this.#disks.values()].map((disk) => this.#addToReactor(disk)));
+    await this.#devices.serveAll();
     const { listen } = this.#options.config;
     const sockets = listen.filter((port) => port.kind !== 'iscsi');
     await Promise.all(sockets.map((port) => this.#ask({ kind: 'listen', listen: port })));
@@ -446,7 +467,7 @@ export class Daemon {
       namePort: async (port, transportId) => {
         await this.#ask({ kind: 'namePort', port, transportId });
       },
-      luns: () => [...this.#disks.keys()],
+      luns: () => [...this.#disks.keys(), ...this.#devices.luns()],
       log: (text, level) => this.#log.write(level, text),
     });
   }
@@ -539,6 +560,7 @@ export class Daemon {
       await this.#iscsi?.stop(this.#options.graceMs ?? DEFAULT_GRACE_MS);
       const code = await this.#shutDownReactor();
       for (const disk of this.#disks.values()) disk.close();
+      await this.#devices.close();
       this.#disks.clear();
       this.#state?.close();
       this.#state = null;

@@ -11,6 +11,20 @@ export interface MediaConfig {
 
 export const MEDIA_KEYS = ['mediaChangeStyle', 'ejectTimeout'] as const;
 
+/** What every optical drive is: discs come and go, and what is written of them is no block of the image. */
+export const OPTICAL = {
+  keyPath: null,
+  memoryBytes: null,
+  sizeBytes: null,
+  blockBytes: 2048,
+  physicalBlockBytes: 2048,
+  protectionType: 0,
+  cache: 'writethrough',
+  thin: false,
+  removable: true,
+  standby: false,
+} as const;
+
 const STYLES: readonly MediaChangeStyle[] = ['t10', 'maxfield'];
 const MAX_EJECT_TIMEOUT = 86_400;
 

@@ -2,6 +2,7 @@
 import type { DiskOptions } from '../luns/disk.ts';
 import type { DriveStatus, MediumSpec } from '../luns/drive.ts';
 import type { UnitStatistics } from '../luns/inventory.ts';
+import type { DeviceSpec } from '../luns/passthrough/units.ts';
 import type { FaultRule } from '../luns/store/fault.ts';
 import type { DrainedEntry } from '../trace.ts';
 import type { ListenKind, SocketListenConfig } from './config.ts';
@@ -14,6 +15,8 @@ export type InjectRule = FaultRule;
 
 export type ReactorRequest =
   | { readonly kind: 'addDisk'; readonly disk: DiskSpec }
+  /** The main thread has opened it; `removeUnit` lets go of it. */
+  | { readonly kind: 'addDevice'; readonly device: DeviceSpec }
   | { readonly kind: 'removeUnit'; readonly lun: number }
   | { readonly kind: 'resizeUnit'; readonly lun: number; readonly bytes: number }
   /** The main thread owns the image from now on: the unit leaves standby with this size. */

@@ -4,7 +4,8 @@ import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { drainEventFd } from '../libc.ts';
 import type { Removed } from '../luns/drive.ts';
-import { Inventory } from '../luns/inventory.ts';
+import { Inventory, type UnitStatistics } from '../luns/inventory.ts';
+import { PassthroughUnits } from '../luns/passthrough/units.ts';
 import { IoQueue } from '../luns/store/io-queue.ts';
 import { IoUring } from '../reactor/io-uring.ts';
 import { Reactor } from '../reactor/reactor.ts';
@@ -56,6 +57,7 @@ class ReactorWorker {
   readonly #reactor = new Reactor(availableParallelism());
   readonly #target: Target;
   readonly #inventory: Inventory;
+  readonly #passthrough: PassthroughUnits;
   readonly #guests: GuestHouse;
   readonly #trace = new TraceRing(TRACE_ENTRIES);
   #tracing = false;
@@ -105,6 +107,12 @@ class ReactorWorker {
         wanted: (lun) => this.#emit({ kind: 'mediumWanted', lun }),
       },
       queue,
+    });
+    this.#passthrough = new PassthroughUnits({
+      target: this.#target,
+      timers,
+      watcher: this.#reactor,
+      onGone: (lun) => this.#log('error', `LUN ${lun}: its device is gone`),
     });
     this.#guests = new GuestHouse({
       reactor: this.#reactor,
@@ -181,12 +189,16 @@ class ReactorWorker {
 
   /** Takes a disk away; may be called from a timer, so what it throws is answered. */
   #remove(lun: number, answer: (reply: ReactorReply) => void): void {
-    this.#answering(answer, () =>
+    this.#answering(answer, () => {
+      if (this.#passthrough.has(lun)) {
+        this.#passthrough.remove(lun, () => answer({ ok: true }));
+        return;
+      }
       this.#inventory.remove(lun, (flushed) => {
         if (!flushed) this.#log('error', `LUN ${lun}: its last writes could not be flushed`);
         answer({ ok: true });
-      }),
-    );
+      });
+    });
   }
 
   #act(request: ReactorRequest, answer: (reply: ReactorReply) => void): void {
@@ -220,7 +232,7 @@ class ReactorWorker {
             loops: this.#reactor.loops,
             sleeps: this.#reactor.sleeps,
             doorbells: this.#guests.doorbells,
-            units: this.#inventory.statistics(),
+            units: this.#statistics(),
             guests: this.#guests.status(),
           },
         });
@@ -251,6 +263,10 @@ class ReactorWorker {
     >,
   ): void {
     switch (request.kind) {
+      case 'addDevice':
+        this.#passthrough.add(request.device);
+        this.#guests.unitAdded(request.device.lun);
+        return;
       case 'addDisk':
         this.#inventory.add(request.disk);
         this.#guests.unitAdded(request.disk.lun);
@@ -309,6 +325,11 @@ class ReactorWorker {
     const task = this.#saving.get(ticket);
     this.#saving.delete(ticket);
     task?.stored(ok ? DONE : MEDIUM_WRITE);
+  }
+
+  #statistics(): UnitStatistics[] {
+    const all = [...this.#inventory.statistics(), ...this.#passthrough.statistics()];
+    return all.sort((a, b) => a.lun - b.lun);
   }
 
   #setTracing(on: boolean): void {

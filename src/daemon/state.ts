@@ -15,7 +15,8 @@ import { join } from 'node:path';
 import { tryLock } from '../libc.ts';
 import type { MediumPlace } from '../scsi/medium.ts';
 import { isMap, packValue, unpackValue } from '../transport/control/packed.ts';
-import { type DiskConfig, lunObject, readLun } from './config.ts';
+import { type DiskConfig, lunObject, readAnyLun, readLun } from './config.ts';
+import { type PassthroughConfig, passthroughObject } from './passthrough-config.ts';
 
 /** A state directory or file that cannot be used. */
 export class StateError extends Error {
@@ -75,6 +76,8 @@ export interface Inventory {
   /** Drawn once, when the directory is made: what tells this daemon's disks from those of others. */
   readonly installation: string;
   readonly luns: readonly InventoryEntry[];
+  /** Real devices, of which nothing is kept but that they were there; absent: none. */
+  readonly devices?: readonly PassthroughConfig[];
 }
 
 /** What a logical unit kept over a restart; null where nothing was kept. */
@@ -178,6 +181,22 @@ function readEntry(path: string, value: unknown): InventoryEntry {
   }
 }
 
+/** Absent where none were known when the file was written. */
+function readDevices(path: string, value: unknown): PassthroughConfig[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) return refuse(path, 'it has no list of devices');
+  return value.map((entry: unknown) => {
+    if (!isMap(entry)) return refuse(path, 'an entry of it is no device');
+    try {
+      const config = readAnyLun(entry, '/');
+      if (config.type === 'passthrough') return config;
+    } catch (error) {
+      refuse(path, error instanceof Error ? error.message : 'a device in it cannot be read');
+    }
+    return refuse(path, 'an entry of it is no device');
+  });
+}
+
 function unpackPayload(path: string, payload: Uint8Array): unknown {
   try {
     return unpackValue(payload);
@@ -225,13 +244,19 @@ export class StateDirectory {
       return refuse(path, 'it has no installation');
     }
     if (!Array.isArray(luns)) return refuse(path, 'it has no list of LUNs');
-    return { installation, luns: luns.map((entry: unknown) => readEntry(path, entry)) };
+    const devices = readDevices(path, value['devices']);
+    return {
+      installation,
+      luns: luns.map((entry: unknown) => readEntry(path, entry)),
+      ...(devices.length === 0 ? {} : { devices }),
+    };
   }
 
   writeInventory(inventory: Inventory): void {
     this.#write(INVENTORY, {
       installation: inventory.installation,
       luns: inventory.luns.map((entry) => ({ ...entry, disk: lunObject(entry.disk) })),
+      devices: (inventory.devices ?? []).map(passthroughObject),
     });
   }
 

@@ -3,7 +3,7 @@
 import { isAbsolute } from 'node:path';
 import type { Request } from '../transport/control/protocol.ts';
 import type { ControlSession } from '../transport/control/server.ts';
-import { parseFlag, parseLun, parseSize, readLun } from './config.ts';
+import { parseFlag, parseLun, parseSize, readAnyLun } from './config.ts';
 import type { Daemon } from './daemon.ts';
 import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
 import type { InjectRule } from './reactor-messages.ts';
@@ -97,13 +97,13 @@ function readRules(value: unknown): InjectRule[] {
 }
 
 function addLun(daemon: Daemon, args: Args): unknown {
-  const path = args['path'];
+  const path = args['path'] ?? args['device'];
   if (typeof path === 'string' && !isAbsolute(path)) {
     throw new ConfigError(
       `Cannot attach "${path}": over the control socket a path must be absolute, as the daemon may run elsewhere`,
     );
   }
-  return daemon.addLun(readLun(args, '/'));
+  return daemon.addLun(readAnyLun(args, '/'));
 }
 
 function resizeLun(daemon: Daemon, args: Args): unknown {

@@ -22,6 +22,8 @@ export interface RootFileSystem {
   readonly modules: readonly string[];
   /** Programs of this machine, to be found in /usr/bin. */
   readonly tools: readonly string[];
+  /** Files of this machine that the programs read, at the same place in the guest. */
+  readonly files?: readonly string[];
   /** Texts of files by path; /init is the first process. */
   readonly scripts: Readonly<Record<string, string>>;
 }
@@ -63,14 +65,15 @@ function build(cache: string, root: RootFileSystem, kernel: GuestKernel): Buffer
   for (const path of modules) archive.file(`modules/${basename(path)}`, readFileSync(path), 0o644);
   archive.file('modules/order', `${modules.map((path) => basename(path)).join('\n')}\n`, 0o644);
   addTools(archive, root.tools);
+  for (const path of root.files ?? []) archive.file(path.slice(1), readFileSync(path), 0o644);
   return archive.bytes();
 }
 
 /** Changes when an image would have to be built anew: other scripts, tools, kernel. */
 function fingerprint(root: RootFileSystem, kernel: GuestKernel): string {
-  const { name, modules, tools, scripts } = root;
+  const { name, modules, tools, files = [], scripts } = root;
   const hash = createHash('sha256').update(
-    JSON.stringify([name, kernel.version, modules, scripts]),
+    JSON.stringify([name, kernel.version, modules, files, scripts]),
   );
   for (const tool of tools) {
     const program = findCommand(tool);

@@ -52,6 +52,8 @@ export interface CommandPolicy {
   readonly zeroBlocks?: ZeroBlocks;
   /** The command changes the medium: refused when the logical unit is write protected. */
   readonly writes?: boolean;
+  /** Not about the medium, though it is ordered with commands that are: it is served when that changes meanwhile. */
+  readonly anyMedium?: boolean;
   /** Served in the standby state as well (SPC-4 5.15.2.4.4); the others answer 2/04/0B there. */
   readonly standby?: boolean;
   /** Clause of the standard. */

@@ -81,7 +81,8 @@ export function mediumGate(unit: LogicalUnit, row: CommandRow): number {
  * the first command of each nexus, and what was queued behind that must not reach the new medium either.
  */
 export function changeGate(unit: LogicalUnit, row: CommandRow, task: Task): number {
-  if (unit.medium === null || (row.extent === TOUCHES_NOTHING && row.lba === null)) return 0;
+  if (unit.medium === null || row.anyMedium === true) return 0;
+  if (row.extent === TOUCHES_NOTHING && row.lba === null) return 0;
   return task.mediumGeneration === unit.medium.generation ? 0 : MEDIUM_NOT_PRESENT;
 }
 

@@ -25,6 +25,7 @@ import { ABORTED_OTHERWISE } from './log/self-test-results.ts';
 import { UnitLogs } from './log/unit-logs.ts';
 import { MediaRequests } from './media-request.ts';
 import { type MediaChangeStyle, Medium, type MediumState } from './medium.ts';
+import type { MediaEvents } from './mmc/media/media-events.ts';
 import type { OpticalDrive } from './mmc/optical-drive.ts';
 import type { ModePages } from './mode-page.ts';
 import { PowerCondition } from './power-condition.ts';
@@ -68,6 +69,8 @@ export interface LogicalUnitOptions {
   readonly block?: BlockDevice;
   /** The drive of an optical unit, which has a `block` of 2048 bytes over the same store. */
   readonly optical?: OpticalDrive;
+  /** Events of the medium, where no `optical` has them: a real drive's. */
+  readonly mediaEvents?: MediaEvents;
   readonly modePages?: ModePages;
   readonly reservationStore?: ReservationStore | null;
   readonly operationStore?: OperationStore | null;
@@ -155,6 +158,8 @@ export class LogicalUnit {
   readonly block: BlockDevice | null;
   /** The drive of an optical unit; null: this is none. */
   readonly optical: OpticalDrive | null;
+  /** What GET EVENT STATUS NOTIFICATION tells; null: this is no optical unit. */
+  readonly mediaEvents: MediaEvents | null;
   readonly modePages: ModePages | null;
   /** What can be taken out of it; null: the medium is fixed. */
   readonly medium: Medium | null;
@@ -234,6 +239,7 @@ export class LogicalUnit {
     this.identity = options.identity;
     this.block = options.block ?? null;
     this.optical = options.optical ?? null;
+    this.mediaEvents = options.mediaEvents ?? options.optical?.events ?? null;
     this.modePages = options.modePages ?? null;
     this.medium =
       options.removable === true
@@ -249,6 +255,7 @@ export class LogicalUnit {
     this.reservationStore = options.reservationStore ?? null;
     this.modePages?.attach(this);
     this.optical?.attach(this);
+    options.mediaEvents?.attach(this);
   }
 
   /** Posts a unit attention for every known nexus except one (the causer), or for all. */

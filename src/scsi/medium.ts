@@ -94,6 +94,11 @@ export class Medium {
     return [...this.#holders.keys()];
   }
 
+  /** A nexus prevents it, as long as this one is in the drive. */
+  get preventedPlainly(): boolean {
+    return [...this.#holders.values()].some(({ plain }) => plain);
+  }
+
   /** A nexus prevents it persistently: to press the button is a request then, no removal. */
   get preventedPersistently(): boolean {
     return [...this.#holders.values()].some(({ persistent }) => persistent);

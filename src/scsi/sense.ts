@@ -131,6 +131,16 @@ export function encodeFixedSense(
   return FIXED_SENSE_BYTES;
 }
 
+/** Longest sense data of a real device that is sent on: what the sense field of a virtio-scsi response takes. */
+export const MAX_DEVICE_SENSE_BYTES = 96;
+
+/** Writes sense data that a real device made (response code and all) at `at` and returns its length. */
+export function copyDeviceSense(view: DataView, at: number, sense: Uint8Array): number {
+  const length = Math.min(sense.length, MAX_DEVICE_SENSE_BYTES);
+  for (let i = 0; i < length; i += 1) view.setUint8(at + i, sense[i] as number);
+  return length;
+}
+
 /** Writes sense data in descriptor format (72h, deferred: 73h) at `at` and returns its length; only descriptors that say something. */
 export function encodeDescriptorSense(
   view: DataView,

@@ -191,7 +191,7 @@ export class Target {
       unit.attention.forget(nexus.index);
       unit.cachedWrites.forget(nexus.index);
       unit.buffers.forget(nexus.index);
-      unit.optical?.events.forget(nexus.index);
+      unit.mediaEvents?.forget(nexus.index);
     }
   }
 

@@ -59,6 +59,8 @@ export class Task {
   sense = 0;
   senseInformation: number = NONE;
   fieldPointer: number = NONE;
+  /** Sense data that a real device made: sent as it is, in the place of what is packed above. */
+  deviceSense: Uint8Array | null = null;
   /** Bytes the command would move in each direction, and bytes it moved: residuals follow from both. */
   dataInWanted = 0;
   dataInMoved = 0;
@@ -134,6 +136,7 @@ export class Task {
     this.sense = 0;
     this.senseInformation = NONE;
     this.fieldPointer = NONE;
+    this.deviceSense = null;
     this.dataInWanted = 0;
     this.dataInMoved = 0;
     this.dataOutWanted = 0;
@@ -171,6 +174,7 @@ export class Task {
     this.sense = sense;
     this.senseInformation = information;
     this.fieldPointer = fieldPointer;
+    this.deviceSense = null;
   }
 
   /** Runs `continuation` with the reply: now if the store is done, else when it calls `stored`. */

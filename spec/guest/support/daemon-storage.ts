@@ -23,6 +23,7 @@ export class DaemonStorage implements Storage {
   readonly #name: string;
   readonly #listen: readonly string[];
   readonly #keeps: boolean;
+  readonly #luns: readonly string[];
   #child: ChildProcess | null = null;
   #control: ControlClient | null = null;
   #exit: Promise<number | null> = Promise.resolve(null);
@@ -33,22 +34,28 @@ export class DaemonStorage implements Storage {
     name: string,
     listen: readonly string[],
     keeps: boolean,
+    luns: readonly string[],
   ) {
     this.#disks = disks;
     this.#name = name;
     this.#listen = listen;
     this.#keeps = keeps;
+    this.#luns = luns;
     this.#images = new Images(disks);
   }
 
-  /** `listen`: further ports, as `serve --listen` has them; `keeps`: it has a state directory. */
+  /**
+   * `listen`: further ports, as `serve --listen` has them; `keeps`: it has a state directory; `luns`: units that are no
+   * disks, as `serve --lun` has them.
+   */
   static async start(
     disks: readonly DiskSpec[],
     name = 'guests',
     listen: readonly string[] = [],
     keeps = false,
+    luns: readonly string[] = [],
   ): Promise<DaemonStorage> {
-    const storage = new DaemonStorage(disks, name, listen, keeps);
+    const storage = new DaemonStorage(disks, name, listen, keeps, luns);
     try {
       await storage.restart();
     } catch (error) {
@@ -99,6 +106,7 @@ export class DaemonStorage implements Storage {
     if (this.#keeps) words.push('--state', join(this.directory, 'state'));
     for (const port of this.#listen) words.push('--listen', port);
     for (const disk of this.#disks) words.push('--lun', this.#specification(disk));
+    for (const lun of this.#luns) words.push('--lun', lun);
     const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     running.add(child);

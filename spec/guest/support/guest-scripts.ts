@@ -12,8 +12,11 @@ export PATH=/usr/bin:/bin HOME=/tmp TERM=dumb
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-mkdir -p /dev/shm
+mkdir -p /dev/shm /run /var
+# growisofs hands what it has open to genisoimage by these names.
+ln -s /proc/self/fd /dev/fd
 mount -t tmpfs tmpfs /tmp
+ln -s /tmp /var/tmp
 while read -r module; do insmod /modules/$module; done < /modules/order
 exec /bin/agent
 `;

@@ -57,25 +57,60 @@ const TOOLS = [
   'sg_xcopy',
 ];
 
+/** What reads and burns discs; growisofs runs genisoimage. */
+const BURNERS = [
+  'blkid',
+  'cd-drive',
+  'cd-info',
+  'cdparanoia',
+  'cdrdao',
+  'cdrskin',
+  'cdrwtool',
+  'dvd+rw-format',
+  'dvd+rw-mediainfo',
+  'eject',
+  'genisoimage',
+  'growisofs',
+  'isoinfo',
+  'mkudffs',
+  'sg_get_config',
+  'sg_prevent',
+  'wodim',
+  'xorriso',
+];
+
 interface Contents {
   readonly modules: readonly string[];
   readonly tools: readonly string[];
+  readonly files?: readonly string[];
 }
 
-/** `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `optical` what mounts discs. */
+/**
+ * `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `node` runs our daemon, `optical`
+ * has what mounts discs, `burners` what burns them, and what cdrdao and wodim look up.
+ */
 const CONTENTS = {
   base: { modules: MODULES, tools: TOOLS },
   fio: { modules: MODULES, tools: [...TOOLS, 'fio'] },
+  node: { modules: MODULES, tools: [...TOOLS, 'node'] },
   iscsi: {
     modules: [...MODULES, 'virtio_net', 'iscsi_tcp'],
     tools: [...TOOLS, 'iscsid', 'iscsiadm'],
   },
   optical: { modules: [...MODULES, 'isofs'], tools: [...TOOLS, 'eject'] },
+  burners: {
+    modules: [...MODULES, 'cdrom', 'isofs', 'udf'],
+    tools: [...TOOLS, ...BURNERS],
+    files: ['/usr/share/cdrdao/drivers', '/etc/wodim.conf'],
+  },
 } as const satisfies Record<string, Contents>;
 
 export type ImageKind = keyof typeof CONTENTS;
 
-export const IMAGE_KINDS = Object.keys(CONTENTS) as readonly ImageKind[];
+/** What `npm run test:guest` boots; `burners` needs more tools and has a run of its own. */
+export const IMAGE_KINDS: readonly ImageKind[] = (Object.keys(CONTENTS) as ImageKind[]).filter(
+  (kind) => kind !== 'burners',
+);
 
 const SCRIPTS = { init: INIT, 'bin/agent': AGENT, 'etc/functions': FUNCTIONS };
 

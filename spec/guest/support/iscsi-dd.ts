@@ -37,29 +37,41 @@ function run(command: string, args: readonly string[], directory: string): void 
   throw new Error(`${command} ${args[0]} failed: ${said}`);
 }
 
-/** The machine's own sources of packages, as sources of source packages. Keys and options stay with them. */
-function sourceLists(directory: string): void {
+/** The next release, for mirrors that have no sources of the one that runs here. */
+const NEXT_RELEASE = 'trixie';
+
+/**
+ * The machine's own sources of packages, as sources of source packages, of its own release or (a name) of another. Keys and options
+ * stay with them.
+ */
+function sourceLists(directory: string, release: string | null): void {
   const parts = join(directory, 'parts');
+  rmSync(parts, { recursive: true, force: true });
   mkdirSync(parts);
   const lists = existsSync(SOURCES) ? [SOURCES] : [];
   for (const name of existsSync(SOURCE_PARTS) ? readdirSync(SOURCE_PARTS) : []) {
     if (/\.(list|sources)$/.test(name)) lists.push(join(SOURCE_PARTS, name));
   }
   for (const list of lists) {
-    const text = readFileSync(list, 'utf8')
+    let text = readFileSync(list, 'utf8')
       .replace(/^deb\s/gm, 'deb-src ')
       .replace(/^Types:.*$/gim, 'Types: deb-src');
+    if (release !== null) {
+      text = text
+        .replace(/^(deb-src\s+(?:\[[^\]]*\]\s+)?\S+\s+)\S+/gm, `$1${release}`)
+        .replace(/^Suites:.*$/gim, `Suites: ${release}`);
+    }
     const name = list === SOURCES ? 'machine.list' : basename(list);
     writeFileSync(join(parts, name), text);
   }
 }
 
 /** apt with lists and files of its own: those of the machine stay as they are. */
-function fetchSource(directory: string): void {
+function fetchSource(directory: string, release: string | null): void {
   for (const folder of ['lists/partial', 'cache/archives/partial']) {
     mkdirSync(join(directory, folder), { recursive: true });
   }
-  sourceLists(directory);
+  sourceLists(directory, release);
   const options = [
     ...['-o', 'Dir::Etc::sourcelist=/dev/null'],
     ...['-o', `Dir::Etc::sourceparts=${join(directory, 'parts')}`],
@@ -97,7 +109,11 @@ export function iscsiDd(): IscsiDd {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   try {
-    fetchSource(directory);
+    try {
+      fetchSource(directory, null);
+    } catch {
+      fetchSource(directory, NEXT_RELEASE);
+    }
     copyFileSync(compile(directory), `${path}.new`);
     renameSync(`${path}.new`, path);
     return { path };

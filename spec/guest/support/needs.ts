@@ -7,6 +7,7 @@ const NEEDS: readonly NeededCommand[] = [
   { command: 'apt-get', from: 'apt' },
   { command: 'dpkg-deb', from: 'dpkg' },
   { command: 'ldd', from: 'libc-bin' },
+  { command: 'tar', from: 'tar' },
   { command: 'fio', from: 'fio' },
   { command: 'iscsi-test-cu', from: 'libiscsi-bin' },
   { command: 'sg_inq', from: 'sg3-utils' },
@@ -19,7 +20,30 @@ const NEEDS: readonly NeededCommand[] = [
   { command: 'eject', from: 'eject' },
 ];
 
+/** What reads and burns discs in the guest. */
+const OPTICAL_NEEDS: readonly NeededCommand[] = [
+  { command: 'blkid', from: 'util-linux' },
+  { command: 'cd-drive', from: 'libcdio-utils' },
+  { command: 'cd-info', from: 'libcdio-utils' },
+  { command: 'cdparanoia', from: 'cdparanoia' },
+  { command: 'cdrdao', from: 'cdrdao' },
+  { command: 'cdrskin', from: 'cdrskin' },
+  { command: 'cdrwtool', from: 'udftools' },
+  { command: 'dvd+rw-format', from: 'growisofs' },
+  { command: 'dvd+rw-mediainfo', from: 'growisofs' },
+  { command: 'genisoimage', from: 'genisoimage' },
+  { command: 'growisofs', from: 'growisofs' },
+  { command: 'isoinfo', from: 'genisoimage' },
+  { command: 'mkudffs', from: 'udftools' },
+  { command: 'wodim', from: 'wodim' },
+];
+
 /** What is missing, as text for people; null when nothing is. */
 export function missingNeeds(): string | null {
   return missingCommands('Guest tests need', NEEDS);
+}
+
+/** The same of the tests with real burners' programs. */
+export function missingOpticalNeeds(): string | null {
+  return missingCommands('Optical guest tests need', [...NEEDS, ...OPTICAL_NEEDS]);
 }

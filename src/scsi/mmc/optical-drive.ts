@@ -17,6 +17,12 @@ import { NO_PROFILE } from './profile.ts';
 /** Bytes of a logical block of every optical disc, as READ and WRITE count them. */
 export const BLOCK_BYTES = 2048;
 
+/**
+ * Most blocks of one transfer: what READ(10) and WRITE(10) can name. Nothing tells hosts of a smaller limit, as VPD page B0h does for disks; Linux
+ * sends more than 1 MiB at once.
+ */
+export const MOST_BLOCKS = 0xffff;
+
 export interface OpticalDriveOptions {
   /** Where the sectors of the disc are; what is behind it changes with the disc. */
   readonly store: BlockStore;

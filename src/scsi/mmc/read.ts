@@ -4,12 +4,11 @@ import { command, READS_EXTENT } from '../command-table.ts';
 import { DONE, type StoreReply } from '../contracts.ts';
 import { refuse } from '../parameter-data.ts';
 import { NO_BUFFER } from '../sbc/access.ts';
-import { MAX_TRANSFER_BYTES } from '../sbc/block-device.ts';
 import { BOUNCE_BYTES } from '../sbc/bounce.ts';
 import { ILLEGAL_MODE_FOR_THIS_TRACK, INVALID_FIELD_IN_CDB } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
 import { type SectorRun, STORED_BYTES } from './disc.ts';
-import { BLOCK_BYTES, discOf, opticalOf } from './optical-drive.ts';
+import { BLOCK_BYTES, discOf, MOST_BLOCKS, opticalOf } from './optical-drive.ts';
 import { userDataAt } from './sector/user-data.ts';
 import {
   endRead,
@@ -49,8 +48,6 @@ export const READ_12 = command(
   { ...POLICY, clause: 'MMC-6 6.15' },
 );
 
-const MAX_BLOCKS = MAX_TRANSFER_BYTES / BLOCK_BYTES;
-
 /** Whether the sectors of a run are read by READ: the others have user data of another length. */
 function hasBlocks({ form }: SectorRun): boolean {
   return form === 'mode1' || form === 'form1' || form === 'mixed';
@@ -76,7 +73,7 @@ export function roundOf(task: Task): Round | number {
  */
 export function read(task: Task): void {
   task.scratch = NO_BUFFER;
-  if (task.blocks > MAX_BLOCKS) {
+  if (task.blocks > MOST_BLOCKS) {
     refuse(task, INVALID_FIELD_IN_CDB);
     return;
   }

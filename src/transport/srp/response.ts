@@ -6,7 +6,7 @@ import {
   FUNCTION_SUCCEEDED,
   GOOD,
 } from '../../scsi/sam.ts';
-import { encodeDescriptorSense, encodeFixedSense } from '../../scsi/sense.ts';
+import { copyDeviceSense, encodeDescriptorSense, encodeFixedSense } from '../../scsi/sense.ts';
 import type { Task } from '../../scsi/task.ts';
 import {
   DIOVER,
@@ -98,8 +98,11 @@ export function encodeResponse(
   let senseLength = 0;
   if (status === CHECK_CONDITION) {
     const encode = descriptorSense ? encodeDescriptorSense : encodeFixedSense;
-    const { sense, senseInformation, fieldPointer } = task;
-    senseLength = encode(view, at + RSP_BYTES, sense, senseInformation, fieldPointer);
+    const { sense, senseInformation, fieldPointer, deviceSense } = task;
+    senseLength =
+      deviceSense === null
+        ? encode(view, at + RSP_BYTES, sense, senseInformation, fieldPointer)
+        : copyDeviceSense(view, at + RSP_BYTES, deviceSense);
     flags |= SNSVALID;
   }
   view.setUint16(at + VALID - 2, 0);

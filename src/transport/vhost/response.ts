@@ -1,7 +1,7 @@
 /** Responses and events of the SCSI host device: made in private memory, then scattered to wherever the guest wants them (virtio 1.2, 5.6.6). */
 import { CHECK_CONDITION, GOOD } from '../../scsi/sam.ts';
 import type { Segments } from '../../scsi/segments.ts';
-import { encodeDescriptorSense, encodeFixedSense } from '../../scsi/sense.ts';
+import { copyDeviceSense, encodeDescriptorSense, encodeFixedSense } from '../../scsi/sense.ts';
 import type { Task } from '../../scsi/task.ts';
 import type { DirtyLog } from './dirty-log.ts';
 import type { MemoryWindow } from './guest-memory.ts';
@@ -38,8 +38,11 @@ export class ResponseWriter {
     let senseLength = 0;
     if (status === CHECK_CONDITION) {
       const encode = descriptorSense ? encodeDescriptorSense : encodeFixedSense;
-      const { sense, senseInformation, fieldPointer } = task;
-      senseLength = encode(this.view, SENSE, sense, senseInformation, fieldPointer);
+      const { sense, senseInformation, fieldPointer, deviceSense } = task;
+      senseLength =
+        deviceSense === null
+          ? encode(this.view, SENSE, sense, senseInformation, fieldPointer)
+          : copyDeviceSense(this.view, SENSE, deviceSense);
     }
     this.#head(senseLength, left, status, over && status === GOOD ? S_OVERRUN : S_OK);
     this.scatter(to, SENSE + senseLength, RESPONSE.size);

@@ -54,6 +54,16 @@ describe('DVD-R incremental (growisofs)', () => {
   });
 });
 
+describe('transfers of more than 1 MiB', () => {
+  it('WRITE(10) and READ(10) of 640 blocks, the most that Linux sends', () => {
+    const { a } = burner('dvd-ram');
+    assert.equal(writeBlocks(a, 16, 640), '');
+    const { status, dataIn } = a.run('28 00 00 00 00 10 00 02 80 00', { in: 640 * 2048 });
+    assert.equal(status, 0);
+    assert.deepEqual(Buffer.compare(dataIn, blocksOf(16, 640)), 0);
+  });
+});
+
 describe('DVD-R disc at once', () => {
   it('RESERVE TRACK, then SYNCHRONIZE CACHE behind the last block closes the disc', () => {
     const { a, disc } = burner('dvd-r');
@@ -70,6 +80,16 @@ describe('DVD-R disc at once', () => {
     assert.equal(disc.status, 'appendable');
     assert.equal(a.run(SYNC).sense, '');
     assert.deepEqual([disc.status, disc.lastSession, disc.blocks], ['complete', 'complete', 48]);
+  });
+
+  it('the last write unit need not be full: 1255 blocks as cdrskin sends them', () => {
+    const { a, disc } = burner('dvd-r');
+    selectWrite(a, '42050800');
+    assert.equal(a.run('53 00 00 00 00 00 00 04 e7 00').sense, '');
+    for (let lba = 0; lba < 1255; lba += 16) writeBlocks(a, lba, Math.min(16, 1255 - lba));
+    assert.equal(a.run(SYNC).sense, '');
+    assert.deepEqual([disc.status, disc.blocks], ['complete', 1264]);
+    assert.deepEqual(read(a, 1255), new Uint8Array(2048));
   });
 
   it('more than was reserved is 5/63/00, and nothing of it is written', () => {

@@ -12,6 +12,7 @@ import { opticalOf } from '../optical-drive.ts';
 import type { Burner, Transition } from './burner.ts';
 import { burnerOf, parametersOf, seenState, testsWriting } from './burnt.ts';
 import type { DiscState } from './disc-state.ts';
+import { factsOf } from './media.ts';
 import { RawRecording } from './raw-recording.ts';
 import { RecordableDisc } from './recordable-disc.ts';
 import { closedTrack, closeSession, openTracks } from './transitions.ts';
@@ -41,10 +42,13 @@ function endsRecording({ recording }: Burner): boolean {
   return recording.complete || (recording instanceof RawRecording && recording.ended);
 }
 
-/** A DVD-R that is written as a whole ends with its reserved track. */
+/** A DVD-R that is written as a whole ends with its reserved track, whose last write unit need not be full. */
 function fillsReservation(state: DiscState, { type }: WriteParameters): boolean {
   const tracks = openTracks(state);
-  const full = tracks.every(({ state: life, next, end }) => life === 'reserved' && next === end);
+  const { writeBlocks } = factsOf(state.kind);
+  const full = tracks.every(
+    ({ state: life, next, end }) => life === 'reserved' && next > end - writeBlocks,
+  );
   return type === SESSION_AT_ONCE && state.kind.startsWith('dvd-r') && tracks.length > 0 && full;
 }
 

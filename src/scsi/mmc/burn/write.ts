@@ -5,7 +5,6 @@ import { command, WRITES_UNIT } from '../../command-table.ts';
 import { DONE, type StoreReply } from '../../contracts.ts';
 import { nexusOf, refuse, unitOf } from '../../parameter-data.ts';
 import { endWithBuffer, NO_BUFFER, noteCached } from '../../sbc/access.ts';
-import { MAX_TRANSFER_BYTES } from '../../sbc/block-device.ts';
 import { BOUNCE_BYTES } from '../../sbc/bounce.ts';
 import { checkFlushFault, checkTransferFault } from '../../sbc/store-fault.ts';
 import { firstDifference } from '../../sbc/verify.ts';
@@ -18,7 +17,7 @@ import {
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
 import { STORED_BYTES } from '../disc.ts';
-import { BLOCK_BYTES, opticalOf } from '../optical-drive.ts';
+import { BLOCK_BYTES, MOST_BLOCKS, opticalOf } from '../optical-drive.ts';
 import type { Burner } from './burner.ts';
 import { burnerOf, parametersOf, recordableOf, seenState, testsWriting } from './burnt.ts';
 import { type DiscState, isOverwritable } from './disc-state.ts';
@@ -64,8 +63,6 @@ export const WRITE_AND_VERIFY_10 = command(
   { dpo: DPO, bytchk: BYTCHK, lba: u(2, 4), blocks: u(7, 2) },
   { ...POLICY, clause: 'MMC-6 6.46' },
 );
-
-const MAX_BLOCKS = MAX_TRANSFER_BYTES / BLOCK_BYTES;
 
 function planOf(task: Task): WritePlan {
   const { plan } = burnerOf(task);
@@ -129,7 +126,7 @@ export function write(task: Task): void {
   assert(row !== null && row.lba !== null && row.blocks !== null, 'a WRITE names blocks');
   const lba = field(task.cdb, row.lba) | 0;
   const blocks = field(task.cdb, row.blocks);
-  if (blocks > MAX_BLOCKS) {
+  if (blocks > MOST_BLOCKS) {
     refuse(task, INVALID_FIELD_IN_CDB);
     return;
   }

@@ -4,7 +4,6 @@ import { command, READS_EXTENT, READS_UNIT } from '../../command-table.ts';
 import { DONE, type StoreReply } from '../../contracts.ts';
 import { refuse } from '../../parameter-data.ts';
 import { NO_BUFFER, refuseField } from '../../sbc/access.ts';
-import { MAX_TRANSFER_BYTES } from '../../sbc/block-device.ts';
 import { BOUNCE_BYTES } from '../../sbc/bounce.ts';
 import { cdbPointer, NONE } from '../../sense.ts';
 import {
@@ -20,7 +19,7 @@ import {
   STORED_BYTES,
   SUB_CHANNEL_BYTES,
 } from '../disc.ts';
-import { discOf, opticalOf } from '../optical-drive.ts';
+import { discOf, MOST_BLOCKS, opticalOf } from '../optical-drive.ts';
 import { familyOf } from '../profile.ts';
 import { FRAME_BYTES } from '../sector/frame.ts';
 import { FRAMES_PER_SECOND, lbaOf, SECONDS_PER_MINUTE } from '../sector/msf.ts';
@@ -119,11 +118,9 @@ const subChannelOf = (task: Task): number => field(task.cdb, SUB_CHANNEL);
 const besideBytes = (task: Task): number =>
   (C2_BYTES[field(task.cdb, C2)] ?? 0) + (SUB_BYTES.get(subChannelOf(task)) ?? 0);
 
-const MAX_BLOCKS = Math.floor(MAX_TRANSFER_BYTES / FRAME_BYTES);
-
 export function readCd(task: Task): void {
   task.scratch = NO_BUFFER;
-  if (task.blocks > MAX_BLOCKS) refuseField(task, READ_CD.fields.blocks);
+  if (task.blocks > MOST_BLOCKS) refuseField(task, READ_CD.fields.blocks);
   else read(task, task.lba | 0, task.blocks);
 }
 
@@ -144,7 +141,7 @@ export function readCdMsf(task: Task): void {
     lbaOf(field(task.cdb, minute), field(task.cdb, second), field(task.cdb, frame));
   const first = at(startMinute, startSecond, startFrame);
   const blocks = at(endMinute, endSecond, endFrame) - first;
-  if (blocks < 0 || blocks > MAX_BLOCKS) refuseField(task, endMinute);
+  if (blocks < 0 || blocks > MOST_BLOCKS) refuseField(task, endMinute);
   else read(task, first, blocks);
 }
 

@@ -1,10 +1,10 @@
 /** GET EVENT STATUS NOTIFICATION, polled: what has become of the disc since the nexus asked last (MMC-6). */
+import { assert } from '../../../assert.ts';
 import { bits, field, u } from '../../cdb.ts';
 import { command, TOUCHES_NOTHING } from '../../command-table.ts';
-import { answer, nexusIndexOf } from '../../parameter-data.ts';
+import { answer, nexusIndexOf, unitOf } from '../../parameter-data.ts';
 import { refuseField } from '../../sbc/access.ts';
 import type { Task } from '../../task.ts';
-import { opticalOf } from '../optical-drive.ts';
 import {
   CLASSES,
   MEDIA_CLASS,
@@ -56,7 +56,8 @@ export function getEventStatusNotification(task: Task): void {
     refuseField(task, POLLED);
     return;
   }
-  const { events } = opticalOf(task);
+  const events = unitOf(task).mediaEvents;
+  assert(events !== null, 'an optical unit has events');
   const nexusIndex = nexusIndexOf(task);
   const allocationLength = field(cdb, ALLOCATION_LENGTH);
   const notificationClass = events.classFor(nexusIndex, field(cdb, CLASS_REQUEST));

@@ -1,0 +1,33 @@
+/** What the lines of the optical tests can call in the guest. */
+
+/** The sources come as a disk of their own, which holds a tar archive. */
+export const UNPACK = `mkdir -p /s /m
+tar -x -f /dev/vda -C /s
+[ -b /dev/sr0 ]
+`;
+
+/** As udev does it: the kernel asks the drive for events every two seconds. */
+export const POLL = 'echo 2000 > /sys/module/block/parameters/events_dfl_poll_msecs\n';
+
+export const OPTICAL_FUNCTIONS = `D=/dev/sr0 S=/s
+set -o pipefail
+# mounted TYPE COMMAND...: runs it in the root of the disc.
+mounted() {
+  mount -t $1 -o ro $D /m || return
+  shift
+  (cd /m && ls -la && "$@")
+  set -- $?
+  umount /m && return $1
+}
+# same IMAGE [FLAG]: the disc begins with the image, block by block.
+same() {
+  dd if=$D bs=2048 count=$(($(stat -c %s $S/$1) / 2048)) $2 | cmp - $S/$1
+}
+# reload: out and in again, as a user does it.
+reload() { eject $D && sleep 1 && eject -t $D; }
+# refused COMMAND...: it ends with an error, and before its time.
+refused() {
+  "$@"
+  [ $? -ne 0 ] && [ $? -ne 143 ]
+}
+`;
