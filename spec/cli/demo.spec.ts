@@ -19,6 +19,11 @@ const STEPS = [
   'out of range',
   'reset',
   'hot add',
+  'read a CD',
+  'burn a CD-RW',
+  'verify the burn',
+  'eject',
+  'swap discs',
   'statistics',
   'stop',
 ];
@@ -28,6 +33,22 @@ interface Line {
   readonly ok: boolean;
   readonly error?: string;
   readonly processId?: number;
+  readonly after?: string;
+  readonly 'guest-1'?: Look;
+  readonly 'guest-2'?: Look;
+}
+
+/** What a guest saw of a drive. */
+interface Look {
+  readonly attentions: readonly string[];
+  readonly state: string;
+  readonly events: readonly string[];
+}
+
+/** That as sense codes. */
+function codes({ attentions, state, events }: Look): string {
+  const code = (words: string): string => /\((.*)\)$/.exec(words)?.[1] ?? words;
+  return [...attentions.map(code), code(state), ...events].join(' ');
 }
 
 async function demo(...args: readonly string[]): Promise<{ exitCode: number; output: string }> {
@@ -58,27 +79,51 @@ const leftovers = (): string[] =>
 describe('demo', function () {
   this.timeout(60_000);
 
-  it('--json: one object per step, each ok; no process and no file stays', async () => {
-    const before = leftovers();
-    const { exitCode, output } = await demo('--json');
-    const lines = output
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Line);
-    assert.deepEqual(
-      lines.filter(({ ok }) => !ok),
-      [],
-    );
-    assert.deepEqual(
-      lines.map(({ step }) => step),
-      STEPS,
-    );
-    assert.equal(exitCode, 0);
-    assert.deepEqual(leftovers(), before);
-    for (const { processId } of lines) {
-      if (processId === undefined) continue;
-      assert.throws(() => process.kill(processId, 0), { code: 'ESRCH' });
-    }
+  describe('--json', () => {
+    let there: string[];
+    let exitCode: number;
+    let lines: Line[];
+    const step = (name: string): Line | undefined => lines.find((line) => line.step === name);
+    const seen = (name: string): string[] =>
+      [step(name)?.['guest-1'], step(name)?.['guest-2']].map((look) => (look ? codes(look) : ''));
+    before(async () => {
+      there = leftovers();
+      const ran = await demo('--json');
+      exitCode = ran.exitCode;
+      lines = ran.output
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Line);
+    });
+
+    it('one object per step, each ok', () => {
+      assert.deepEqual(
+        lines.filter(({ ok }) => !ok),
+        [],
+      );
+      assert.deepEqual(
+        lines.map((line) => line.step),
+        STEPS,
+      );
+      assert.equal(exitCode, 0);
+    });
+
+    it('no process and no file stays', () => {
+      assert.deepEqual(leftovers(), there);
+      for (const { processId } of lines) {
+        if (processId === undefined) continue;
+        assert.throws(() => process.kill(processId, 0), { code: 'ESRCH' });
+      }
+    });
+
+    it('the other guest is told of a burn, both of the eject and of the next disc', () => {
+      assert.equal(step('burn a CD-RW')?.after, 'complete');
+      const removed = '2/3A/02 MediaRemoval';
+      const loaded = '6/28/00 GOOD NewMedia';
+      assert.deepEqual(seen('verify the burn'), ['GOOD NewMedia', `6/2A/01 ${loaded}`]);
+      assert.deepEqual(seen('eject'), [removed, removed]);
+      assert.deepEqual(seen('swap discs'), [loaded, loaded]);
+    });
   });
 
   it('--qemu says what is missing, with the line that installs it', async () => {

@@ -6,6 +6,7 @@ import { type ExecuteRequest, type Initiator, openInitiator } from '../initiator
 import type { CommandResult } from '../initiator/request.ts';
 import { GOOD } from '../scsi/sam.ts';
 import { senseText } from '../scsi/sense-text.ts';
+import { GuestDrive } from './demo-drive.ts';
 import { fillPattern, firstWrongBlock } from './demo-pattern.ts';
 
 /** What a guest can be asked. */
@@ -25,7 +26,8 @@ export type GuestTask =
   | { readonly kind: 'abort'; readonly lun: number; readonly lba: number }
   | { readonly kind: 'outOfRange'; readonly lun: number }
   | { readonly kind: 'reset'; readonly lun: number }
-  | { readonly kind: 'attentions'; readonly lun: number }
+  | { readonly kind: 'attentions' | 'look' | 'readDisc' | 'eject'; readonly lun: number }
+  | { readonly kind: 'copyDisc'; readonly from: number; readonly lun: number }
   | { readonly kind: 'logout' };
 
 export interface GuestCall {
@@ -95,6 +97,14 @@ class Guest {
         return this.#initiator.logicalUnitReset(task.lun);
       case 'attentions':
         return this.#attentions(task.lun);
+      case 'look':
+        return this.#drive(task.lun).look();
+      case 'readDisc':
+        return this.#drive(task.lun).contents();
+      case 'copyDisc':
+        return this.#drive(task.lun).copyOf(this.#drive(task.from));
+      case 'eject':
+        return this.#drive(task.lun).eject();
       case 'logout':
         return this.#initiator.close();
     }
@@ -104,6 +114,10 @@ class Guest {
     const known = this.#disks.get(lun) ?? (await this.#initiator.disk(lun));
     this.#disks.set(lun, known);
     return known;
+  }
+
+  #drive(lun: number): GuestDrive {
+    return new GuestDrive(this.#initiator, lun);
   }
 
   async #inventory(): Promise<UnitDescription[]> {

@@ -1,8 +1,10 @@
 /** What the demo shows, step by step; every step checks what it says. */
 import type { TargetIdentity } from '../initiator/initiator.ts';
 import { senseText } from '../scsi/sense-text.ts';
-import type { Cast, GuestProcess } from './demo-cast.ts';
+import type { Cast } from './demo-cast.ts';
+import { DISC_STEPS } from './demo-disc-steps.ts';
 import type { OrderedOutcome, UnitDescription } from './demo-guest.ts';
+import type { Stage } from './demo-stage.ts';
 import { check, type Shown, type Step } from './demo-step.ts';
 
 const MIB = 2 ** 20;
@@ -32,24 +34,6 @@ interface Stats {
     }[];
     readonly guests: readonly { readonly name: string }[];
   };
-}
-
-export class Stage {
-  readonly cast: Cast;
-  #first: GuestProcess | null = null;
-  #second: GuestProcess | null = null;
-
-  constructor(cast: Cast) {
-    this.cast = cast;
-  }
-  get first(): GuestProcess {
-    this.#first ??= this.cast.guest('guest-1');
-    return this.#first;
-  }
-  get second(): GuestProcess {
-    this.#second ??= this.cast.guest('guest-2');
-    return this.#second;
-  }
 }
 
 const mib = (bytes: number): string => `${bytes / MIB} MiB`;
@@ -248,6 +232,7 @@ export const STEPS: readonly Step<Stage>[] = [
   { name: 'out of range', run: outOfRange },
   { name: 'reset', run: reset },
   { name: 'hot add', run: hotAdd },
+  ...DISC_STEPS,
   { name: 'statistics', run: statistics },
   { name: 'stop', run: stop },
 ];

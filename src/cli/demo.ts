@@ -1,14 +1,15 @@
-/** `npm run demo`: a daemon with two disks and guests in processes of their own, everything that is shown checked. */
+/** `npm run demo`: a daemon with disks, CD drives and guests in processes of their own, everything that is shown checked. */
 import { parseArgs } from 'node:util';
 import { Cast } from './demo-cast.ts';
 import { missingForMachine } from './demo-machine.ts';
 import { QEMU_STEPS, QemuStage } from './demo-qemu.ts';
+import { Stage } from './demo-stage.ts';
 import type { Step } from './demo-step.ts';
-import { STEPS, Stage } from './demo-steps.ts';
+import { STEPS } from './demo-steps.ts';
 
 const HELP = `npm run demo [-- --json] [-- --qemu]
 
-Starts a daemon with two disks and guests in processes of their own, shows what they do, and checks it.
+Starts a daemon with disks, CD drives and guests in processes of their own, shows what they do, and checks it.
 Exit code 0 when everything held, 1 when not, 2 for wrong usage.
 
   --qemu   the guest is a stock Linux in a stock QEMU (fetches Debian's kernel with apt the first time)
