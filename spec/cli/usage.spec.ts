@@ -21,7 +21,7 @@ async function inProcess(...words: readonly string[]): Promise<Outcome> {
   return { code, out, err };
 }
 
-const VERBS = ['serve', 'exec', 'lun', 'media', 'guest', 'stats', 'trace', 'inject'];
+const VERBS = ['serve', 'exec', 'lun', 'media', 'library', 'guest', 'stats', 'trace', 'inject'];
 
 describe('command: usage', function () {
   this.timeout(20_000);
@@ -61,7 +61,7 @@ describe('command: usage', function () {
     [[], /a verb is missing/],
     [
       ['bench'],
-      /unknown verb "bench"\. Known: serve, exec, lun, media, guest, stats, trace, inject/,
+      /unknown verb "bench"\. Known: serve, exec, lun, media, library, guest, stats, trace, inject/,
     ],
     [['sevre'], /unknown verb "sevre", did you mean "serve"\?/],
     [['serve'], /nobody could reach the daemon: give it --listen, --control, or both/],
@@ -114,6 +114,12 @@ describe('command: usage', function () {
       /unknown medium "cdr", did you mean "cd-r"\? Known: cd-r, cd-rw/,
     ],
     [['media', 'export', 'f'], /one of --iso, --cue, --toc and --verify is missing/],
+    [['library'], /one of add, export, list, remove is missing/],
+    [['library', 'lst'], /unknown action "lst", did you mean "list"\?/],
+    [['library', 'add', '--control', 'c'], /FILE is missing/],
+    [['library', 'list'], /--control SOCK is missing, and RINGSCSI_CONTROL is not set/],
+    [['library', 'remove', 'a', 'b', '--control', 'c'], /"b" is one argument too many/],
+    [['library', 'export', 'a', '--control', 'c'], /one of --iso, --cue, --toc and --verify is/],
     [['guest', 'kick', 'x', '--control', 'c'], /"x" is no guest ID/],
     [['stats', '--interval', '0', '--control', 'c'], /--interval is "0", a number from 1/],
     [['trace', '--control', 'c'], /one of --follow, --save and --show is needed/],

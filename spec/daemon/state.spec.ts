@@ -184,6 +184,34 @@ describe('state directory (F18)', () => {
     });
   }
 
+  const medium = {
+    name: 'a',
+    path: '/a.iso',
+    kind: 'iso',
+    readOnly: true,
+    generation: 3,
+    writer: '0.2',
+    stamp: '1:2:3',
+  };
+
+  it('gives back the media of the library', () => {
+    assert.deepEqual(state.readLibrary(), []);
+    const media = [medium, { ...medium, name: 'b', writer: null }];
+    state.writeLibrary(media);
+    assert.deepEqual(state.readLibrary(), media);
+  });
+
+  it('refuses a library that another program wrote, and one with a name twice', () => {
+    const library = join(path, 'library');
+    writeFileSync(library, 'books');
+    assert.throws(() => state.readLibrary(), {
+      code: 'ERR_STATE',
+      message: /^Cannot use state file ".*library": it is no state file of ringscsi; put a good/,
+    });
+    state.writeLibrary([medium, medium]);
+    assert.throws(() => state.readLibrary(), /two media in it have one name/);
+  });
+
   it('refuses a state file in the place of another', () => {
     state.writeUnit(1, 'S', 'pages', Uint8Array.of(1));
     copyFileSync(join(path, 'mode-pages-1'), join(path, 'mode-pages-2'));

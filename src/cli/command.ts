@@ -31,6 +31,10 @@ const VERBS: ReadonlyMap<string, VerbEntry> = new Map<string, VerbEntry>([
       load: () => import('./media.ts'),
     },
   ],
+  [
+    'library',
+    { summary: 'give media names, list and export them', load: () => import('./library.ts') },
+  ],
   ['guest', { summary: 'list or detach guests', load: () => import('./guest.ts') }],
   ['stats', { summary: 'show what the daemon has done', load: () => import('./stats.ts') }],
   ['trace', { summary: 'follow, save and show commands', load: () => import('./trace.ts') }],

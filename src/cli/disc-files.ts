@@ -1,4 +1,4 @@
-/** `ringscsi media new|export`: files of recordable discs, without a daemon. */
+/** `ringscsi media new|export` and `library export`: files of recordable discs, which no daemon touches. */
 import { closeSync } from 'node:fs';
 import { ConfigError, unknownWord } from '../daemon/known-keys.ts';
 import { type ExportFormat, exportBurnt, verifyBurnt } from '../luns/disc/burn-export.ts';
@@ -63,14 +63,34 @@ function exportedText({ written, verified }: Exported, source: string | null): s
   return lines.join('\n');
 }
 
-/** Makes images of what was burnt, and compares it with what it was burnt from. */
+/** Which images are to be made. Throws UsageError: none, and nothing is compared. */
+function formatsOf(args: Arguments): ExportFormat[] {
+  const wanted = FORMATS.filter((format) => args.text(format) !== null);
+  if (wanted.length > 0 || args.text('verify') !== null) return wanted;
+  throw new UsageError('one of --iso, --cue, --toc and --verify is missing');
+}
+
+/** `media export FILE`. */
 export function exportMedium(args: Arguments, output: Output): Promise<number> {
   const [path = ''] = args.operands(1, 'FILE');
+  return Promise.resolve(exportFile(path, args, output));
+}
+
+/** `library export NAME`; `find` gives the file of a name. */
+export async function exportNamed(
+  args: Arguments,
+  output: Output,
+  find: (name: string) => Promise<string>,
+): Promise<number> {
+  const [name = ''] = args.operands(1, 'NAME');
+  formatsOf(args);
+  return exportFile(await find(name), args, output);
+}
+
+/** Makes images of what was burnt, and compares it with what it was burnt from. */
+function exportFile(path: string, args: Arguments, output: Output): number {
+  const wanted = formatsOf(args);
   const source = args.text('verify');
-  const wanted = FORMATS.filter((format) => args.text(format) !== null);
-  if (wanted.length === 0 && source === null) {
-    throw new UsageError('one of --iso, --cue, --toc and --verify is missing');
-  }
   const exported = whileReading(path, (): Exported => {
     const written: string[] = [];
     for (const format of wanted) {
@@ -81,5 +101,5 @@ export function exportMedium(args: Arguments, output: Output): Promise<number> {
     return { path, written, verified: source === null ? null : verifyBurnt(path, source) };
   });
   output.result(exported, exportedText(exported, source));
-  return Promise.resolve((exported.verified?.different ?? 0) === 0 ? DONE : FAILED);
+  return (exported.verified?.different ?? 0) === 0 ? DONE : FAILED;
 }

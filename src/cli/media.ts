@@ -1,8 +1,10 @@
 /** `ringscsi media`: the media in the drives of a running daemon, and files of recordable discs. */
 
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseLun } from '../daemon/config.ts';
 import type { MediaChange, MediaStatus } from '../daemon/media-house.ts';
+import { RefusedError } from '../transport/control/protocol.ts';
 import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';
 import { EXPORT_OPTIONS, exportMedium, newMedium } from './disc-files.ts';
 import { sizeText, table } from './table.ts';
@@ -12,6 +14,8 @@ const HELP = `ringscsi media list               every drive: its medium, what di
                                   prevents its removal, its generation
 ringscsi media load N IMAGE       put an image into the drive of LUN N, in the place of what is there;
                                   into a cdrom or burner a disc image, or the file of a recordable disc
+ringscsi media load N NAME        the same with a medium of the library (ringscsi library): a word with a slash in
+                                  it, or that is a file here, is an IMAGE, every other a NAME
 ringscsi media load N             put the medium back that was in it last
 ringscsi media eject N            take the medium out, flushed; its image is free for others then. Where guests
                                   prevent that it is the button of the drive: they are asked for it (exit
@@ -47,6 +51,7 @@ const COLUMNS = [
   { title: 'WRITE' },
   { title: 'GENERATION', align: 'right' },
   { title: 'PREVENTED BY' },
+  { title: 'NAME' },
   { title: 'DISC' },
   { title: 'MEDIUM' },
 ] as const;
@@ -89,6 +94,7 @@ function mediaTable(drives: readonly MediaStatus[]): string {
     writeText(drive),
     String(drive.generation),
     preventionText(drive),
+    drive.name ?? '-',
     discText(drive),
     mediumText(drive),
   ]);
@@ -109,19 +115,28 @@ async function list(args: Arguments, output: Output): Promise<number> {
   return DONE;
 }
 
+/** An image by its path, a medium of the library by its name; nothing: what was in the drive last. */
+function mediumArguments(word: string | undefined): { path?: string; name?: string } {
+  if (word === undefined) return {};
+  return word.includes('/') || existsSync(word) ? { path: resolve(word) } : { name: word };
+}
+
 async function load(args: Arguments, output: Output): Promise<number> {
   const names = args.positionals.length > 2 ? ['N', 'IMAGE'] : ['N'];
   const [number, image] = args.operands(1, ...names);
   const lun = parseLun('Cannot load a medium', number);
   const request = {
     lun,
-    ...(image === undefined ? {} : { path: resolve(image) }),
+    ...mediumArguments(image),
     ...(args.flag('ro') ? { ro: true } : {}),
     force: args.flag('force'),
   };
   const call = withDaemon(args, (daemon) => daemon.call('media.load', request));
-  const status = (await call) as MediaChange;
-  const medium = mediumText(status);
+  const status = (await call.catch((error: unknown) => {
+    if (!(error instanceof RefusedError) || error.code !== 'ERR_LIBRARY') throw error;
+    throw new RefusedError(error.code, `${error.message} (there is no file "${image}" here)`);
+  })) as MediaChange;
+  const medium = status.name ?? mediumText(status);
   return told(output, status, `LUN ${lun}: ${medium} loaded, generation ${status.generation}`);
 }
 

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSize } from '../daemon/config.ts';
-import type { DaemonInfo } from '../daemon/daemon.ts';
+import type { DaemonInfo } from '../daemon/daemon-status.ts';
 import { ControlError } from '../transport/control/protocol.ts';
 import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';
 import { libvirtXml, type QemuAttachment, qemuWords, shellLine } from './qemu-command.ts';

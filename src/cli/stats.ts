@@ -1,6 +1,6 @@
 /** `ringscsi stats`: what a running daemon has done, once or again and again. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DaemonStats } from '../daemon/daemon.ts';
+import type { DaemonStats } from '../daemon/daemon-status.ts';
 import type { UnitStatus } from '../daemon/reactor-messages.ts';
 import type { ControlClient } from '../transport/control/client.ts';
 import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';

@@ -6,7 +6,9 @@ import type { ManagementAddress } from '../scsi/management-address.ts';
 import { ControlServer, type ControlSession } from '../transport/control/server.ts';
 import { type AttachedDisk, LunError, type LunStatus, unavailableStatus } from './attached-disk.ts';
 import type { DaemonConfig, DiskConfig, LunConfig } from './config.ts';
+import type { DaemonInfo, DaemonStats } from './daemon-status.ts';
 import { IscsiGateway } from './iscsi-gateway.ts';
+import { Library } from './library.ts';
 import type { Log } from './log.ts';
 import { MediaHouse } from './media-house.ts';
 import { openDisk } from './open-disk.ts';
@@ -55,27 +57,6 @@ export interface DaemonOptions {
   readonly graceMs?: number;
 }
 
-export interface DaemonInfo {
-  readonly name: string;
-  readonly version: string;
-  readonly processId: number;
-  readonly uptimeMs: number;
-  readonly listen: readonly string[];
-  readonly control: string | null;
-  readonly state: string | null;
-  readonly luns: number;
-}
-
-export interface DaemonStats {
-  readonly processId: number;
-  readonly uptimeMs: number;
-  readonly residentBytes: number;
-  readonly userUs: number;
-  readonly systemUs: number;
-  readonly controlClients: number;
-  readonly reactor: ReactorStatus;
-}
-
 /** A remembered LUN that could not be opened. It stays in the inventory until it is removed or attached anew. */
 interface Unavailable {
   readonly entry: InventoryEntry;
@@ -113,6 +94,8 @@ export class Daemon {
   readonly unplug: UnplugHouse;
   /** Media of removable disks. */
   readonly media: MediaHouse;
+  /** Media that have names. */
+  readonly library: Library;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -129,8 +112,10 @@ export class Daemon {
         standBy: async (lun) => void (await this.standByLun(lun)),
       },
     });
+    this.library = new Library(this.#disks, options.log);
     this.media = new MediaHouse({
       disks: this.#disks,
+      library: this.library,
       change: (work) => this.#change(work),
       ask: (request) => this.#ask(request),
       save: () => this.#saveInventory(),
@@ -346,9 +331,13 @@ export class Daemon {
   }
 
   #change<T>(work: () => Promise<T>): Promise<T> {
-    return this.#choreography.runExclusive(() => {
+    return this.#choreography.runExclusive(async () => {
       if (this.#stopping !== null) throw new LunError('Cannot change LUNs: the daemon is stopping');
-      return work();
+      try {
+        return await work();
+      } finally {
+        this.library.follow();
+      }
     });
   }
 
@@ -374,6 +363,7 @@ export class Daemon {
     if (config.state !== null) {
       this.#state = StateDirectory.open(config.state);
       inventory = this.#state.readInventory();
+      this.library.open(this.#state);
       this.#installation = inventory?.installation ?? randomUUID();
     }
     const remembered = inventory?.luns ?? [];
@@ -388,6 +378,7 @@ export class Daemon {
     }
     this.#devices.openRemembered(inventory?.devices ?? [], this.#installation);
     this.#saveInventory();
+    this.library.follow();
   }
 
   /** A LUN that was added at run time must not keep the others from being served. */
@@ -562,6 +553,7 @@ export class Daemon {
       for (const disk of this.#disks.values()) disk.close();
       await this.#devices.close();
       this.#disks.clear();
+      this.library.close();
       this.#state?.close();
       this.#state = null;
       return code;

@@ -2,6 +2,7 @@
 import type { DiscReport } from '../luns/disc-report.ts';
 import type { DriveStatus } from '../luns/drive.ts';
 import { type AttachedDisk, LunError, type MediumInHand } from './attached-disk.ts';
+import { isSameFile, type Library } from './library.ts';
 import type { Log } from './log.ts';
 import type { ReactorReply, ReactorRequest } from './reactor-messages.ts';
 import type { SavedMedium } from './state.ts';
@@ -12,6 +13,8 @@ export interface MediaStatus {
   readonly state: 'loaded' | 'open' | 'empty';
   /** Image of the medium in the drive or its tray; null: it is in memory, or there is none. */
   readonly path: string | null;
+  /** What the library calls that medium; null: it has no name. */
+  readonly name: string | null;
   /** Image of the medium that was in it last. */
   readonly last: string | null;
   /** Bytes of the medium in the drive; of a disc what can be read of it. */
@@ -39,6 +42,8 @@ export interface LoadRequest {
   readonly lun: number;
   /** Image of the medium; null: the one that was in it last. */
   readonly path: string | null;
+  /** Of a medium of the library, in the place of `path`; null: none is named. */
+  readonly name: string | null;
   /** Null: as the drive is configured, or as the last medium was. */
   readonly readOnly: boolean | null;
   readonly force: boolean;
@@ -54,6 +59,7 @@ export interface EjectRequest {
 
 export interface MediaHouseOptions {
   readonly disks: ReadonlyMap<number, AttachedDisk>;
+  readonly library: Library;
   /** Does one change of the LUN map at a time. */
   readonly change: <T>(work: () => Promise<T>) => Promise<T>;
   readonly ask: (request: ReactorRequest) => Promise<Extract<ReactorReply, { ok: true }>['value']>;
@@ -89,18 +95,31 @@ export class MediaHouse {
     const drives = (await this.#options.ask({ kind: 'drives' })) as readonly DriveStatus[];
     return drives.flatMap((drive) => {
       const disk = this.#options.disks.get(drive.lun);
-      return disk?.medium == null ? [] : [statusOf(disk, disk.medium, drive)];
+      if (disk?.medium == null) return [];
+      const status = statusOf(disk, disk.medium, drive);
+      const { path } = status;
+      const name = path === null ? null : (this.#options.library.find(path)?.name ?? null);
+      return [{ ...status, name }];
     });
   }
 
-  /** Puts a medium into a drive, in the place of the one that is there. Throws LunError, DiskFileError, ReactorRefusedError. */
-  load({ lun, path, readOnly, force }: LoadRequest): Promise<MediaChange> {
+  /**
+   * Puts a medium into a drive, in the place of the one that is there. Throws LunError, LibraryError, DiskFileError,
+   * ReactorRefusedError.
+   */
+  load({ lun, path, name, readOnly, force }: LoadRequest): Promise<MediaChange> {
     return this.#changing(lun, 'load a medium into', async ({ disk, medium }) => {
-      const same = path === null || path === medium.path;
-      const protectedSo = path === null || readOnly === null || readOnly === medium.readOnly;
+      const { library, disks } = this.#options;
+      const action = `Cannot load "${name}" into LUN ${lun}`;
+      const image = name === null ? path : library.fileOf(action, name);
+      const file = image ?? medium.path;
+      const isProtected = file !== null && library.protects(file, disk.config.type);
+      const protect = isProtected ? true : readOnly;
+      const same = image === null || (medium.path !== null && isSameFile(image, medium.path));
+      const protectedSo = image === null || protect === null || protect === medium.readOnly;
       // It is in.
       if (same && protectedSo && medium.place === 'drive') return true;
-      const hand = disk.pickUp(path, readOnly, this.#options.disks.values());
+      const hand = disk.pickUp(image, protect, disks.values());
       return await this.#put(disk, hand, { force, asked: false });
     });
   }
@@ -194,6 +213,7 @@ export class MediaHouse {
     if (disk?.medium?.generation === generation && disk.medium.place === 'drive') {
       disk.giveOut('tray');
       this.#saveQuietly(lun);
+      this.#options.library.follow();
       this.#options.log.write('info', `LUN ${lun}: a guest has ejected the medium`);
     }
     this.#answer(lun, 'done');
@@ -262,6 +282,7 @@ export class MediaHouse {
       throw error;
     }
     disk.adopt(hand);
+    this.#options.library.follow();
     const { path, generation } = hand.medium;
     const name = path === null ? 'the medium in memory' : `"${path}"`;
     this.#options.log.write('info', `LUN ${lun}: ${name} is in, generation ${generation}`);
@@ -316,7 +337,11 @@ function isFlushed(outcome: unknown): boolean {
   );
 }
 
-function statusOf(disk: AttachedDisk, medium: SavedMedium, drive: DriveStatus): MediaStatus {
+function statusOf(
+  disk: AttachedDisk,
+  medium: SavedMedium,
+  drive: DriveStatus,
+): Omit<MediaStatus, 'name'> {
   const { place, locked, preventedBy, ejectRequested, generation, disc } = drive;
   const { bytes, blockBytes } = disk.status();
   return {

@@ -36,6 +36,7 @@ const PAYLOAD_AT = 48;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 const INVENTORY = 'inventory';
+const LIBRARY = 'library';
 const LOCK = 'lock';
 /** What is kept of a unit, by what it is called in files. */
 const KEPT = {
@@ -57,6 +58,22 @@ export interface SavedMedium {
   readonly generation: number;
   /** The operator prevents its removal. */
   readonly locked: boolean;
+}
+
+/** A medium of the library. */
+export interface LibraryEntry {
+  readonly name: string;
+  /** Without symbolic links. */
+  readonly path: string;
+  /** What it was when it was looked at last. */
+  readonly kind: string;
+  readonly readOnly: boolean;
+  /** Grows when what it holds may have changed. */
+  readonly generation: number;
+  /** Which load can write it; null: it is in no drive that writes. */
+  readonly writer: string | null;
+  /** Inode, size and time of its files when nobody wrote it. */
+  readonly stamp: string;
 }
 
 /** One LUN of the inventory: how it is configured, and the identity initiators know it by. */
@@ -197,6 +214,23 @@ function readDevices(path: string, value: unknown): PassthroughConfig[] {
   });
 }
 
+function readLibraryEntry(file: string, value: unknown): LibraryEntry {
+  if (!isMap(value)) return refuse(file, 'an entry of it is no medium');
+  const { name, path, kind, readOnly, generation, writer, stamp } = value;
+  if (
+    typeof name !== 'string' ||
+    typeof path !== 'string' ||
+    typeof kind !== 'string' ||
+    typeof readOnly !== 'boolean' ||
+    typeof generation !== 'number' ||
+    (writer !== null && typeof writer !== 'string') ||
+    typeof stamp !== 'string'
+  ) {
+    return refuse(file, 'an entry of it is no medium');
+  }
+  return { name, path, kind, readOnly, generation, writer, stamp };
+}
+
 function unpackPayload(path: string, payload: Uint8Array): unknown {
   try {
     return unpackValue(payload);
@@ -258,6 +292,25 @@ export class StateDirectory {
       luns: inventory.luns.map((entry) => ({ ...entry, disk: lunObject(entry.disk) })),
       devices: (inventory.devices ?? []).map(passthroughObject),
     });
+  }
+
+  /** The media of the library; none when there is no file. Throws StateError. */
+  readLibrary(): LibraryEntry[] {
+    const value = this.#read(LIBRARY);
+    if (value === null) return [];
+    const path = join(this.path, LIBRARY);
+    const { media } = value;
+    if (!Array.isArray(media)) return refuse(path, 'it has no list of media');
+    const entries = media.map((entry: unknown) => readLibraryEntry(path, entry));
+    if (new Set(entries.map(({ name }) => name)).size !== entries.length) {
+      refuse(path, 'two media in it have one name');
+    }
+    return entries;
+  }
+
+  /** Throws StateError. */
+  writeLibrary(media: readonly LibraryEntry[]): void {
+    this.#write(LIBRARY, { media });
   }
 
   /** What was kept of the unit with this serial number at a LUN. Throws StateError. */

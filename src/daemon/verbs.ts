@@ -112,18 +112,40 @@ function resizeLun(daemon: Daemon, args: Args): unknown {
   return daemon.resizeLun(parseLun(action, lun), parseSize(action, 'size', size));
 }
 
+function absolutePath(action: string, value: unknown): string {
+  const path = text(action, 'path', value);
+  if (isAbsolute(path)) return path;
+  throw new ConfigError(
+    `${action}: "${path}" must be an absolute path over the control socket, as the daemon may run elsewhere`,
+  );
+}
+
+function addToLibrary({ library }: Daemon, args: Args): unknown {
+  const action = 'Cannot add to the library';
+  const { path, name, ro } = only(action, args, 'path', 'name', 'ro');
+  return library.add({
+    path: absolutePath(action, path),
+    name: name == null ? null : text(action, 'name', name),
+    readOnly: ro == null ? false : parseFlag(action, 'ro', ro),
+  });
+}
+
+function removeFromLibrary({ library }: Daemon, args: Args): unknown {
+  const action = 'Cannot remove from the library';
+  return library.remove(text(action, 'name', only(action, args, 'name')['name']));
+}
+
 function loadMedium(daemon: Daemon, args: Args): unknown {
   const action = 'Cannot load a medium';
-  const { lun, path, ro, force } = only(action, args, 'lun', 'path', 'ro', 'force');
-  const image = path == null ? null : text(action, 'path', path);
-  if (image !== null && !isAbsolute(image)) {
-    throw new ConfigError(
-      `${action}: "${image}" must be an absolute path over the control socket, as the daemon may run elsewhere`,
-    );
+  const known = ['lun', 'path', 'name', 'ro', 'force'];
+  const { lun, path, name, ro, force } = only(action, args, ...known);
+  if (path != null && name != null) {
+    throw new ConfigError(`${action}: path is an image, name one of the library; give one of them`);
   }
   return daemon.media.load({
     lun: parseLun(action, lun),
-    path: image,
+    path: path == null ? null : absolutePath(action, path),
+    name: name == null ? null : text(action, 'name', name),
     readOnly: ro == null ? null : parseFlag(action, 'ro', ro),
     force: force == null ? false : parseFlag(action, 'force', force),
   });
@@ -197,6 +219,9 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['guest.list', (daemon) => daemon.guests()],
   ['inject.clear', (daemon, args) => daemon.inject(readOnlyLun('clear faults', args), [])],
   ['inject.set', setRules],
+  ['library.add', addToLibrary],
+  ['library.list', (daemon, args) => only('Cannot list media', args) && daemon.library.list()],
+  ['library.remove', removeFromLibrary],
   ['lun.activate', (daemon, args) => daemon.activateLun(readOnlyLun('activate a LUN', args))],
   ['lun.add', addLun],
   ['lun.list', (daemon) => daemon.luns()],

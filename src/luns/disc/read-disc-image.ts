@@ -37,6 +37,25 @@ function describedImage(path: string, source: FolderSource): DiscImage | null {
   return mdsImage(wholeOf(sheet, file), new ImageFiles(path, source));
 }
 
+export type DiscFormat = 'cue' | 'toc' | 'ccd' | 'mds' | 'nrg' | 'sectors';
+
+/** What a regular file is, by its name or what is in it; `sectors`: nothing but those, if it is a disc image. Throws DiscImageError. */
+export function discFormatOf(path: string): DiscFormat {
+  switch (extname(path).toLowerCase()) {
+    case '.cue':
+      return 'cue';
+    case '.toc':
+      return 'toc';
+    case '.ccd':
+      return 'ccd';
+  }
+  const files = new ImageFiles(path, new FolderSource(dirname(path)));
+  const file = files.addItself();
+  const head = files.read(file, 0, MDS_SIGNATURE.length);
+  if (String.fromCharCode(...head) === MDS_SIGNATURE) return 'mds';
+  return isNrg(files, file) ? 'nrg' : 'sectors';
+}
+
 /** Finds out what a disc image is and reads its description. Throws DiscImageError. */
 export function readDiscImage(path: string): DiscImage {
   try {
