@@ -12,7 +12,7 @@ export const MEDIA_MUTATIONS: readonly Mutation[] = [
     name: 'SYNCHRONIZE CACHE of an old medium is about the new one',
     file: 'gates.js',
     original: '(row.extent === TOUCHES_NOTHING && row.lba === null)',
-    planted: 'row.extent === TOUCHES_NOTHING',
+    planted: '(row.extent === TOUCHES_NOTHING)',
   },
   {
     name: 'a command that needs a medium does not look for it',

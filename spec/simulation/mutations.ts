@@ -277,6 +277,9 @@ async function planted<T>(mutation: Mutation, use: (simulation: typeof run) => T
       const filter = (from: string): boolean => !/\.(map|d\.ts)$/.test(from);
       cpSync(join(DIST, part), join(folder, part), { recursive: true, filter });
     }
+    // Foreign functions are declared once in a process.
+    const libc = JSON.stringify(pathToFileURL(join(DIST, 'src/libc.js')).href);
+    writeFileSync(join(folder, 'src/libc.js'), `export * from ${libc};\n`);
     const path = join(folder, 'src/scsi', mutation.file);
     assert.equal(occurrences(mutation), 1, `"${mutation.name}" has one place in ${mutation.file}`);
     const text = readFileSync(path, 'utf8');
