@@ -272,7 +272,7 @@ describe('iSCSI server', () => {
   });
 
   it('T21 over-long, truncated and random PDUs end the connection, never the server', async () => {
-    await open({ loginMs: 200 });
+    await open({ loginMs: 1000 });
     let seed = 20_261_126;
     const next = (): number => {
       seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
