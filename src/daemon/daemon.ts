@@ -1,7 +1,9 @@
 /** The daemon: opens the disks, starts the reactor that serves them, and carries out what is asked while it runs. */
+
 import { randomUUID } from 'node:crypto';
 import { Mutex } from 'async-mutex';
 import { hostId } from '../luns/identity.ts';
+import { messageOf } from '../message-of.ts';
 import type { ManagementAddress } from '../scsi/management-address.ts';
 import { ControlServer, type ControlSession } from '../transport/control/server.ts';
 import { type AttachedDisk, LunError, type LunStatus, unavailableStatus } from './attached-disk.ts';
@@ -61,10 +63,6 @@ export interface DaemonOptions {
 interface Unavailable {
   readonly entry: InventoryEntry;
   readonly why: string;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 export class Daemon {

@@ -1,7 +1,9 @@
 /** The library of a daemon: one entry with one name for each medium, kept in the state directory. */
+
 import { realpathSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { lookAtMedium, type MediumLook } from '../luns/medium-look.ts';
+import { messageOf } from '../message-of.ts';
 import { isMediumKind } from '../scsi/mmc/burn/media.ts';
 import type { DiscStatus } from '../scsi/mmc/disc.ts';
 import type { AttachedDisk } from './attached-disk.ts';
@@ -50,10 +52,6 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._+-]*$/;
 const MOST_ENTRIES = 1024;
 /** A list of them has to fit a frame of the control socket. */
 const MOST_PATH_BYTES = 512 * 1024;
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 /** The same for every name of one file; of a file that is missing: its path. */
 function identityOf(path: string): string {

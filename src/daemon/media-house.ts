@@ -1,6 +1,8 @@
 /** Media of the drives of a daemon: what the operator loads, ejects and locks, and what START STOP UNIT sends out and wants back. */
+
 import type { DiscReport } from '../luns/disc-report.ts';
 import type { DriveStatus } from '../luns/drive.ts';
+import { messageOf } from '../message-of.ts';
 import { type AttachedDisk, LunError, type MediumInHand } from './attached-disk.ts';
 import { isSameFile, type Library } from './library.ts';
 import type { Log } from './log.ts';
@@ -66,10 +68,6 @@ export interface MediaHouseOptions {
   /** Remembers what is in the drives. Throws StateError. */
   readonly save: () => void;
   readonly log: Log;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 const STATES = { drive: 'loaded', tray: 'open', away: 'empty' } as const;

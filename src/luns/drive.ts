@@ -18,7 +18,7 @@ import type { BurnerJournal } from './disc/burner-journal.ts';
 import { type DiscReport, discReport } from './disc-report.ts';
 import type { DiskOptions } from './disk.ts';
 import { InventoryError } from './inventory-error.ts';
-import { discIn } from './optical.ts';
+import { discOfBacking } from './optical.ts';
 import type { DiskStore } from './store/disk-store.ts';
 import { EmptyStore } from './store/empty.ts';
 import type { FaultStore } from './store/fault.ts';
@@ -236,7 +236,7 @@ export class Drive implements MediumChanger {
     if (asked) this.#asked.shift();
     this.#given.store.replace(inner).close();
     this.#given.journal?.change(backing);
-    unit.optical?.change(discIn(backing));
+    unit.optical?.change(discOfBacking(backing));
     if (this.#kept !== inner) this.#kept?.close();
     this.#kept = null;
     this.#disk = { ...this.#disk, backing, readOnly };

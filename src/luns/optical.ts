@@ -89,7 +89,7 @@ export function createOptical(
 }
 
 /** The disc that a backing is; null: it is none. */
-export function discIn(backing: Backing): Disc | null {
+export function discOfBacking(backing: Backing): Disc | null {
   if (backing.kind === 'recordable') return new RecordableDisc(backing.burnt.state, SECTORS_AT);
   return backing.kind === 'disc' ? new FinishedDisc(backing.layout) : null;
 }
@@ -121,7 +121,7 @@ export function createDiscDrive(
     {
       lun,
       identity: opticalIdentity(serial, naa, journal !== null),
-      disc: discIn(options.backing),
+      disc: discOfBacking(options.backing),
       ...(medium === undefined ? {} : { medium }),
       ...(mediaChangeStyle === undefined ? {} : { mediaChangeStyle }),
     },

@@ -79,6 +79,16 @@ export interface CommandRow extends CommandPolicy {
   readonly controlByte: number;
 }
 
+/** READ and what else reads blocks for the initiator: what the logs count as reads. */
+export function readsBlocks({ extent, data }: CommandRow): boolean {
+  return extent === READS_EXTENT && data === 'in';
+}
+
+/** WRITE and what else writes blocks that the initiator sends. What burns a disc has an order of its own. */
+export function writesBlocks({ extent, data, lba }: CommandRow): boolean {
+  return data !== 'none' && (extent === WRITES_EXTENT || (extent === WRITES_UNIT && lba !== null));
+}
+
 /** NACA, the one bit of the CONTROL byte that means something (SAM-5 5.2). */
 export const NACA = 0x04;
 

@@ -1,13 +1,7 @@
 /** One logical unit: its command table, task set, unit attentions, mode pages and what it stands in front of. */
 
 import { CachedWrites } from './cached-writes.ts';
-import {
-  type DeviceType,
-  READS_EXTENT,
-  TOUCHES_NOTHING,
-  WRITES_EXTENT,
-  WRITES_UNIT,
-} from './command-table.ts';
+import { type DeviceType, readsBlocks, TOUCHES_NOTHING, writesBlocks } from './command-table.ts';
 import type {
   InformationStore,
   LogStore,
@@ -135,13 +129,10 @@ export class UnitCounters {
     const row = task.row;
     if (row === null || row.extent === TOUCHES_NOTHING) return;
     if (row.medium === 'required') (sums[8] as number) += 1;
-    if (row.extent === READS_EXTENT && row.data === 'in') {
+    if (readsBlocks(row)) {
       (sums[1] as number) += 1;
       (sums[3] as number) += task.dataInMoved;
-    } else if (
-      row.data !== 'none' &&
-      (row.extent === WRITES_EXTENT || (row.extent === WRITES_UNIT && row.lba !== null))
-    ) {
+    } else if (writesBlocks(row)) {
       (sums[2] as number) += 1;
       (sums[4] as number) += task.dataOutMoved;
     }

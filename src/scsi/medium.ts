@@ -109,7 +109,7 @@ export class Medium {
    * PREVENT ALLOW MEDIUM REMOVAL).
    */
   movableBy(nexus: Nexus): boolean {
-    if (this.locked || [...this.#holders.values()].some(({ plain }) => plain)) return false;
+    if (this.locked || this.preventedPlainly) return false;
     return !this.preventedPersistently || this.#holders.get(nexus)?.persistent === true;
   }
 

@@ -12,6 +12,7 @@
  * step fails, what was done is undone: before `unplug` has happened the emulated disk is as it was, afterwards it is
  * plugged in again. When that fails too the guest stays paused.
  */
+import { messageOf } from '../message-of.ts';
 import { type QmpClient, QmpError } from '../qmp/client.ts';
 import {
   closeNodes,
@@ -65,10 +66,6 @@ export interface TakeoverReport {
   readonly image: string;
   /** How long the guest was without a disk and did not run, in milliseconds; 0 when it was not running before. */
   readonly pausedMs: number;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 class Takeover {

@@ -8,6 +8,7 @@ import {
   type StoredForm,
   type Track,
 } from '../../scsi/mmc/disc.ts';
+import { timeOf } from '../../scsi/mmc/sector/msf.ts';
 import { cdTextNames } from './cd-text-names.ts';
 import { DiscImageError } from './disc-image.ts';
 
@@ -27,9 +28,8 @@ export interface TrackFile {
 }
 
 function time(sectors: number): string {
-  return [Math.floor(sectors / 4500), Math.floor(sectors / 75) % 60, sectors % 75]
-    .map((part) => String(part).padStart(2, '0'))
-    .join(':');
+  const { minute, second, frame } = timeOf(sectors);
+  return [minute, second, frame].map((part) => String(part).padStart(2, '0')).join(':');
 }
 
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, "'")}"`;

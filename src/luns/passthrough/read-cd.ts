@@ -1,5 +1,6 @@
 /** How long the data of READ CD and READ CD MSF is (MMC-6 6.16): computed from the CDB, for the largest kind of sector that it may meet. */
 import { bits, field, u } from '../../scsi/cdb.ts';
+import { framesOf } from '../../scsi/mmc/sector/msf.ts';
 import { type DataLength, type Refusal, refusedField } from './filter.ts';
 
 const EXPECTED_TYPE = bits(1, 4, 2);
@@ -77,14 +78,11 @@ export const readCdLength: DataLength = (cdb) => {
 
 const START = { minute: u(3, 1), second: u(4, 1), frame: u(5, 1) } as const;
 const END = { minute: u(6, 1), second: u(7, 1), frame: u(8, 1) } as const;
-const FRAMES_PER_SECOND = 75;
-const SECONDS_PER_MINUTE = 60;
 /** Most sectors of one READ CD MSF, which is not sent in parts. */
 const MSF_SECTORS = 32;
 
 function frames(cdb: Uint8Array, at: typeof START | typeof END): number {
-  const seconds = field(cdb, at.minute) * SECONDS_PER_MINUTE + field(cdb, at.second);
-  return seconds * FRAMES_PER_SECOND + field(cdb, at.frame);
+  return framesOf(field(cdb, at.minute), field(cdb, at.second), field(cdb, at.frame));
 }
 
 export const readCdMsfLength: DataLength = (cdb) => {

@@ -3,17 +3,12 @@
  * the clock costs as much as a tenth of a command: a command counts from the beginning of the turn that took it to the end of the
  * turn that answered it, and its answer leaves no sooner.
  */
-import { type CommandRow, READS_EXTENT, WRITES_EXTENT } from '../command-table.ts';
+import { type CommandRow, readsBlocks, writesBlocks } from '../command-table.ts';
 
 const READ_MS = 0;
 const WRITE_MS = 1;
 const IDLE_MS = 2;
 const IDLE_SINCE_MS = 3;
-
-/** READ and what else reads blocks for the initiator; WRITE and what else writes what it sends: the commands `UnitCounters` counts. */
-const isRead = ({ extent, data }: CommandRow): boolean => extent === READS_EXTENT && data === 'in';
-const isWrite = ({ extent, data }: CommandRow): boolean =>
-  extent === WRITES_EXTENT && data !== 'none';
 
 /** The turns of a target, and the units that had commands in the one under way. */
 export class TurnClock {
@@ -88,10 +83,10 @@ export class ProcessingTimes {
     if (!this.#awake) this.#wake();
     this.#here += by;
     if (row === null) return;
-    if (isRead(row)) {
+    if (readsBlocks(row)) {
       this.#reads += by;
       if (by > 0) this.#readsSeen += 1;
-    } else if (isWrite(row)) {
+    } else if (writesBlocks(row)) {
       this.#writes += by;
       if (by > 0) this.#writesSeen += 1;
     }

@@ -54,7 +54,7 @@ function hasBlocks({ form }: SectorRun): boolean {
 }
 
 /** Address of the sector that comes next. */
-function nextLba(task: Task): number {
+export function nextLba(task: Task): number {
   return task.lba + Math.floor(task.position / BLOCK_BYTES);
 }
 

@@ -9,7 +9,7 @@ import { checkTransferFault } from '../sbc/store-fault.ts';
 import type { Task } from '../task.ts';
 import { STORED_BYTES } from './disc.ts';
 import { BLOCK_BYTES, opticalOf } from './optical-drive.ts';
-import { bouncedOf, roundOf } from './read.ts';
+import { bouncedOf, nextLba, roundOf } from './read.ts';
 import type { Round } from './sector-rounds.ts';
 
 const DPO = bits(1, 4, 4);
@@ -55,10 +55,6 @@ function end(task: Task): void {
   else endWithBuffer(task);
 }
 
-function lbaOf(task: Task): number {
-  return task.lba + Math.floor(task.position / BLOCK_BYTES);
-}
-
 /** Pieces after which others have their turn, when the store answers at once. */
 const MOST_PIECES = 64;
 
@@ -68,7 +64,7 @@ function next(task: Task): void {
   while (task.position < task.remaining && !task.aborting) {
     const round = roundOf(task);
     if (typeof round === 'number') {
-      task.check(round, lbaOf(task) >>> 0);
+      task.check(round, nextLba(task) >>> 0);
       break;
     }
     if (round.run.stored === 'nothing') {

@@ -1,9 +1,10 @@
 /** Raw recording and CD-TEXT: what a disc is, is in the sub-channels that the host writes (wodim -raw96r, cdrskin). */
 import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
-import { CdTextReader, packCrc } from '../../../../src/scsi/mmc/burn/cd-text.ts';
-import { descramble, isScrambled } from '../../../../src/scsi/mmc/burn/scrambling.ts';
-import { qCrc, SubChannelReader } from '../../../../src/scsi/mmc/burn/sub-channel-reader.ts';
+import { CdTextReader } from '../../../../src/scsi/mmc/burn/cd-text.ts';
+import { SubChannelReader } from '../../../../src/scsi/mmc/burn/sub-channel-reader.ts';
+import { crc16, sealCrc } from '../../../../src/scsi/mmc/sector/crc-16.ts';
+import { isScrambled, scramble } from '../../../../src/scsi/mmc/sector/scrambler.ts';
 import { type BurnerBed, burner, selectWrite } from '../../../support/burner.ts';
 import { bytesOf } from '../../../support/direct-port.ts';
 import { RawSession } from '../../../support/raw-session.ts';
@@ -58,7 +59,7 @@ describe('raw recording', () => {
 
   it('takes the scrambling away that hosts put on', () => {
     const scrambled = (sector: Uint8Array, lba: number): void => {
-      if (lba >= -150 && lba < 250) descramble(sector.subarray(0, 2352));
+      if (lba >= -150 && lba < 250) scramble(sector.subarray(0, 2352));
     };
     checkSession(burnRaw('430003', 2448, scrambled));
   });
@@ -94,7 +95,7 @@ describe('raw recording', () => {
 
   it('the scrambler begins 01 80 00 60 00 28 00 1e 80 08 60 06 a8 02 fe 81', () => {
     const sector = new Uint8Array(2352);
-    descramble(sector);
+    scramble(sector);
     const table = sector.subarray(12);
     assert.equal(
       Buffer.from(table.subarray(0, 16)).toString('hex'),
@@ -106,7 +107,7 @@ describe('raw recording', () => {
   });
 
   it('the CRC of Q is the inverted one', () => {
-    assert.equal(qCrc(bytesOf('410101001325000015253996')), 0x3996);
+    assert.equal(~crc16(bytesOf('410101001325000015253996'), 0, 10) & 0xffff, 0x3996);
   });
 });
 
@@ -124,8 +125,7 @@ function pack(type: number, sequence: number, text: string): Uint8Array {
   const bytes = new Uint8Array(18);
   bytes.set([type, 0, sequence, 0]);
   bytes.set(new TextEncoder().encode(text.padEnd(12, '\0')), 4);
-  const crc = packCrc(bytes);
-  bytes.set([crc >> 8, crc & 0xff], 16);
+  sealCrc(bytes, 0, 16);
   return bytes;
 }
 

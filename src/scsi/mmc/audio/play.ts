@@ -9,7 +9,7 @@ import { ENABLED, type Task } from '../../task.ts';
 import type { Disc } from '../disc.ts';
 import { AUDIO_FLAGS_BYTE, AUDIO_IMMED, AUDIO_PAGE, AUDIO_SOTC } from '../mode-pages.ts';
 import { discOf, opticalOf } from '../optical-drive.ts';
-import { lbaOf } from '../sector/msf.ts';
+import { FRAMES_PER_SECOND, lbaOf, SECONDS_PER_MINUTE } from '../sector/msf.ts';
 import { type AudioStatus, FAILED } from './audio-player.ts';
 import { audioAt, audioRange, indexEnd, indexStart } from './audio-range.ts';
 
@@ -63,8 +63,6 @@ export const SCAN = command(
 /** An address of all ones: where the head is. */
 const HERE_LBA = 0xffff_ffff;
 const HERE_MSF = 0xff_ffff;
-const SECONDS = 60;
-const FRAMES = 75;
 
 /** Flags of the CD audio control mode page. */
 function audioFlags(task: Task): number {
@@ -112,7 +110,9 @@ export function playAudio(task: Task): void {
 /** The block of an MSF field; null: it is no time of day. */
 function blockOf(msf: number): number | null {
   const [minute, second, frame] = [msf >> 16, (msf >> 8) & 0xff, msf & 0xff];
-  return second < SECONDS && frame < FRAMES ? lbaOf(minute, second, frame) : null;
+  return second < SECONDS_PER_MINUTE && frame < FRAMES_PER_SECOND
+    ? lbaOf(minute, second, frame)
+    : null;
 }
 
 function refuseByte(task: Task, { byte }: CdbField): void {

@@ -1,11 +1,11 @@
 /** Cue sheets: what a session that is written at once is going to be (SEND CUE SHEET, MMC-6 6.33). */
 import type { SectorForm, StoredForm } from '../disc.ts';
+import { framesOf, LEADING_PAUSE_FRAMES } from '../sector/msf.ts';
 
 const ENTRY_BYTES = 8;
 const LEAD_OUT = 0xaa;
 const CATALOG_ADR = 2;
 const ISRC_ADR = 3;
-const PRE_GAP = 150;
 const COPY = 0x80;
 /** Sub-channel bits of DATA FORM: none, 96 bytes raw, 96 bytes packed. */
 const SUB_RAW = 0x40;
@@ -91,7 +91,7 @@ function entryAt(sheet: Uint8Array, at: number): Entry {
     index: byte(2),
     dataForm: byte(3),
     scms: byte(4),
-    lba: (byte(5) * 60 + byte(6)) * 75 + byte(7) - PRE_GAP,
+    lba: framesOf(byte(5), byte(6), byte(7)) - LEADING_PAUSE_FRAMES,
   };
 }
 
@@ -168,7 +168,7 @@ class Reading {
     if (![0, SUB_RAW, SUB_PACKED].includes(dataForm & 0xc0)) return false;
     const { firstTrack, start } = this.#room;
     if (before === undefined) {
-      if (track !== firstTrack || lba !== start - PRE_GAP || index !== 0) return false;
+      if (track !== firstTrack || lba !== start - LEADING_PAUSE_FRAMES || index !== 0) return false;
     } else {
       if (lba <= before.lba) return false;
       const isNext = track === before.track + 1 && index <= 1 && before.index >= 1;

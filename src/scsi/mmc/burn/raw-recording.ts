@@ -6,19 +6,26 @@ import {
   INVALID_ADDRESS_FOR_WRITE,
   LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE,
 } from '../../sense-codes.ts';
-import { CONTROL_DATA, type SectorForm, type Session, STORED_BYTES } from '../disc.ts';
+import {
+  CONTROL_DATA,
+  type SectorForm,
+  type Session,
+  STORED_BYTES,
+  SUB_CHANNEL_BYTES,
+} from '../disc.ts';
+import { LEADING_PAUSE_FRAMES } from '../sector/msf.ts';
+import { isScrambled, scramble } from '../sector/scrambler.ts';
+import { CHANNEL_BYTES, CHANNEL_Q, getChannel } from '../sector/sub-channel.ts';
 import type { DiscState, StoredRun, StoredTrack } from './disc-state.ts';
 import { factsOf } from './media.ts';
 import type { Recording } from './recording.ts';
 import { withRun } from './runs.ts';
-import { descramble, isScrambled } from './scrambling.ts';
 import { isRecorded } from './state-fault.ts';
-import { Q_BYTES, qOf, SubChannelReader, type TrackFound } from './sub-channel-reader.ts';
+import { SubChannelReader, type TrackFound } from './sub-channel-reader.ts';
 import { closeSession, nextTrack, sessionStart } from './transitions.ts';
 import type { WriteParameters } from './write-parameters.ts';
 import type { Piece, WritePlan } from './write-plan.ts';
 
-const PREGAP = 150;
 const MODE_BYTE = 15;
 const RAW_BYTES: number = STORED_BYTES.raw;
 
@@ -40,7 +47,7 @@ export class RawRecording implements Recording {
     this.test = test;
     this.#subBytes = block.subBytes;
     this.#leadIn = leadIn;
-    this.#first = sessionStart(state) - PREGAP;
+    this.#first = sessionStart(state) - LEADING_PAUSE_FRAMES;
     this.#room = factsOf(state.kind).blocks;
     this.#known = this.#first;
   }
@@ -82,14 +89,16 @@ export class RawRecording implements Recording {
 
   #piece(lba: number, blocks: number, to: Piece['to']): Piece {
     const bytes = RAW_BYTES + this.#subBytes;
-    const sub = this.#subBytes === 96;
+    const sub = this.#subBytes === SUB_CHANNEL_BYTES;
     return { lba, blocks, bytes, form: 'audio', stored: 'raw', sub, track: 0, to };
   }
 
   /** Takes the sub-channel, and the scrambling away: the disc has what READ returns. */
   look(lba: number, sector: Uint8Array): void {
     const sub = sector.subarray(RAW_BYTES);
-    this.#reader.take(lba, this.#subBytes === 96 ? qOf(sub) : sub.subarray(0, Q_BYTES));
+    const q = sub.slice(0, CHANNEL_BYTES);
+    if (this.#subBytes === SUB_CHANNEL_BYTES) getChannel(sub, 0, CHANNEL_Q, q, 0);
+    this.#reader.take(lba, q);
     const leadOut = this.#reader.leadOut ?? this.#room;
     if (lba < this.#first || lba >= leadOut) return;
     // A WRITE that failed or was aborted comes again.
@@ -98,7 +107,7 @@ export class RawRecording implements Recording {
     if ((this.#reader.control & CONTROL_DATA) === 0) {
       this.#form = 'audio';
     } else {
-      if (isScrambled(main, lba)) descramble(main);
+      if (isScrambled(main, lba)) scramble(main);
       this.#form = main[MODE_BYTE] === 2 ? 'mixed' : 'mode1';
     }
     if (!isNew) return;

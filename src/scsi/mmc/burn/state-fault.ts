@@ -1,5 +1,6 @@
 /** What a legal recordable disc is: every state that is kept, and every one that is read back, is one. */
 import { STORED_BYTES } from '../disc.ts';
+import { LEADING_PAUSE_FRAMES } from '../sector/msf.ts';
 import type { ClosedSession, DiscState, StoredRun, StoredTrack } from './disc-state.ts';
 import { factsOf } from './media.ts';
 
@@ -8,12 +9,11 @@ const STATES = new Set(['complete', 'open', 'reserved']);
 const METHODS = new Set(['incremental', 'at-once', 'planned']);
 const BACKGROUND = new Set(['none', 'stopped', 'running', 'complete']);
 /** The pregap of the first track of a session is in front of it. */
-const FIRST_PREGAP = 150;
 
 const isBlock = (value: unknown): value is number => Number.isInteger(value);
 
 function runFault(runs: readonly StoredRun[], last: number): string | null {
-  let end = -FIRST_PREGAP;
+  let end = -LEADING_PAUSE_FRAMES;
   for (const { first, blocks, form, stored, sub } of runs) {
     if (!isBlock(first) || !isBlock(blocks) || blocks <= 0) return 'a run has no length';
     if (!FORMS.has(form) || !Object.hasOwn(STORED_BYTES, stored)) return 'a run is of no form';
@@ -70,7 +70,7 @@ function tracksFault(state: DiscState): string | null {
   const { kind, tracks, sessions } = state;
   const { mostTracks, blocks } = factsOf(kind);
   if (tracks.length > mostTracks) return 'it has too many tracks';
-  let behind = -FIRST_PREGAP;
+  let behind = -LEADING_PAUSE_FRAMES;
   for (const [i, track] of tracks.entries()) {
     if (track.number !== i + 1) return `its track ${i + 1} has another number`;
     const fault = trackFault(track, state, behind);

@@ -7,7 +7,7 @@ import type { Task } from '../../task.ts';
 import type { BackgroundFormat, Disc, DiscStatus, SessionState } from '../disc.ts';
 import { discOf } from '../optical-drive.ts';
 import { DVD_PLUS_RW, familyOf } from '../profile.ts';
-import { msfOf } from '../sector/msf.ts';
+import { LEADING_PAUSE_FRAMES, msfOf } from '../sector/msf.ts';
 import { TELLS_OF_DISC } from './policy.ts';
 
 export const READ_DISC_INFORMATION = command(
@@ -49,7 +49,6 @@ const URU = 0x20;
 const UNDEFINED = 0xff;
 /** Blocks of the lead-in of a session and of the pregap behind it, but of the first session. */
 const LEAD_IN_BLOCKS = 4500;
-const PREGAP_BLOCKS = 150;
 
 /** Where the lead-in of the last session of a CD begins; null: nothing more can be written to it. */
 function lastLeadIn(disc: Disc): number | null {
@@ -59,7 +58,7 @@ function lastLeadIn(disc: Disc): number | null {
   if (atip === null || last === undefined || status === 'complete') return null;
   if (last.number === 1) return atip.leadIn;
   const start = disc.tracks.find(({ session }) => session === last.number)?.start;
-  return start === undefined ? null : start - PREGAP_BLOCKS - LEAD_IN_BLOCKS;
+  return start === undefined ? null : start - LEADING_PAUSE_FRAMES - LEAD_IN_BLOCKS;
 }
 
 function discType(disc: Disc): number {

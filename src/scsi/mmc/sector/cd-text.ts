@@ -162,11 +162,16 @@ export function makeCdText(
   return bytes;
 }
 
+/** Whether the CRC of the pack at `at` is its own. */
+export function isPackIntact(packs: Uint8Array, at: number): boolean {
+  return isSealed(packs, at, at + SEALED_BYTES);
+}
+
 /** Whether `packs` are whole packs whose CRCs are right. */
 export function isCdText(packs: Uint8Array): boolean {
   if (packs.length === 0 || packs.length % PACK_BYTES !== 0) return false;
   for (let at = 0; at < packs.length; at += PACK_BYTES) {
-    if (!isSealed(packs, at, at + SEALED_BYTES)) return false;
+    if (!isPackIntact(packs, at)) return false;
   }
   return true;
 }

@@ -1,5 +1,6 @@
 /** The scrambler of data sectors: x^15 + x + 1, over everything behind the sync pattern (ECMA-130 annex B). */
 import { FRAME_BYTES, SYNC_BYTES } from './frame.ts';
+import { absoluteFrames, putBcdMsf } from './msf.ts';
 
 function sequence(): Uint8Array {
   const bytes = new Uint8Array(FRAME_BYTES - SYNC_BYTES);
@@ -21,4 +22,15 @@ export function scramble(frame: Uint8Array, at = 0): void {
     const where = at + SYNC_BYTES + i;
     frame[where] = (frame[where] as number) ^ (SCRAMBLER_SEQUENCE[i] as number);
   }
+}
+
+const ADDRESS_BYTES = 3;
+
+/** Whether the header of a sector is the scrambled one of its address: hosts that write raw have scrambled data sectors already. */
+export function isScrambled(frame: Uint8Array, lba: number): boolean {
+  const address = new Uint8Array(ADDRESS_BYTES);
+  putBcdMsf(address, 0, absoluteFrames(lba));
+  return address.every(
+    (part, i) => ((frame[SYNC_BYTES + i] as number) ^ (SCRAMBLER_SEQUENCE[i] as number)) === part,
+  );
 }

@@ -1,6 +1,15 @@
 /** Sub-channel Q: 12 bytes a sector that say where it is, or carry the catalogue number or an ISRC (ECMA-130 22.3, IEC 60908). */
 import { isSealed, sealCrc } from './crc-16.ts';
-import { absoluteFrames, bcdFramesAt, bcdLbaAt, fromBcd, isBcd, putBcdMsf, toBcd } from './msf.ts';
+import {
+  absoluteFrames,
+  bcdFramesAt,
+  bcdLbaAt,
+  FRAMES_PER_SECOND,
+  fromBcd,
+  isBcd,
+  putBcdMsf,
+  toBcd,
+} from './msf.ts';
 import { CHANNEL_BYTES } from './sub-channel.ts';
 
 /** ADR: what the other bytes are. */
@@ -73,7 +82,7 @@ export function putCatalog(
     const where = at + 1 + (i >> 1);
     q[where] = (q[where] as number) | (Number(catalog[i]) << (i % 2 === 0 ? 4 : 0));
   }
-  q[at + ABSOLUTE_FRAME_AT] = toBcd(absoluteFrames(lba) % 75);
+  q[at + ABSOLUTE_FRAME_AT] = toBcd(absoluteFrames(lba) % FRAMES_PER_SECOND);
   seal(q, at);
 }
 
@@ -101,7 +110,7 @@ export function putIsrc(
     const where = at + 5 + (nibble >> 1);
     q[where] = (q[where] as number) | (Number(isrc[i]) << (nibble % 2 === 0 ? 4 : 0));
   }
-  q[at + ABSOLUTE_FRAME_AT] = toBcd(absoluteFrames(lba) % 75);
+  q[at + ABSOLUTE_FRAME_AT] = toBcd(absoluteFrames(lba) % FRAMES_PER_SECOND);
   seal(q, at);
 }
 
@@ -125,13 +134,15 @@ function digitsAt(q: Uint8Array, at: number, count: number): string {
   return digits;
 }
 
-function isrcAt(q: Uint8Array, at: number): string {
+/** The ISRC in the 12 bytes at `at`, or null: it is none. */
+export function isrcAt(q: Uint8Array, at = 0): string | null {
   const bits = new DataView(q.buffer, q.byteOffset + at + 1, 4).getUint32(0);
   let isrc = '';
   for (let shift = 26; shift >= 2; shift -= 6) {
     isrc += String.fromCharCode(((bits >>> shift) & 0x3f) + SIX_BIT_BASE);
   }
-  return isrc + digitsAt(q, at + 5, 7);
+  isrc += digitsAt(q, at + 5, 7);
+  return /^[0-9A-Z]{5}\d{7}$/.test(isrc) ? isrc : null;
 }
 
 function positionOf(q: Uint8Array, at: number, control: number): QContent | null {
@@ -155,9 +166,19 @@ function positionOf(q: Uint8Array, at: number, control: number): QContent | null
   };
 }
 
+/** Whether the CRC of the 12 bytes at `at` is theirs. */
+export function isQIntact(q: Uint8Array, at = 0): boolean {
+  return isSealed(q, at, at + CRC_AT);
+}
+
+/** The CRC that they have. */
+export function qCrcAt(q: Uint8Array, at = 0): number {
+  return ((q[at + CRC_AT] as number) << 8) | (q[at + CRC_AT + 1] as number);
+}
+
 /** Takes the 12 bytes at `at` apart; null: the CRC is wrong, or what they say makes no sense. */
 export function readQ(q: Uint8Array, at = 0): QContent | null {
-  if (!isSealed(q, at, at + CRC_AT)) return null;
+  if (!isQIntact(q, at)) return null;
   const control = (q[at] as number) >> 4;
   switch ((q[at] as number) & 0xf) {
     case ADR_POSITION:
@@ -168,7 +189,7 @@ export function readQ(q: Uint8Array, at = 0): QContent | null {
     }
     case ADR_ISRC: {
       const isrc = isrcAt(q, at);
-      return /^[0-9A-Z]{5}\d{7}$/.test(isrc) ? { kind: 'isrc', control, isrc } : null;
+      return isrc === null ? null : { kind: 'isrc', control, isrc };
     }
     default:
       return null;
