@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { exportBurnt, verifyBurnt } from '../../../src/luns/disc/burn-export.ts';
 import { cdTextNames } from '../../../src/luns/disc/cd-text-names.ts';
+import { sealCdText } from '../../../src/scsi/mmc/sector/cd-text.ts';
 import { type BurnerBed, blocksOf, selectWrite, writeBlocks } from '../../support/burner.ts';
 import { burntFile, inDirectory } from '../../support/burnt-file.ts';
 
@@ -169,14 +170,14 @@ describe('images of what was burnt', () => {
         Buffer.from(text.padEnd(12, '\0'), 'latin1'),
         Buffer.alloc(2),
       ]);
-    const names = cdTextNames(
-      Buffer.concat([
-        pack(0x80, 0, 0, 'A long title'),
-        pack(0x80, 0, 1, ' of it\0First'),
-        pack(0x80, 1, 2, '\0Second\0'),
-        pack(0x81, 0, 3, 'Me\0\t\0\t\0'),
-      ]),
-    );
+    const packs = Buffer.concat([
+      pack(0x80, 0, 0, 'A long title'),
+      pack(0x80, 0, 1, ' of it\0First'),
+      pack(0x80, 1, 2, '\0Second\0'),
+      pack(0x81, 0, 3, 'Me\0\t\0\t\0'),
+    ]);
+    sealCdText(packs);
+    const names = cdTextNames(packs);
     assert.deepEqual(
       [0, 1, 2].map((track) => [
         names.get(track)?.get('TITLE'),
