@@ -1,5 +1,8 @@
 /** How long the data of READ CD and READ CD MSF is (MMC-6 6.16): computed from the CDB, for the largest kind of sector that it may meet. */
 import { bits, field, u } from '../../scsi/cdb.ts';
+import { EDC_ECC, selectedPart, USER_DATA } from '../../scsi/mmc/cd/main-channel.ts';
+import type { FrameForm } from '../../scsi/mmc/cd/sector-reader.ts';
+import { FRAME_BYTES } from '../../scsi/mmc/sector/frame.ts';
 import { framesOf } from '../../scsi/mmc/sector/msf.ts';
 import { type DataLength, type Refusal, refusedField } from './filter.ts';
 
@@ -14,46 +17,15 @@ const C2_BYTES = [0, 294, 296] as const;
 /** None, raw P-W, Q, R-W. */
 const SUB_BYTES: readonly (number | null)[] = [0, 96, 16, null, 96];
 
-const SYNC = 0x10;
-const SUB_HEADER = 0x08;
-const HEADER = 0x04;
-const USER = 0x02;
-const EDC = 0x01;
-
-const ANY = 0;
-const CD_DA = 1;
-const MODE_1 = 2;
-const MODE_2 = 3;
-const FORM_1 = 4;
-const FORM_2 = 5;
-const TYPES = [CD_DA, MODE_1, MODE_2, FORM_1, FORM_2] as const;
-type SectorType = (typeof TYPES)[number];
-
-const SYNC_BYTES = 12;
-const HEADER_BYTES = 4;
-const SUB_HEADER_BYTES = 8;
-const AUDIO_BYTES = 2352;
-const USER_BYTES = { [MODE_1]: 2048, [MODE_2]: 2336, [FORM_1]: 2048, [FORM_2]: 2328 } as const;
-const EDC_BYTES = { [MODE_1]: 288, [MODE_2]: 0, [FORM_1]: 280, [FORM_2]: 0 } as const;
+/** EXPECTED SECTOR TYPE from 1 on; 0 takes all. */
+const FORMS: readonly FrameForm[] = ['audio', 'mode1', 'mode2', 'form1', 'form2'];
 
 /** Main channel bytes of a sector; -1: this choice of parts is illegal for it. */
-function mainBytes(type: SectorType, flags: number): number {
-  if (flags === 0) return 0;
-  if (type === CD_DA) return AUDIO_BYTES;
-  const isXa = type === FORM_1 || type === FORM_2;
-  const user = (flags & USER) !== 0;
-  const header = (flags & HEADER) !== 0;
-  const sub = (flags & SUB_HEADER) !== 0;
-  // The parts follow each other without a gap: the header and the user data of an XA sector have the subheader between them.
-  if (isXa && user && header && !sub) return -1;
-  if (user && (flags & SYNC) !== 0 && !header) return -1;
-  let bytes = 0;
-  if ((flags & SYNC) !== 0) bytes += SYNC_BYTES;
-  if (header) bytes += HEADER_BYTES;
-  if (isXa && sub) bytes += SUB_HEADER_BYTES;
-  if (user) bytes += USER_BYTES[type];
-  if ((flags & EDC) !== 0) bytes += EDC_BYTES[type];
-  return bytes;
+function mainBytes(form: FrameForm, selection: number): number {
+  // An audio sector has no parts: whatever is chosen, drives send all of it.
+  if (form === 'audio') return selection === 0 ? 0 : FRAME_BYTES;
+  const part = selectedPart(selection, form);
+  return part === null ? -1 : part.end - part.from;
 }
 
 /** Bytes of one block with C2 and sub-channel, or why the CDB is refused. */
@@ -64,10 +36,11 @@ export function readCdBlockBytes(cdb: Uint8Array): number | Refusal {
   if (c2 === undefined) return refusedField(C2);
   const sub = SUB_BYTES[field(cdb, SUB_CHANNEL)];
   if (sub === undefined || sub === null) return refusedField(SUB_CHANNEL);
-  const flags = field(cdb, MAIN_CHANNEL);
-  if ((flags & EDC) !== 0 && (flags & USER) === 0) return refusedField(MAIN_CHANNEL);
-  const types = type === ANY ? TYPES : TYPES.filter((one) => one === type);
-  const main = Math.max(...types.map((one) => mainBytes(one, flags)));
+  const selection = field(cdb, MAIN_CHANNEL);
+  if ((selection & EDC_ECC) !== 0 && (selection & USER_DATA) === 0)
+    return refusedField(MAIN_CHANNEL);
+  const forms = type === 0 ? FORMS : FORMS.slice(type - 1, type);
+  const main = Math.max(...forms.map((form) => mainBytes(form, selection)));
   return main < 0 ? refusedField(MAIN_CHANNEL) : main + c2 + sub;
 }
 
