@@ -1,7 +1,8 @@
 /**
  * A medium behind a volatile cache, as a log of what happened to its files, and what a power cut at any point may leave of it:
  * everything before the last sync that had ended, and every write that had ended durable, is there. Each other write may be there
- * wholly, in some of its 512-byte sectors, or not at all, whatever became of the others. Sectors are never mixed.
+ * wholly, in some of its 512-byte sectors, or not at all, whatever became of the others. Sectors are never mixed; neither are the
+ * bytes of an indivisible range.
  */
 import type { Seeded } from '../transport/control/seeded.ts';
 
@@ -25,13 +26,22 @@ export type MediumEvent =
   /** Has ended; every event of the file before index `from` is durable. */
   | { readonly kind: 'sync'; readonly file: number; readonly from: number };
 
+/** Bytes [from, end) of a file that a cut leaves all old or all new. */
+export interface Indivisible {
+  readonly file: number;
+  readonly from: number;
+  readonly end: number;
+}
+
 export class Medium {
   readonly events: MediumEvent[] = [];
+  readonly #indivisible: readonly Indivisible[];
   /** What each file held before the first event. */
   readonly start: readonly Uint8Array[];
 
-  constructor(start: readonly Uint8Array[]) {
+  constructor(start: readonly Uint8Array[], indivisible: readonly Indivisible[] = []) {
     this.start = start;
+    this.#indivisible = indivisible;
   }
 
   /**
@@ -52,7 +62,8 @@ export class Medium {
       const ended = i < at;
       const durable = event.kind === 'write' && event.durable && ended;
       const sure = durable || (ended && i < (stable[event.file] ?? 0));
-      survive(file, event, sure ? 'whole' : fate(random), random);
+      const ranges = this.#indivisible.filter((range) => range.file === event.file);
+      survive(file, event, sure ? 'whole' : fate(random), random, ranges);
     }
     return files;
   }
@@ -75,13 +86,16 @@ function survive(
   event: Exclude<MediumEvent, { kind: 'sync' }>,
   what: Fate,
   random: Seeded,
+  indivisible: readonly Indivisible[],
 ): void {
   if (what === 'none') return;
   const length = event.kind === 'write' ? event.bytes.length : event.length;
   let at = 0;
   while (at < length) {
     const position = event.position + at;
-    const bytes = Math.min(length - at, SECTOR_BYTES - (position % SECTOR_BYTES));
+    const whole = indivisible.find(({ from, end }) => position >= from && position < end);
+    const end = whole?.end ?? position - (position % SECTOR_BYTES) + SECTOR_BYTES;
+    const bytes = Math.min(length - at, end - position);
     if (what === 'whole' || random.below(2) === 0) {
       if (event.kind === 'write') file.set(event.bytes.subarray(at, at + bytes), position);
       else file.fill(0, position, position + bytes);

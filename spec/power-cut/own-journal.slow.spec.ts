@@ -1,7 +1,7 @@
 /** What was acknowledged as durable is there after a power cut (SBC-3 4.15, sam-rules K01), and the test notices when it is not. */
 import { strict as assert } from 'node:assert';
 import { Seeded } from '../transport/control/seeded.ts';
-import { Medium } from './medium.ts';
+import { type Indivisible, Medium } from './medium.ts';
 import { cutOwnJournal } from './own-journal.ts';
 
 const SEED = 20;
@@ -36,8 +36,12 @@ describe('the medium of the power cuts', () => {
   });
 
   /** Every state that 64 cuts at `at` leave, one number per sector. */
-  function states(events: Medium['events'], at: number): Set<string> {
-    const medium = new Medium([new Uint8Array(2048)]);
+  function states(
+    events: Medium['events'],
+    at: number,
+    indivisible: readonly Indivisible[] = [],
+  ): Set<string> {
+    const medium = new Medium([new Uint8Array(2048)], indivisible);
     medium.events.push(...events);
     const random = new Seeded(1);
     return new Set(
@@ -58,6 +62,13 @@ describe('the medium of the power cuts', () => {
     assert.deepEqual(states([write(0, 1)], 1), every);
     assert.deepEqual(states([write(0, 1, true)], 0), every);
     assert.deepEqual(states([write(0, 1), { kind: 'sync', file: 0, from: 1 }], 1), every);
+  });
+
+  it('leaves an indivisible range all old or all new', () => {
+    const range = [{ file: 0, from: 0, end: 1024 }];
+    assert.deepEqual(states([write(0, 1)], 1, range), new Set(['0 0 0 0', '1 1 0 0']));
+    const beside = new Set(['0 0 0 0', '0 1 0 0', '0 0 1 0', '0 1 1 0']);
+    assert.deepEqual(states([write(1, 1)], 1, range), beside);
   });
 
   it('may lose an older write and keep a newer one, but never puts an old sector on a durable one', () => {
