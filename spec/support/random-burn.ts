@@ -36,13 +36,15 @@ const WRITE_PARAMETERS = [
   '520000',
   '41c40a',
   '40250a',
+  '41c40b',
+  '40250d',
   '430003',
   '530001',
   '420408',
 ] as const;
 const CLOSES = [0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 4, 5, 6] as const;
 const FORMAT_BYTES = [0x00, 0x04, 0x40, 0x4c, 0x54, 0x98, 0xc0, 0xc2, 0xc4, 0xc8, 0xc9, 0x24];
-const BLOCK_BYTES = [2048, 2048, 2048, 2352, 2336, 2448, 2368, 2324, 96] as const;
+const BLOCK_BYTES = [2048, 2048, 2048, 2352, 2336, 2448, 2368, 2324, 2056, 2332, 96] as const;
 
 type Step = (random: Random, bed: BurnerBed) => void;
 
