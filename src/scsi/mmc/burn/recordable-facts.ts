@@ -98,6 +98,7 @@ export function recordableFacts(state: DiscState): Recordable {
     atip: atipOf(facts),
     capacity,
     currentCapacity: currentCapacityOf(state, capacity),
+    overwritable: isOverwritable(state),
     formats: formatsOf(state, facts),
     manufacturer: MANUFACTURER,
     mediaType: MEDIA_TYPE,

@@ -190,7 +190,16 @@ const FEATURES: readonly Feature[] = [
     fixed('0f00000000000000'),
   ),
   writing(0x0024, 'Hardware defect management', 1, withProfile(DVD_RAM, BD_RE), fixed('00000000')),
-  writing(0x0026, 'Restricted overwrite', 0, withProfile(DVD_RW_RESTRICTED_OVERWRITE), NO_DATA),
+  // A CD-RW in fixed packets as well.
+  writing(
+    0x0026,
+    'Restricted overwrite',
+    0,
+    ({ profile, recordable }) =>
+      profile === DVD_RW_RESTRICTED_OVERWRITE ||
+      (profile === CD_RW && recordable?.overwritable === true),
+    NO_DATA,
+  ),
   writing(0x002a, 'DVD+RW', 0, withProfile(DVD_PLUS_RW), fixed('01000000')),
   writing(0x002b, 'DVD+R', 0, withProfile(DVD_PLUS_R), fixed('01000000')),
   // DSDG, DSDR, intermediate, blank.
