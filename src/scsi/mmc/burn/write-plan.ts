@@ -116,13 +116,16 @@ function piece(lba: number, blocks: number, more: Partial<Piece>): Piece {
   };
 }
 
-/** A disc that can be written anywhere. */
+/** A disc that can be written anywhere in its formatted sessions, and at the end of one that grows. */
 function overwrite(state: DiscState, lba: number, blocks: number): WritePlan | number {
-  const { format } = state;
-  const most = format?.growing === true ? factsOf(state.kind).blocks : (format?.blocks ?? 0);
+  const plan = { pieces: [piece(lba, blocks, {})], before: state, opens: false };
+  const { blocks: end = 0, growing = false } = state.format ?? {};
+  const most = growing ? factsOf(state.kind).blocks : end;
   if (lba < 0 || lba + blocks > most) return LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
-  if (format?.growing === true && lba > format.blocks) return INVALID_ADDRESS_FOR_WRITE;
-  return { pieces: [piece(lba, blocks, {})], before: state, opens: false };
+  if (isRecorded(state.runs, lba, lba + blocks)) return plan;
+  if (growing && lba === end) return plan;
+  if (growing && lba < end && isRecorded(state.runs, lba, end)) return plan;
+  return growing && lba > end ? INVALID_ADDRESS_FOR_WRITE : LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
 }
 
 /** What was written may be written over (BD-R, pseudo overwrite), as long as all of it was. */
