@@ -192,5 +192,7 @@ describe('features of a burner', () => {
     assert.equal(featureBits(0x21, 4), taken('0005'));
     assert.equal(taken('0104'), 0x3f01);
     assert.equal(featureBits(0x2d, 6), taken('0104'));
+    // Of a session at once the cue sheet says what is sent; sub-channels go as well.
+    assert.equal(taken('0204'), 0x3f0f);
   });
 });

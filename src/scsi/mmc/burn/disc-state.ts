@@ -54,7 +54,10 @@ export interface DiscFormat {
   readonly type: number;
   /** Sessions in front of the last (FORMAT TYPEs 12h and 14h); absent: none. */
   readonly earlier?: readonly FormattedSession[];
-  /** Block behind the last that can be written, which is one of the last session; of a disc that is written track by track: all there are for tracks. */
+  /**
+   * Block behind the last that can be written, which is one of the last session; of a disc that is written track by track: all there
+   * are for tracks.
+   */
   readonly blocks: number;
   /** What was overwritten last may make it longer (restricted overwrite, intermediate state). */
   readonly growing: boolean;
