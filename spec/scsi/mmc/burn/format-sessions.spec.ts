@@ -144,6 +144,29 @@ for (const kind of ['cd-rw', 'dvd-rw'] as const) {
   });
 }
 
+describe('FORMAT UNIT of a CD-RW with XA in the write parameters', () => {
+  it('makes sectors of mode 2 form 1, in sessions that are added, too', () => {
+    const bed = burner('cd-rw');
+    const { a } = bed;
+    // As cdrwtool has it: fixed packets of 32, block type 10, session format 20h.
+    assert.equal(selectWrite(a, '00270a', '000000200000000020000000'), '');
+    assert.equal(formatUnit(a, 0x10, 3200, 32), '');
+    assert.equal(formatUnit(a, 0x12, 64, 32), '');
+    for (const lba of [0, 3200 + 11_400]) {
+      assert.equal(writeBlocks(a, lba, 32), '');
+      assert.equal(readable(a, lba), '');
+      const { dataIn } = a.run(`be00${hex(lba, 4)}000001f80000`, { in: 2352 });
+      // Mode, and the subheader of form 1.
+      assert.equal(Buffer.from(dataIn.subarray(15, 24)).toString('hex'), '020000080000000800');
+    }
+    // READ TRACK INFORMATION: data mode 2; READ DISC INFORMATION: a disc of XA.
+    const track = a.run('52 01 00 00 00 01 00 00 24 00', { in: 36 }).dataIn;
+    assert.equal((track[6] as number) & 0x0f, 2);
+    assert.equal(a.run('51 00 00 00 00 00 00 00 22 00', { in: 34 }).dataIn[8], 0x20);
+    survivesJournal(bed);
+  });
+});
+
 describe('FORMAT UNIT 14h of a DVD-RW', () => {
   const { first } = MEDIA['dvd-rw'];
   const second = first + 12_288;

@@ -64,6 +64,8 @@ export interface DiscFormat {
   /** Tracks can be overwritten (BD-R, pseudo overwrite). */
   readonly pseudoOverwrite: boolean;
   readonly packetBlocks: number;
+  /** Its sectors are those of XA (CD-RW); absent: of mode 1. */
+  readonly form?: 'form1';
   readonly background: BackgroundFormat;
 }
 
@@ -118,8 +120,12 @@ export function newDiscState(kind: MediumKind): DiscState {
 }
 
 /** Sectors that can be overwritten: those that were never written read as zeros. */
-export function overwritable(blocks: number, first = 0): StoredRun {
-  return { first, blocks, form: 'mode1', stored: 'user', sub: false };
+export function overwritable(
+  blocks: number,
+  first = 0,
+  form: 'mode1' | 'form1' = 'mode1',
+): StoredRun {
+  return { first, blocks, form, stored: 'user', sub: false };
 }
 
 /** It is written anywhere, not track by track. */

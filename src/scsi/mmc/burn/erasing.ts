@@ -153,7 +153,7 @@ function formatted(
     background: 'none',
     ...more,
   };
-  const runs = blocks > 0 ? [overwritable(blocks)] : [];
+  const runs = blocks > 0 ? [overwritable(blocks, 0, format.form)] : [];
   return { ...newDiscState(state.kind), format, runs };
 }
 
@@ -161,6 +161,7 @@ function full(
   state: DiscState,
   descriptor: FormatDescriptor,
   facts: FormatFacts,
+  form: 'mode1' | 'form1',
 ): Formatting | number {
   const { blocks: most, writeBlocks, family } = factsOf(state.kind);
   const unit = family === 'cd' ? descriptor.parameter : writeBlocks;
@@ -170,7 +171,8 @@ function full(
   const asked = all && family === 'cd' ? most - (most % unit) : descriptor.blocks;
   const blocks = blocksOf(asked, facts, most, unit);
   if (blocks === null) return INVALID_FIELD_IN_PARAMETER_LIST;
-  return { state: formatted(state, descriptor, blocks, {}), wipes: true };
+  const more = form === 'form1' && family === 'cd' ? { form } : {};
+  return { state: formatted(state, descriptor, blocks, more), wipes: true };
 }
 
 function background(state: DiscState, descriptor: FormatDescriptor): Formatting | number {
@@ -244,7 +246,7 @@ function longer(state: DiscState, descriptor: FormatDescriptor): Formatting | nu
   const { blocks } = descriptor;
   if (blocks === 0 || blocks > roomToGrow(state) || !fitsFormat(state, format, descriptor))
     return INVALID_FIELD_IN_PARAMETER_LIST;
-  const runs = withRun(state.runs, overwritable(blocks, format.blocks));
+  const runs = withRun(state.runs, overwritable(blocks, format.blocks, format.form));
   return {
     state: { ...state, runs, format: { ...format, blocks: format.blocks + blocks } },
     wipes: false,
@@ -265,7 +267,7 @@ function added(
     return INVALID_FIELD_IN_PARAMETER_LIST;
   const earlier = formattedSessions(state);
   const first = startBehind(state);
-  const runs = withRun(state.runs, overwritable(blocks, first));
+  const runs = withRun(state.runs, overwritable(blocks, first, format.form));
   return {
     state: { ...state, runs, format: { ...format, earlier, blocks: first + blocks, growing } },
     wipes: false,
@@ -287,15 +289,19 @@ function sequential(
   return { state: format, wipes: false };
 }
 
-/** FORMAT UNIT. */
-export function format(state: DiscState, descriptor: FormatDescriptor): Formatting | number {
+/** FORMAT UNIT; `form` is what the write parameters make of a CD's sectors. */
+export function format(
+  state: DiscState,
+  descriptor: FormatDescriptor,
+  form: 'mode1' | 'form1' = 'mode1',
+): Formatting | number {
   const { formats } = factsOf(state.kind);
   if (formats.length === 0) return CANNOT_FORMAT_MEDIUM_INCOMPATIBLE_MEDIUM;
   const facts = formats.find(({ type }) => type === descriptor.type);
   if (facts?.subTypes.includes(descriptor.subType) !== true) return INVALID_FIELD_IN_PARAMETER_LIST;
   switch (facts.action) {
     case 'full':
-      return full(state, descriptor, facts);
+      return full(state, descriptor, facts, form);
     case 'background':
       return background(state, descriptor);
     case 'quick':

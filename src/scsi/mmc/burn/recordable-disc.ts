@@ -4,6 +4,7 @@ import {
   type Disc,
   type DiscStatus,
   type Recordable,
+  SESSION_XA,
   type SectorRun,
   type Session,
   type SessionState,
@@ -214,7 +215,8 @@ export class RecordableDisc implements Disc {
     if (format === null) return [sessionOf(1, null)];
     return all.map(({ end }, i) => {
       const isOpen = format.growing && i === all.length - 1;
-      return sessionOf(i + 1, isOpen ? null : end);
+      const session = sessionOf(i + 1, isOpen ? null : end);
+      return format.form === 'form1' ? { ...session, type: SESSION_XA } : session;
     });
   }
 
@@ -232,6 +234,7 @@ export class RecordableDisc implements Disc {
       const growing = format.growing && i === all.length - 1;
       return {
         ...BLANK_TRACK,
+        form: format.form ?? 'mode1',
         number: i + 1,
         session: i + 1,
         pregap: first,

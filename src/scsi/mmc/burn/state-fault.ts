@@ -117,6 +117,7 @@ function formatFault(state: DiscState): string | null {
     typeof growing === 'boolean' &&
     typeof pseudoOverwrite === 'boolean' &&
     BACKGROUND.has(background) &&
+    (format.form === undefined || format.form === 'form1') &&
     (format.earlier === undefined || Array.isArray(format.earlier));
   if (!shaped || room < 0 || room > blocks) return 'its format is not described';
   if (overwrite === 'never') return null;
