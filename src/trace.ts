@@ -6,6 +6,8 @@ export const TRACED_CDB_BYTES = 32;
 /** What the recorder reads of a command that has ended. */
 export interface TracedCommand {
   readonly lun: number;
+  /** The logical unit, or what stands for a missing one. */
+  readonly unit: { readonly deviceType: { readonly peripheralType: number } } | null;
   readonly cdb: Uint8Array;
   readonly cdbBytes: number;
   readonly status: number;
@@ -21,6 +23,8 @@ export interface DrainedEntry {
   readonly atUs: number;
   readonly guest: number;
   readonly lun: number;
+  /** Peripheral device type of the logical unit (SPC-4 6.4.2); -1: it had come to none. */
+  readonly peripheralType: number;
   readonly cdb: Uint8Array;
   readonly status: number;
   /** Packed sense: key << 16 | asc << 8 | ascq, 0 when there is none. */
@@ -30,8 +34,9 @@ export interface DrainedEntry {
   readonly durationUs: number;
 }
 
-/** Numbers per entry: atUs, guest, lun, cdbBytes, status, sense, bytesIn, bytesOut, durationUs. */
-const NUMBERS = 9;
+/** Numbers per entry: atUs, guest, lun, cdbBytes, status, sense, bytesIn, bytesOut, durationUs, peripheralType. */
+const NUMBERS = 10;
+const NO_UNIT = -1;
 
 export class TraceRing {
   readonly #capacity: number;
@@ -66,6 +71,7 @@ export class TraceRing {
     numbers[n + 6] = command.dataInMoved;
     numbers[n + 7] = command.dataOutMoved;
     numbers[n + 8] = nowUs - command.startedUs;
+    numbers[n + 9] = command.unit === null ? NO_UNIT : command.unit.deviceType.peripheralType;
     for (let i = 0; i < bytes; i += 1) {
       this.#cdbs[slot * TRACED_CDB_BYTES + i] = command.cdb[i] as number;
     }
@@ -90,6 +96,7 @@ export class TraceRing {
       atUs: at(0),
       guest: at(1),
       lun: at(2),
+      peripheralType: at(9),
       cdb: this.#cdbs.slice(cdbAt, cdbAt + at(3)),
       status: at(4),
       sense: at(5),

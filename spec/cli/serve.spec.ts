@@ -170,13 +170,13 @@ describe('command: serve and its verbs', function () {
   });
 
   it('counts, traces, injects faults, and shows guests', async () => {
-    await serve('--lun', '0:disk,memory=1M');
+    await serve('--lun', '0:disk,memory=1M', '--lun', '1:cdrom');
     const tracing = json<{ commands: number }>(
       'trace',
       '--save',
       't.trace',
       '--count',
-      '2',
+      '5',
       ...control,
     );
     await sleep(600);
@@ -195,9 +195,11 @@ describe('command: serve and its verbs', function () {
     assert.deepEqual([failed.status, failed.sense?.['key'], failed.sense?.['asc']], [2, 3, 0x11]);
     assert.equal(failed.sense?.['information'], 4);
     assert.equal((await ask(...read)).status, 0, 'the rule acts once');
-    assert.equal((await tracing).commands, 2);
+    await exec('--lun', '1', '--cdb', '42 00 40 01 00 00 00 00 10 00', '--in', '16');
+    assert.equal((await tracing).commands, 5);
     const { out } = await ringscsiHere('trace', '--show', 't.trace');
-    assert.equal(out.trim().split('\n').length, 2);
+    assert.equal(out.trim().split('\n').length, 5);
+    assert.match(out, /lun 1 {2}READ SUB-CHANNEL \[42 /);
     assert.match(out, /lun 0 {2}READ\(10\) \[28 00 00 00 00 00 00 00 08 00\] {2}/);
 
     const stats = await json<{

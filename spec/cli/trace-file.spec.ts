@@ -20,6 +20,7 @@ const READ: TraceEntry = {
   atUs: 12_345_678.25,
   guest: 1,
   lun: 3,
+  peripheralType: 0,
   cdb: Uint8Array.of(0x28, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 1, 0),
   status: 2,
   sense: 0x052100,
@@ -88,6 +89,43 @@ describe('command: trace', () => {
         'ILLEGAL REQUEST, LOGICAL BLOCK ADDRESS OUT OF RANGE (5/21/00)  17 us',
     );
   });
+});
+
+/** T10's operation code list: one code, another command for each device type. */
+const NAMES: readonly (readonly [cdb: string, peripheralType: number, name: string])[] = [
+  ['53000000000000001000', 0x00, 'XDWRITEREAD(10)'],
+  ['53000000000000001000', 0x05, 'RESERVE TRACK'],
+  ['42000000000000001800', 0x00, 'UNMAP'],
+  ['42000000000000001800', 0x05, 'READ SUB-CHANNEL'],
+  ['5b000200000000000000', 0x05, 'CLOSE TRACK/SESSION'],
+  ['5b000200000000000000', 0x00, 'command 5bh'],
+  ['5b000200000000000000', 0x0e, 'CLOSE TRACK/SESSION'],
+  ['a30000000000000000000800', 0x05, 'SEND KEY'],
+  ['a30c00000000000000000800', 0x05, 'REPORT SUPPORTED OPERATION CODES'],
+  ['a30c00000000000000000800', 0x01, 'REPORT SUPPORTED OPERATION CODES'],
+  ['2b000000000000000000', 0x01, 'LOCATE(10)'],
+  ['2b000000000000000000', 0x05, 'SEEK(10)'],
+  ['28000000000000000100', 0x05, 'READ(10)'],
+  ['120000006000', 0x08, 'INQUIRY'],
+  ['a50000000000000000000000', 0x08, 'MOVE MEDIUM'],
+  ['a50000000000000000000000', 0x05, 'PLAY AUDIO(12)'],
+  ['d1000000000000000000', 0x05, 'command d1h'],
+];
+
+describe('names of commands in a trace', () => {
+  for (const [digits, peripheralType, name] of NAMES) {
+    it(`${digits.slice(0, 2)}h to a unit of type ${peripheralType.toString(16)}h: ${name}`, () => {
+      const cdb = Uint8Array.from(Buffer.from(digits, 'hex'));
+      const words = entryText({ ...READ, cdb, peripheralType }).split('  ');
+      assert.equal(
+        words
+          .find((word) => word.includes(' ['))
+          ?.split(' [')[0]
+          ?.trim(),
+        name,
+      );
+    });
+  }
 });
 
 describe('command: inject rules', () => {

@@ -461,6 +461,7 @@ describe('daemon: choreography', () => {
         atUs: 1.5,
         guest: 1,
         lun: 0,
+        peripheralType: 0,
         cdb: Uint8Array.of(0x12, 0, 0, 0, 0x60, 0),
         status: 0,
         sense: 0,

@@ -1,7 +1,7 @@
 /** Burners over stores in memory, with a disc of any kind in them. */
 import { strict as assert } from 'node:assert';
 import { createOptical } from '../../src/luns/optical.ts';
-import type { DiscJournal, StoreReply } from '../../src/scsi/contracts.ts';
+import type { DiscJournal, MediumChanger, StoreReply } from '../../src/scsi/contracts.ts';
 import { DONE } from '../../src/scsi/contracts.ts';
 import type { LogicalUnit } from '../../src/scsi/logical-unit.ts';
 import type { BurnDurations, Burner } from '../../src/scsi/mmc/burn/burner.ts';
@@ -53,6 +53,7 @@ export interface BurnerBedOptions {
   readonly journal?: DiscJournal;
   /** Byte of the store where the sectors begin. */
   readonly base?: number;
+  readonly mediumChanger?: MediumChanger;
 }
 
 /** A target with one burner at LUN 0 that has a disc of this kind in it, and a nexus. */
@@ -82,6 +83,7 @@ export function burner(kind: MediumKind, options: BurnerBedOptions = {}): Burner
       bounce: bouncePool(2),
       modePages: opticalModePages({ writes: true, more: [WRITE_PARAMETERS] }),
       reservationStore: null,
+      mediumChanger: options.mediumChanger ?? null,
       burner: {
         journal: options.journal ?? journal,
         ...(options.durations === undefined ? {} : { durations: options.durations }),

@@ -1,14 +1,16 @@
-/** Traces of tools that burn (spec/vectors/mmc-traces.txt), and their replay against a burner. */
+/** Traces of tools that burn, read and poll (spec/vectors/mmc-traces.txt), and their replay against a burner. */
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isOverwritable } from '../../src/scsi/mmc/burn/disc-state.ts';
 import { isMediumKind, type MediumKind } from '../../src/scsi/mmc/burn/media.ts';
+import type { RecordableDisc } from '../../src/scsi/mmc/burn/recordable-disc.ts';
 import { bytesOfPlan } from '../../src/scsi/mmc/burn/write-plan.ts';
-import { type BurnerBed, burner } from './burner.ts';
+import type { BurnerBed } from './burner.ts';
 import { partsOf } from './mmc-answer-parts.ts';
 import { RawSession } from './raw-session.ts';
+import { TraceOperator } from './trace-operator.ts';
 
 /** dist/spec/support/mmc-traces.js → the project. */
 const FILE = join(
@@ -24,6 +26,8 @@ const FILE = join(
 export interface TraceRecord {
   /** What the tool was called with, where one begins. */
   readonly tool: string | null;
+  /** What the operator did, where that is. */
+  readonly operator: string | null;
   /** WRITEs were folded here: as many as there are blocks between their neighbours. */
   readonly folded: boolean;
   readonly cdb: Uint8Array;
@@ -36,12 +40,14 @@ export interface TraceRecord {
 
 export interface Trace {
   readonly name: string;
-  readonly kind: MediumKind;
+  /** The blank disc that it begins with; null: the drive is empty. */
+  readonly kind: MediumKind | null;
   readonly records: readonly TraceRecord[];
 }
 
 const NOTHING = {
   tool: null,
+  operator: null,
   folded: false,
   cdb: new Uint8Array(0),
   outBytes: 0,
@@ -55,6 +61,7 @@ const unhex = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits,
 
 function recordOf(line: string): TraceRecord {
   if (line.startsWith('=')) return { ...NOTHING, tool: line.slice(1) };
+  if (line.startsWith('%')) return { ...NOTHING, operator: line.slice(1) };
   if (line === '~') return { ...NOTHING, folded: true };
   const text = line.replace(/_(\d+)_/g, (_, zeros: string) => '0'.repeat(Number(zeros)));
   const parts =
@@ -62,8 +69,7 @@ function recordOf(line: string): TraceRecord {
   assert(parts, `a record: ${line}`);
   const [, cdb = '', outBytes = '0', out = '', inBytes = '0', data = '', sense = ''] = parts;
   return {
-    tool: null,
-    folded: false,
+    ...NOTHING,
     cdb: unhex(cdb),
     outBytes: Number(outBytes),
     out: unhex(out),
@@ -76,14 +82,14 @@ function recordOf(line: string): TraceRecord {
 /** All traces that were kept. */
 export function readTraces(): Trace[] {
   const records: TraceRecord[] = [];
-  const traces: { name: string; kind: MediumKind; records: TraceRecord[] }[] = [];
+  const traces: (Trace & { readonly records: TraceRecord[] })[] = [];
   for (const line of readFileSync(FILE, 'utf8').split('\n')) {
     if (line === '' || line.startsWith('#')) continue;
     const last = traces.at(-1);
     if (line.startsWith('@')) {
       const [name = '', kind = ''] = line.slice(1).split(' ');
-      assert(isMediumKind(kind), `a medium: ${kind}`);
-      traces.push({ name, kind, records: [] });
+      assert(isMediumKind(kind) || kind === 'none', `a medium: ${kind}`);
+      traces.push({ name, kind: isMediumKind(kind) ? kind : null, records: [] });
     } else if (last === undefined) {
       records.push(recordOf(line));
     } else {
@@ -112,7 +118,8 @@ export interface Difference {
 }
 
 export interface Replay {
-  readonly bed: BurnerBed;
+  /** The disc that was in the drive last. */
+  readonly disc: RecordableDisc;
   readonly differences: readonly Difference[];
   /** By opcode: CDBs of commands that the unit does not have. */
   readonly skipped: ReadonlyMap<number, number>;
@@ -145,6 +152,7 @@ let scratch = new Uint8Array(0);
 export class Replayer {
   readonly #trace: Trace;
   readonly #completions: Readonly<Record<string, string>>;
+  readonly #operator: TraceOperator;
   readonly #bed: BurnerBed;
   readonly #differences: Difference[] = [];
   readonly #skipped = new Map<number, number>();
@@ -165,9 +173,8 @@ export class Replayer {
     this.#passed = passed;
     this.#trace = trace;
     this.#completions = completions;
-    this.#bed = burner(trace.kind);
-    // The disc was put into the drive just before.
-    this.#bed.unit.optical?.events.newMedia(null);
+    this.#operator = new TraceOperator(trace.kind);
+    this.#bed = this.#operator.bed;
     const last = trace.records.findLast(isWrite);
     const end = last === undefined ? 0 : lbaOf(last.cdb) + blocksOf(last.cdb);
     this.#raw = new RawSession(end);
@@ -177,11 +184,12 @@ export class Replayer {
     const { records } = this.#trace;
     for (const [i, record] of records.entries()) {
       if (record.tool !== null) this.#tool = record.tool;
+      else if (record.operator !== null) this.#operator.act(record.operator);
       else if (record.folded) this.#unfold(i);
       else this.#send(record);
     }
     return {
-      bed: this.#bed,
+      disc: this.#operator.disc,
       differences: this.#differences,
       skipped: this.#skipped,
       compared: this.#compared,
@@ -200,7 +208,7 @@ export class Replayer {
     const cdb = record.cdb.slice();
     if (isWrite(record) || opcode === READ_10) view(cdb).setInt32(2, lbaOf(cdb) + this.#shift);
     this.#since.add(opcode.toString(16).padStart(2, '0'));
-    const { sense, dataIn } = this.#bed.a.run(cdb, {
+    const { sense, dataIn } = this.#operator.nexus.run(cdb, {
       in: opcode === READ_10 ? view(cdb).getUint16(7) * 2048 : record.inBytes,
       out: this.#dataOf(record, cdb),
     });
@@ -266,7 +274,8 @@ export class Replayer {
 
   /** A tool goes on where its burner said; ours said something else, which a tool would have followed. */
   #follow({ cdb, sense }: TraceRecord): void {
-    const { disc, burner: own } = this.#bed;
+    const { burner: own } = this.#bed;
+    const { disc } = this.#operator;
     if (sense !== '' || own.recording !== null || isOverwritable(disc.state)) return;
     const lba = lbaOf(cdb);
     const places = disc.tracks.map(({ nextWritable }) => nextWritable);
@@ -316,7 +325,7 @@ export class Replayer {
       view(cdb).setInt32(2, lba);
       if (cdb[0] === WRITE_10) view(cdb).setUint16(7, blocks);
       else view(cdb).setUint32(6, blocks);
-      const plan = this.#bed.burner.recording?.plan(this.#bed.disc.state, lba, blocks);
+      const plan = this.#bed.burner.recording?.plan(this.#operator.disc.state, lba, blocks);
       const each = before.outBytes / blocksOf(before.cdb);
       const outBytes =
         plan === undefined || typeof plan === 'number' ? each * blocks : bytesOfPlan(plan);

@@ -36,13 +36,17 @@ const WRITE_PARAMETERS = [
   '520000',
   '41c40a',
   '40250a',
+  '41c40b',
+  '40250d',
   '430003',
   '530001',
   '420408',
 ] as const;
 const CLOSES = [0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 4, 5, 6] as const;
-const FORMAT_BYTES = [0x00, 0x04, 0x40, 0x4c, 0x54, 0x98, 0xc0, 0xc2, 0xc4, 0xc8, 0xc9, 0x24];
-const BLOCK_BYTES = [2048, 2048, 2048, 2352, 2336, 2448, 2368, 2324, 96] as const;
+const FORMAT_BYTES = [
+  0x00, 0x04, 0x40, 0x44, 0x48, 0x4c, 0x50, 0x54, 0x98, 0xc0, 0xc2, 0xc4, 0xc8, 0xc9, 0x24,
+];
+const BLOCK_BYTES = [2048, 2048, 2048, 2352, 2336, 2448, 2368, 2324, 2056, 2332, 96] as const;
 
 type Step = (random: Random, bed: BurnerBed) => void;
 
@@ -88,7 +92,7 @@ const blank: Step = (random, bed) => {
 };
 
 const format: Step = (random, bed) => {
-  const blocks = random.pick([0, 0xffff_ffff, 65_536, bed.disc.facts.blocks, 11_826_176, 7]);
+  const blocks = random.pick([0, 0xffff_ffff, 64, 65_536, bed.disc.facts.blocks, 11_826_176, 7]);
   const parameter = random.pick([0, 1, 16, 32, 2048]);
   const known = bed.disc.facts.formats.map(({ type }) => type << 2);
   const kind = random.pick([...FORMAT_BYTES, ...known, ...known, ...known]);

@@ -11,6 +11,7 @@ export function recordable(capacity: number, more: Partial<Recordable> = {}): Re
     atip: null,
     capacity,
     currentCapacity: { blocks: capacity, state: 'unformatted' },
+    overwritable: false,
     formats: [],
     manufacturer: 'VBURN',
     mediaType: '001',

@@ -7,7 +7,7 @@ import { isMap, packValue, unpackValue } from '../transport/control/packed.ts';
 import { FrameReader } from '../transport/control/protocol.ts';
 
 const NAME = 'ringscsi-trace';
-const VERSION = 1;
+const VERSION = 2;
 const READ_BYTES = 64 * 1024;
 
 /** A trace file that cannot be read. */
@@ -45,6 +45,7 @@ const NUMBERS = [
   'atUs',
   'guest',
   'lun',
+  'peripheralType',
   'status',
   'sense',
   'bytesIn',

@@ -39,7 +39,7 @@ export function entryText(entry: TraceEntry): string {
     seconds,
     `guest ${entry.guest}`,
     `lun ${entry.lun}`,
-    `${cdbName(entry.cdb)} [${hexOf(entry)}]`,
+    `${cdbName(entry.cdb, entry.peripheralType)} [${hexOf(entry)}]`,
     statusName(entry.status),
   ];
   const { sense } = entry;
@@ -52,7 +52,10 @@ export function entryText(entry: TraceEntry): string {
 
 function show(entry: TraceEntry, output: Output): void {
   const cdb = hexOf(entry);
-  output.result({ ...entry, name: cdbName(entry.cdb), cdb }, entryText(entry));
+  output.result(
+    { ...entry, name: cdbName(entry.cdb, entry.peripheralType), cdb },
+    entryText(entry),
+  );
 }
 
 /** Takes entries until it has `left` of them. */

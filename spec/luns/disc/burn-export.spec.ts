@@ -126,6 +126,28 @@ describe('images of what was burnt', () => {
     });
   });
 
+  it('TOC and ISO of XA sectors that were sent with their subheaders', () => {
+    inDirectory((path) => {
+      const head = [0, 0, 8, 0, 0, 0, 8, 0];
+      const data = blocksOf(0, 1);
+      burntFile(path('a'), 'cd-r', ({ a }) => {
+        selectWrite(a, '41040b');
+        const out = Uint8Array.from([...head, ...data]);
+        assert.equal(a.run('2a 00 00 00 00 00 00 00 01 00', { out }).sense, '');
+        a.run(SYNC);
+        a.run(CLOSE_SESSION);
+      });
+      exportBurnt(path('a'), path('x.toc'), 'toc');
+      assert.match(readFileSync(path('x.toc'), 'utf8'), /^TRACK MODE2_FORM_MIX$/m);
+      const bin = new Uint8Array(readFileSync(path('x.bin')));
+      assert.deepEqual(bin.subarray(0, 2056), Uint8Array.from([...head, ...data]));
+      // The track and its run-out of two blocks, 2336 bytes each.
+      assert.equal(bin.length, 3 * 2336);
+      exportBurnt(path('a'), path('x.iso'), 'iso');
+      assert.deepEqual(new Uint8Array(readFileSync(path('x.iso'))), data);
+    });
+  });
+
   it('tracks of one sector length are in one file', () => {
     inDirectory((path) => {
       burntFile(path('a'), 'cd-r', ({ a }) => {

@@ -1,4 +1,4 @@
-/** What wodim, cdrskin, xorriso, growisofs, dvd+rw-tools, cdrdao and cdrwtool sent to a burner, sent again: the answers are those they lived with. */
+/** What tools of Debian, its kernel and udev sent to a burner, sent again, command by command: the answers are those they lived with. */
 import { strict as assert } from 'node:assert';
 import { faultOf } from '../../../src/scsi/mmc/burn/state-fault.ts';
 import { numberOf } from '../../support/mmc-answer-parts.ts';
@@ -66,11 +66,21 @@ describe('traces of tools', () => {
     }
     for (const opcode of replay.skipped.keys()) skipped.add(opcode);
     compared += replay.compared;
-    assert.equal(faultOf(replay.bed.disc.state), null);
+    assert.equal(faultOf(replay.disc.state), null);
   }
 
-  for (const trace of readTraces()) {
-    it(`${trace.name} (${trace.kind})`, () => {
+  const traces = readTraces();
+
+  it('are the 115 that were recorded', () => {
+    assert.equal(new Set(traces.map(({ name }) => name)).size, 115);
+    assert.deepEqual(
+      traces.filter(({ records }) => records.every(({ cdb }) => cdb.length === 0)),
+      [],
+    );
+  });
+
+  for (const trace of traces) {
+    it(`${trace.name} (${trace.kind ?? 'an empty drive'})`, () => {
       check(new Replayer(trace, completions).run());
     });
   }

@@ -47,9 +47,10 @@ function tocMode({ form, stored }: TrackFile): string {
   if (form === 'audio') return 'AUDIO';
   if (form === 'mode1') return stored === 'user' ? 'MODE1' : 'MODE1_RAW';
   if (stored === 'raw') return 'MODE2_RAW';
+  // With its subheaders.
+  if (stored === 'mode2') return form === 'mode2' ? 'MODE2' : 'MODE2_FORM_MIX';
   if (form === 'form1') return 'MODE2_FORM1';
-  if (form === 'form2') return 'MODE2_FORM2';
-  return form === 'mixed' ? 'MODE2_FORM_MIX' : 'MODE2';
+  return form === 'form2' ? 'MODE2_FORM2' : 'MODE2';
 }
 
 type Names = ReadonlyMap<number, ReadonlyMap<string, string>>;

@@ -166,6 +166,8 @@ export interface Recordable {
   readonly capacity: number;
   /** Current/Maximum Capacity Descriptor of READ FORMAT CAPACITIES. */
   readonly currentCapacity: CurrentCapacity;
+  /** It is formatted, so that what is written may be written over. */
+  readonly overwritable: boolean;
   /** What FORMAT UNIT can make of it; empty: nothing. */
   readonly formats: readonly FormattableCapacity[];
   /** Disc manufacturer identification: up to 6 characters on DVD-R, DVD-RW and BD, 8 on DVD+R and DVD+RW. */

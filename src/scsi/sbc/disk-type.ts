@@ -19,7 +19,7 @@ import {
 } from './protection/commands.ts';
 import type { ProtectionType } from './protection/information.ts';
 
-const DIRECT_ACCESS_BLOCK = 0x00;
+export const DIRECT_ACCESS_BLOCK = 0x00;
 
 /** What a disk can do besides what every disk can. */
 export interface DiskFeatures {

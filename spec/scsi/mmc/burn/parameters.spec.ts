@@ -54,7 +54,7 @@ describe('write parameters mode page', () => {
       'packets of raw sectors': '400500',
       'track at once with sub-channel': '410403',
       'a block type that is vendor specific': '410407',
-      'subheaders without parity': '41040b',
+      'a block type that is reserved': '41040e',
       'a reserved multi-session code': '418408',
     };
     for (const [what, tried] of Object.entries(refused)) {

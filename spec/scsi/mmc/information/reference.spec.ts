@@ -86,6 +86,11 @@ const OTHER_DATA = [0x0000, 0x0023, 0x002f, 0x0108];
 const CORE = 0x0001;
 const THEIR_CORE = '0b080000000103000000';
 const OUR_CORE = '0b080000000102000000';
+/** Incremental streaming and track at once of a CD: the model says all 16 data block types, ours are those that can be written. */
+const BLOCK_TYPES: readonly (readonly [code: number, theirs: RegExp, ours: string])[] = [
+  [0x0021, /(?<=^0[cd]08)ffff/, '3f00'],
+  [0x002d, /(?<=^0[89]044600)ffff$/, '3f01'],
+];
 /** Current with a CD: the model plays no audio. */
 const AUDIO_PLAY = 0x0103;
 
@@ -110,6 +115,9 @@ describe('answers for blank media', () => {
         assert.equal(ours.get(code)?.slice(0, 2), theirs.get(code)?.slice(0, 2), code.toString(16));
         ours.delete(code);
         theirs.delete(code);
+      }
+      for (const [code, all, written] of BLOCK_TYPES) {
+        theirs.set(code, (theirs.get(code) ?? '').replace(all, written));
       }
       assert.deepEqual(Object.fromEntries(ours), Object.fromEntries(theirs));
     });

@@ -1,5 +1,5 @@
-/** Index of the commands that play audio: row → handler. */
-import type { CommandRow, Handler } from '../../command-table.ts';
+/** Index of the commands that play audio: row → handler, features. */
+import type { MmcCommand } from '../mmc-command.ts';
 import {
   PAUSE_RESUME,
   PLAY_AUDIO_10,
@@ -17,13 +17,13 @@ import {
 } from './play.ts';
 import { READ_SUB_CHANNEL, readSubChannel } from './sub-channel.ts';
 
-export const audioCommands: readonly (readonly [CommandRow, Handler])[] = [
-  [READ_SUB_CHANNEL, readSubChannel],
-  [PLAY_AUDIO_10, playAudio],
-  [PLAY_AUDIO_MSF, playAudioMsf],
-  [PLAY_AUDIO_TRACK_INDEX, playAudioTrackIndex],
-  [PAUSE_RESUME, pauseResume],
-  [STOP_PLAY_SCAN, stopPlayScan],
-  [PLAY_AUDIO_12, playAudio],
-  [SCAN, scan],
+export const audioCommands: readonly MmcCommand[] = [
+  [READ_SUB_CHANNEL, readSubChannel, [0x0103]],
+  [PLAY_AUDIO_10, playAudio, [0x0103]],
+  [PLAY_AUDIO_MSF, playAudioMsf, [0x0103]],
+  [PLAY_AUDIO_TRACK_INDEX, playAudioTrackIndex, [0x0103]],
+  [PAUSE_RESUME, pauseResume, [0x0103]],
+  [STOP_PLAY_SCAN, stopPlayScan, [0x0103]],
+  [PLAY_AUDIO_12, playAudio, [0x0103]],
+  [SCAN, scan, [0x0103]],
 ];

@@ -13,7 +13,7 @@ import {
   WRITE_ERROR,
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
-import { abandonRecording, burnerOf, recordableOf } from './burnt.ts';
+import { abandonRecording, burnerOf, parametersOf, recordableOf } from './burnt.ts';
 import { type DiscState, newDiscState } from './disc-state.ts';
 import { BLANK_DISC, BLANK_MINIMAL, blank, type FormatDescriptor, format } from './erasing.ts';
 import { factsOf } from './media.ts';
@@ -140,7 +140,8 @@ export function formatDisc(task: Task): void {
   }
   const list = listOf(task);
   if (list === null) return;
-  const target = format(disc.state, list.descriptor);
+  const form = parametersOf(task).block.form === 'form1' ? 'form1' : 'mode1';
+  const target = format(disc.state, list.descriptor, form);
   if (typeof target === 'number') {
     const inList = target === INVALID_FIELD_IN_PARAMETER_LIST;
     refuse(task, target, inList ? parameterBytePointer(HEADER_BYTES) : NONE);

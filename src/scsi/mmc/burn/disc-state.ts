@@ -43,16 +43,29 @@ export interface ClosedSession extends Session {
   readonly leadOut: number;
 }
 
+/** Blocks [first, end) of a formatted session. */
+export interface FormattedSession {
+  readonly first: number;
+  readonly end: number;
+}
+
 export interface DiscFormat {
   /** FORMAT TYPE it was made with. */
   readonly type: number;
-  /** Blocks that can be written; of a disc that is written track by track: all there are for tracks. */
+  /** Sessions in front of the last (FORMAT TYPEs 12h and 14h); absent: none. */
+  readonly earlier?: readonly FormattedSession[];
+  /**
+   * Block behind the last that can be written, which is one of the last session; of a disc that is written track by track: all there
+   * are for tracks.
+   */
   readonly blocks: number;
   /** What was overwritten last may make it longer (restricted overwrite, intermediate state). */
   readonly growing: boolean;
   /** Tracks can be overwritten (BD-R, pseudo overwrite). */
   readonly pseudoOverwrite: boolean;
   readonly packetBlocks: number;
+  /** Its sectors are those of XA (CD-RW); absent: of mode 1. */
+  readonly form?: 'form1';
   readonly background: BackgroundFormat;
 }
 
@@ -106,9 +119,13 @@ export function newDiscState(kind: MediumKind): DiscState {
   };
 }
 
-/** The sectors of a disc that can be overwritten: those that were never written read as zeros. */
-export function overwritable(blocks: number): StoredRun {
-  return { first: 0, blocks, form: 'mode1', stored: 'user', sub: false };
+/** Sectors that can be overwritten: those that were never written read as zeros. */
+export function overwritable(
+  blocks: number,
+  first = 0,
+  form: 'mode1' | 'form1' = 'mode1',
+): StoredRun {
+  return { first, blocks, form, stored: 'user', sub: false };
 }
 
 /** It is written anywhere, not track by track. */

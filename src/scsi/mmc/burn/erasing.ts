@@ -15,6 +15,7 @@ import {
   overwritable,
   type StoredTrack,
 } from './disc-state.ts';
+import { formattedSessionStart, formattedSessions } from './formatted-sessions.ts';
 import { type FormatFacts, factsOf } from './media.ts';
 import { withoutRange, withRun } from './runs.ts';
 import { openTracks, roomOf, withTrack } from './transitions.ts';
@@ -152,7 +153,7 @@ function formatted(
     background: 'none',
     ...more,
   };
-  const runs = blocks > 0 ? [overwritable(blocks)] : [];
+  const runs = blocks > 0 ? [overwritable(blocks, 0, format.form)] : [];
   return { ...newDiscState(state.kind), format, runs };
 }
 
@@ -160,15 +161,18 @@ function full(
   state: DiscState,
   descriptor: FormatDescriptor,
   facts: FormatFacts,
+  form: 'mode1' | 'form1',
 ): Formatting | number {
   const { blocks: most, writeBlocks, family } = factsOf(state.kind);
   const unit = family === 'cd' ? descriptor.parameter : writeBlocks;
   if (unit <= 0) return INVALID_FIELD_IN_PARAMETER_LIST;
-  const all = descriptor.blocks === ALL || descriptor.blocks === 0;
+  // The capacity that is offered need not be of whole packets, which the host chooses.
+  const all = [ALL, 0, most].includes(descriptor.blocks);
   const asked = all && family === 'cd' ? most - (most % unit) : descriptor.blocks;
   const blocks = blocksOf(asked, facts, most, unit);
   if (blocks === null) return INVALID_FIELD_IN_PARAMETER_LIST;
-  return { state: formatted(state, descriptor, blocks, {}), wipes: true };
+  const more = form === 'form1' && family === 'cd' ? { form } : {};
+  return { state: formatted(state, descriptor, blocks, more), wipes: true };
 }
 
 function background(state: DiscState, descriptor: FormatDescriptor): Formatting | number {
@@ -204,6 +208,72 @@ function quick(
   return { state: { ...state, format: { ...format, growing: true } }, wipes: false };
 }
 
+/** Blocks that the last session can be made longer by, in whole packets; 0: none, or it grows by itself. */
+export function roomToGrow({ kind, format }: DiscState): number {
+  if (format === null || format.growing || format.packetBlocks === 0) return 0;
+  const room = factsOf(kind).blocks - format.blocks;
+  return room - (room % format.packetBlocks);
+}
+
+/** First block of a session behind the last. */
+function startBehind(state: DiscState): number {
+  return formattedSessionStart(factsOf(state.kind), formattedSessions(state));
+}
+
+/** Blocks that a session behind the last may have, in whole packets; 0: none fits, or the last is empty or not closed. */
+export function roomToAdd(state: DiscState): number {
+  const { format, kind } = state;
+  if (format === null || format.growing || format.blocks === 0 || format.packetBlocks === 0)
+    return 0;
+  const room = factsOf(kind).blocks - startBehind(state);
+  return room < format.packetBlocks ? 0 : room - (room % format.packetBlocks);
+}
+
+/** It names the packets of the disc, where it has to name them, and whole ones of them. */
+function fitsFormat(
+  { kind }: DiscState,
+  format: DiscFormat,
+  descriptor: FormatDescriptor,
+): boolean {
+  const named = factsOf(kind).family !== 'cd' || descriptor.parameter === format.packetBlocks;
+  return named && descriptor.blocks % format.packetBlocks === 0;
+}
+
+/** GROW SESSION: the last session has more blocks, and what is there stays. */
+function longer(state: DiscState, descriptor: FormatDescriptor): Formatting | number {
+  const { format } = state;
+  if (format === null || format.growing) return COMMAND_SEQUENCE_ERROR;
+  const { blocks } = descriptor;
+  if (blocks === 0 || blocks > roomToGrow(state) || !fitsFormat(state, format, descriptor))
+    return INVALID_FIELD_IN_PARAMETER_LIST;
+  const runs = withRun(state.runs, overwritable(blocks, format.blocks, format.form));
+  return {
+    state: { ...state, runs, format: { ...format, blocks: format.blocks + blocks } },
+    wipes: false,
+  };
+}
+
+/** ADD SESSION, QUICK ADD BORDER: a session behind the last, of so many blocks, or (`growing`) of what is written to it. */
+function added(
+  state: DiscState,
+  descriptor: FormatDescriptor,
+  growing: boolean,
+): Formatting | number {
+  const { format } = state;
+  if (format === null || format.growing || format.blocks === 0) return COMMAND_SEQUENCE_ERROR;
+  const { blocks } = descriptor;
+  const fits = blocks <= roomToAdd(state) && fitsFormat(state, format, descriptor);
+  if (roomToAdd(state) === 0 || !fits || (blocks === 0 && !growing))
+    return INVALID_FIELD_IN_PARAMETER_LIST;
+  const earlier = formattedSessions(state);
+  const first = startBehind(state);
+  const runs = withRun(state.runs, overwritable(blocks, first, format.form));
+  return {
+    state: { ...state, runs, format: { ...format, earlier, blocks: first + blocks, growing } },
+    wipes: false,
+  };
+}
+
 function sequential(
   state: DiscState,
   descriptor: FormatDescriptor,
@@ -219,21 +289,31 @@ function sequential(
   return { state: format, wipes: false };
 }
 
-/** FORMAT UNIT. */
-export function format(state: DiscState, descriptor: FormatDescriptor): Formatting | number {
+/** FORMAT UNIT; `form` is what the write parameters make of a CD's sectors. */
+export function format(
+  state: DiscState,
+  descriptor: FormatDescriptor,
+  form: 'mode1' | 'form1' = 'mode1',
+): Formatting | number {
   const { formats } = factsOf(state.kind);
   if (formats.length === 0) return CANNOT_FORMAT_MEDIUM_INCOMPATIBLE_MEDIUM;
   const facts = formats.find(({ type }) => type === descriptor.type);
   if (facts?.subTypes.includes(descriptor.subType) !== true) return INVALID_FIELD_IN_PARAMETER_LIST;
   switch (facts.action) {
     case 'full':
-      return full(state, descriptor, facts);
+      return full(state, descriptor, facts, form);
     case 'background':
       return background(state, descriptor);
     case 'quick':
       return quick(state, descriptor, false);
     case 'grow':
       return quick(state, descriptor, true);
+    case 'session':
+      return longer(state, descriptor);
+    case 'add':
+      return added(state, descriptor, false);
+    case 'border':
+      return added(state, descriptor, true);
     case 'spare':
       return { state, wipes: false };
     case 'sequential':
@@ -255,6 +335,13 @@ export function settled(state: DiscState): DiscState {
   const { format: now } = state;
   if (now === null) return state;
   const stopped = now.background === 'running';
+  const { earlier = [] } = now;
+  const before = earlier.at(-1);
+  if (before !== undefined && now.blocks === formattedSessionStart(factsOf(state.kind), earlier)) {
+    // Nothing was written to the session that was added: it is none.
+    const kept = { ...now, earlier: earlier.slice(0, -1), blocks: before.end, growing: false };
+    return { ...state, format: kept };
+  }
   return {
     ...state,
     format: { ...now, growing: false, background: stopped ? 'stopped' : now.background },

@@ -53,11 +53,23 @@ export type CloseAction =
  *   full        all of it can be overwritten
  *   quick       restricted overwrite; what is written first makes it longer
  *   grow        the same, and what is there stays
+ *   session     the last session is made longer, by as many blocks
+ *   add         a session is formatted behind the last
+ *   border      the same, and what is written makes it longer
  *   background  can be overwritten at once, the rest is formatted meanwhile
  *   spare       spare areas are made anew, nothing else
  *   sequential  written track by track; which of them can be overwritten, SUB-TYPE says
  */
-export type FormatAction = 'full' | 'quick' | 'grow' | 'background' | 'spare' | 'sequential';
+export type FormatAction =
+  | 'full'
+  | 'quick'
+  | 'grow'
+  | 'session'
+  | 'add'
+  | 'border'
+  | 'background'
+  | 'spare'
+  | 'sequential';
 
 export interface FormatFacts {
   /** FORMAT TYPE. */
@@ -65,7 +77,7 @@ export interface FormatFacts {
   /** FORMAT SUB-TYPEs that exist. */
   readonly subTypes: readonly number[];
   readonly action: FormatAction;
-  /** Blocks it is offered with (READ FORMAT CAPACITIES); the first is what is taken when the host names none. */
+  /** Blocks it is offered with (READ FORMAT CAPACITIES), or the most of the disc for one that adds to what is there; the first is what is taken when the host names none. */
   readonly blocks: readonly number[];
   /** TYPE DEPENDENT PARAMETER it is offered with. */
   readonly parameter: number;
@@ -172,7 +184,11 @@ const TABLE: Readonly<Record<MediumKind, Omit<MediumFacts, 'kind'>>> = {
     leadIn: CD_RW_LEAD_IN,
     erasable: true,
     overwrite: 'either',
-    formats: [{ type: 0x10, subTypes: ONE, action: 'full', blocks: [CD_BLOCKS], parameter: 32 }],
+    formats: [
+      { type: 0x10, subTypes: ONE, action: 'full', blocks: [CD_BLOCKS], parameter: 32 },
+      { type: 0x11, subTypes: ONE, action: 'session', blocks: [CD_BLOCKS], parameter: 32 },
+      { type: 0x12, subTypes: ONE, action: 'add', blocks: [CD_BLOCKS], parameter: 32 },
+    ],
     blanks: [0, 1, 2, 3, 4, 5, 6],
   },
   'dvd-r': {
@@ -198,6 +214,9 @@ const TABLE: Readonly<Record<MediumKind, Omit<MediumFacts, 'kind'>>> = {
       { type: 0x10, subTypes: ONE, action: 'full', blocks: [DVD_RW_BLOCKS], parameter: 16 },
       { type: 0x15, subTypes: ONE, action: 'quick', blocks: [0], parameter: 16 },
       { type: 0x13, subTypes: ONE, action: 'grow', blocks: [DVD_RW_BLOCKS], parameter: 16 },
+      { type: 0x11, subTypes: ONE, action: 'session', blocks: [DVD_RW_BLOCKS], parameter: 16 },
+      { type: 0x12, subTypes: ONE, action: 'add', blocks: [DVD_RW_BLOCKS], parameter: 16 },
+      { type: 0x14, subTypes: ONE, action: 'border', blocks: [DVD_RW_BLOCKS], parameter: 16 },
     ],
     blanks: [0, 1, 2, 3, 4, 5, 6],
   },

@@ -4,6 +4,7 @@ import {
   type Disc,
   type DiscStatus,
   type Recordable,
+  SESSION_XA,
   type SectorRun,
   type Session,
   type SessionState,
@@ -16,6 +17,7 @@ import { rangeBefore } from '../finished-disc.ts';
 import { BLOCK_BYTES } from '../optical-drive.ts';
 import type { Profile } from '../profile.ts';
 import { type DiscState, isOverwritable, type StoredTrack } from './disc-state.ts';
+import { formattedSessions } from './formatted-sessions.ts';
 import { factsOf, type MediumFacts } from './media.ts';
 import { recordableFacts, unformattedBlocks } from './recordable-facts.ts';
 import { nextTrack, openTracks, sessionStart } from './transitions.ts';
@@ -168,9 +170,7 @@ export class RecordableDisc implements Disc {
   #allSessions(): Session[] {
     const { sessions, final, sessionType } = this.#state;
     if (isOverwritable(this.#state) || this.facts.overwrite === 'formatted') {
-      const { format } = this.#state;
-      const leadOut = format === null || format.growing ? null : format.blocks;
-      return [{ number: 1, type: 0x00, firstTrack: 1, lastTrack: 1, leadOut }];
+      return this.#overwritableSessions();
     }
     if (final) return [...sessions];
     const firstTrack = (sessions.at(-1)?.lastTrack ?? 0) + 1;
@@ -181,7 +181,7 @@ export class RecordableDisc implements Disc {
 
   #allTracks(): Track[] {
     if (isOverwritable(this.#state) || this.facts.overwrite === 'formatted') {
-      return [this.#overwritableTrack()];
+      return this.#overwritableTracks();
     }
     const tracks = this.#state.tracks.map((track) => this.#track(track));
     const next = nextTrack(this.#state);
@@ -208,26 +208,50 @@ export class RecordableDisc implements Disc {
     return this.facts.family === 'cd' ? 0 : this.facts.writeBlocks;
   }
 
-  /** The one track of a disc that can be overwritten, formatted or not yet. */
-  #overwritableTrack(): Track {
+  /** A disc that can be overwritten has a track in each session, and one when it is not formatted yet. */
+  #overwritableSessions(): Session[] {
     const { format } = this.#state;
-    const one = { ...BLANK_TRACK, number: 1, session: 1, pregap: 0, start: 0 };
+    const all = formattedSessions(this.#state);
+    if (format === null) return [sessionOf(1, null)];
+    return all.map(({ end }, i) => {
+      const isOpen = format.growing && i === all.length - 1;
+      const session = sessionOf(i + 1, isOpen ? null : end);
+      return format.form === 'form1' ? { ...session, type: SESSION_XA } : session;
+    });
+  }
+
+  #overwritableTracks(): Track[] {
+    const { format } = this.#state;
     const packetBlocks = format?.packetBlocks ?? this.#packetBlocks;
     if (format === null) {
       // It is no track that a write would make, and none that could be written to.
-      return { ...one, end: unformattedBlocks(this.facts), state: 'open', packetBlocks };
+      const end = unformattedBlocks(this.facts);
+      const one = { ...BLANK_TRACK, number: 1, session: 1, pregap: 0, start: 0 };
+      return [{ ...one, end, state: 'open', packetBlocks }];
     }
-    const { blocks, growing } = format;
-    return {
-      ...one,
-      end: growing ? this.facts.blocks : blocks,
-      state: growing ? 'open' : 'complete',
-      nextWritable: growing ? blocks : null,
-      lastRecorded: blocks > 0 ? blocks - 1 : null,
-      packetBlocks,
-      packet: this.facts.overwrite === 'either',
-    };
+    const all = formattedSessions(this.#state);
+    return all.map(({ first, end }, i): Track => {
+      const growing = format.growing && i === all.length - 1;
+      return {
+        ...BLANK_TRACK,
+        form: format.form ?? 'mode1',
+        number: i + 1,
+        session: i + 1,
+        pregap: first,
+        start: first,
+        end: growing ? this.facts.blocks : end,
+        state: growing ? 'open' : 'complete',
+        nextWritable: growing ? end : null,
+        lastRecorded: end > first ? end - 1 : null,
+        packetBlocks,
+        packet: this.facts.overwrite === 'either',
+      };
+    });
   }
+}
+
+function sessionOf(number: number, leadOut: number | null): Session {
+  return { number, type: 0x00, firstTrack: number, lastTrack: number, leadOut };
 }
 
 const BLANK_TRACK = {

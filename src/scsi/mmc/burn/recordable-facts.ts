@@ -8,6 +8,8 @@ import type {
   SpareBlocks,
 } from '../disc.ts';
 import { type DiscState, isOverwritable } from './disc-state.ts';
+import { roomToAdd, roomToGrow } from './erasing.ts';
+import { formattedSessions } from './formatted-sessions.ts';
 import { type FormatFacts, factsOf, type MediumFacts } from './media.ts';
 
 /** Who made every disc here, and of which type it is. */
@@ -52,21 +54,36 @@ function currentCapacityOf(state: DiscState, blocks: number): CurrentCapacity {
   return { blocks: sessions.at(-1)?.leadOut ?? 0, state: 'formatted' };
 }
 
-/** Formats that FORMAT UNIT would take now. */
-function formatsOf({ format, tracks }: DiscState, facts: MediumFacts): FormattableCapacity[] {
-  const isFresh = format === null && tracks.length === 0;
-  return facts.formats
-    .filter(({ action }) => {
-      if (action === 'grow') return format !== null;
-      return action !== 'sequential' || isFresh;
-    })
-    .flatMap(({ blocks, type, parameter, action }: FormatFacts) =>
-      blocks.map((most) => ({
-        blocks: action === 'grow' ? most - (format?.blocks ?? 0) : most,
-        type,
-        parameter,
-      })),
-    );
+/** Blocks that a format is offered with now; empty: FORMAT UNIT would not take it. */
+function blocksOffered(state: DiscState, { action, blocks }: FormatFacts): readonly number[] {
+  const { format, tracks } = state;
+  const some = (room: number): readonly number[] => (room > 0 ? [room] : []);
+  switch (action) {
+    case 'sequential':
+      return format === null && tracks.length === 0 ? blocks : [];
+    case 'grow':
+      return format === null ? [] : blocks.map((most) => most - format.blocks);
+    case 'session':
+      return some(roomToGrow(state));
+    case 'add':
+    case 'border':
+      return some(roomToAdd(state));
+    default:
+      return blocks;
+  }
+}
+
+/** Formats that FORMAT UNIT would take now; what adds to a disc has its packets. */
+function formatsOf(state: DiscState, facts: MediumFacts): FormattableCapacity[] {
+  const adds = ['session', 'add', 'border'];
+  const packet = facts.family === 'cd' ? state.format?.packetBlocks : undefined;
+  return facts.formats.flatMap((each) =>
+    blocksOffered(state, each).map((blocks) => ({
+      blocks,
+      type: each.type,
+      parameter: adds.includes(each.action) ? (packet ?? each.parameter) : each.parameter,
+    })),
+  );
 }
 
 /** Blocks of a BD that a format has set apart; none is ever in use: a store has no defects that it does not report. */
@@ -93,11 +110,14 @@ export function recordableFacts(state: DiscState): Recordable {
   const capacity = capacityOf(state, facts);
   const spares = sparesOf(state, facts);
   const mostTracks =
-    isOverwritable(state) || facts.overwrite === 'formatted' ? 1 : facts.mostTracks;
+    isOverwritable(state) || facts.overwrite === 'formatted'
+      ? Math.max(1, formattedSessions(state).length)
+      : facts.mostTracks;
   return {
     atip: atipOf(facts),
     capacity,
     currentCapacity: currentCapacityOf(state, capacity),
+    overwritable: isOverwritable(state),
     formats: formatsOf(state, facts),
     manufacturer: MANUFACTURER,
     mediaType: MEDIA_TYPE,

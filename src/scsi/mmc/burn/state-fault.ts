@@ -2,6 +2,7 @@
 import { STORED_BYTES } from '../disc.ts';
 import { LEADING_PAUSE_FRAMES } from '../sector/msf.ts';
 import type { ClosedSession, DiscState, StoredRun, StoredTrack } from './disc-state.ts';
+import { formattedSessionStart, formattedSessions } from './formatted-sessions.ts';
 import { factsOf } from './media.ts';
 
 const FORMS = new Set(['audio', 'mode1', 'mode2', 'form1', 'form2', 'mixed']);
@@ -94,7 +95,20 @@ function sessionFault(session: ClosedSession, i: number, state: DiscState): stri
   return null;
 }
 
-function formatFault({ kind, format, tracks, runs }: DiscState): string | null {
+/** Formatted sessions lie one behind the other, and all of their sectors are there. */
+function sessionsOfFormat(state: DiscState): boolean {
+  const all = formattedSessions(state);
+  return all.every(({ first, end }, i) => {
+    const isLast = i === all.length - 1;
+    if (!isBlock(first) || !isBlock(end) || end < first || (end === first && !isLast)) return false;
+    const { earlier = [] } = state.format ?? {};
+    const expected = formattedSessionStart(factsOf(state.kind), earlier.slice(0, i));
+    return first === expected && isRecorded(state.runs, first, end);
+  });
+}
+
+function formatFault(state: DiscState): string | null {
+  const { kind, format, tracks } = state;
   if (format === null) return null;
   const { overwrite, blocks } = factsOf(kind);
   const { type, blocks: room, growing, pseudoOverwrite, packetBlocks, background } = format;
@@ -102,11 +116,13 @@ function formatFault({ kind, format, tracks, runs }: DiscState): string | null {
     [type, room, packetBlocks].every(isBlock) &&
     typeof growing === 'boolean' &&
     typeof pseudoOverwrite === 'boolean' &&
-    BACKGROUND.has(background);
+    BACKGROUND.has(background) &&
+    (format.form === undefined || format.form === 'form1') &&
+    (format.earlier === undefined || Array.isArray(format.earlier));
   if (!shaped || room < 0 || room > blocks) return 'its format is not described';
   if (overwrite === 'never') return null;
   if (tracks.length > 0) return 'it is formatted and has tracks';
-  if (room > 0 && !isRecorded(runs, 0, room)) return 'its format has sectors of no form';
+  if (!sessionsOfFormat(state)) return 'its format has sectors of no form';
   return null;
 }
 

@@ -36,6 +36,8 @@ const CATALOG = 16;
 const CATALOG_DIGITS = 13;
 const ISRC = 32;
 const ISRC_LETTERS = 12;
+const SUBHEADER = 48;
+const SUBHEADER_BYTES = 4;
 const VALID = 0x80;
 
 /** MULTI-SESSION: no session may follow, or one may. */
@@ -51,6 +53,8 @@ export interface BlockType {
   readonly form: SectorForm | null;
   /** Bytes of sub-channel behind it: 16 of P and Q, or 96 of all. */
   readonly subBytes: 0 | 16 | 96;
+  /** Subheader of XA sectors: the host sends one with each, the page has that of all; or there is none, or it is part of the user data. */
+  readonly subheader: 'sent' | 'page' | 'none';
   /** WRITE TYPEs that take it. */
   readonly types: readonly number[];
 }
@@ -59,31 +63,41 @@ const PLAIN_TYPES = [PACKET, TRACK_AT_ONCE, SESSION_AT_ONCE] as const;
 const SUB_TYPES = [SESSION_AT_ONCE, RAW] as const;
 const RAW_BYTES = 2352;
 
-const BLOCK_TYPES: ReadonlyMap<number, BlockType> = new Map<number, BlockType>([
-  [
-    0,
-    {
-      bytes: 2352,
-      stored: 'raw',
-      form: null,
-      subBytes: 0,
-      types: [TRACK_AT_ONCE, SESSION_AT_ONCE],
-    },
-  ],
-  [1, { bytes: RAW_BYTES + 16, stored: 'raw', form: null, subBytes: 16, types: SUB_TYPES }],
-  [2, { bytes: RAW_BYTES + 96, stored: 'raw', form: null, subBytes: 96, types: SUB_TYPES }],
-  [3, { bytes: RAW_BYTES + 96, stored: 'raw', form: null, subBytes: 96, types: SUB_TYPES }],
-  [8, { bytes: 2048, stored: 'user', form: 'mode1', subBytes: 0, types: PLAIN_TYPES }],
-  [9, { bytes: 2336, stored: 'mode2', form: 'mode2', subBytes: 0, types: PLAIN_TYPES }],
-  [10, { bytes: 2048, stored: 'user', form: 'form1', subBytes: 0, types: PLAIN_TYPES }],
-  [12, { bytes: 2324, stored: 'form2', form: 'form2', subBytes: 0, types: PLAIN_TYPES }],
+/** Sectors as a whole, with sub-channel behind them or without. */
+function rawBlock(subBytes: BlockType['subBytes'], types: readonly number[]): BlockType {
+  const bytes = RAW_BYTES + subBytes;
+  return { bytes, stored: 'raw', form: null, subBytes, subheader: 'none', types };
+}
+
+function dataBlock(
+  bytes: number,
+  stored: StoredForm,
+  form: SectorForm,
+  subheader: BlockType['subheader'] = 'none',
+): BlockType {
+  return { bytes, stored, form, subBytes: 0, subheader, types: PLAIN_TYPES };
+}
+
+const BLOCK_TYPES: ReadonlyMap<number, BlockType> = new Map([
+  [0, rawBlock(0, [TRACK_AT_ONCE, SESSION_AT_ONCE])],
+  [1, rawBlock(16, SUB_TYPES)],
+  [2, rawBlock(96, SUB_TYPES)],
+  [3, rawBlock(96, SUB_TYPES)],
+  [8, dataBlock(2048, 'user', 'mode1')],
+  [9, dataBlock(2336, 'mode2', 'mode2')],
+  [10, dataBlock(2048, 'user', 'form1', 'page')],
+  [11, dataBlock(2056, 'mode2', 'form1', 'sent')],
+  [12, dataBlock(2324, 'form2', 'form2', 'page')],
+  [13, dataBlock(2332, 'mode2', 'mixed', 'sent')],
 ]);
 
-/** DATA BLOCK TYPEs that a drive takes, as features 0021h and 002Dh say it: bit n is type n. */
-export const BLOCK_TYPE_BITS: number = [...BLOCK_TYPES.keys()].reduce(
-  (sum, type) => sum | (1 << type),
-  0,
-);
+/** DATA BLOCK TYPEs that a CD is written with by this WRITE TYPE, as features 0021h and 002Dh say it: bit n is type n. */
+export function blockTypeBits(writeType: number): number {
+  return [...BLOCK_TYPES].reduce(
+    (sum, [type, { types }]) => (types.includes(writeType) ? sum | (1 << type) : sum),
+    0,
+  );
+}
 
 export interface WriteParameters {
   readonly type: number;
@@ -96,6 +110,8 @@ export interface WriteParameters {
   /** CONTROL nibble of the track. */
   readonly control: number;
   readonly block: BlockType;
+  /** SUB-HEADER: four bytes for sectors of block types 10 and 12; zeros: the host has named none. */
+  readonly subheader: Uint8Array;
   readonly sessionType: Session['type'];
   readonly packetBlocks: number;
   readonly catalog: string | null;
@@ -132,6 +148,7 @@ export function writeParametersOf(page: Uint8Array): WriteParameters {
     copy: (track & COPY) !== 0,
     control: track & TRACK_MODE,
     block,
+    subheader: page.slice(SUBHEADER, SUBHEADER + SUBHEADER_BYTES),
     sessionType: sessionTypeOf(page[SESSION_FORMAT_BYTE] as number),
     packetBlocks: new DataView(page.buffer, page.byteOffset).getUint32(PACKET_SIZE),
     catalog: catalog !== null && /^\d{13}$/.test(catalog) ? catalog : null,

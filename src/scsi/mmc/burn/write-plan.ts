@@ -3,12 +3,14 @@ import {
   CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT,
   COMMAND_SEQUENCE_ERROR,
   END_OF_USER_AREA_ENCOUNTERED_ON_THIS_TRACK,
+  ILLEGAL_MODE_FOR_THIS_TRACK,
   INVALID_ADDRESS_FOR_WRITE,
   LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE,
   MEDIUM_NOT_FORMATTED,
 } from '../../sense-codes.ts';
 import { CONTROL_DATA, type SectorForm, type StoredForm } from '../disc.ts';
 import { BLOCK_BYTES } from '../optical-drive.ts';
+import { plainSubheader, withForm } from '../sector/frame.ts';
 import { type DiscState, isOverwritable, type StoredTrack } from './disc-state.ts';
 import { grown } from './erasing.ts';
 import { factsOf } from './media.ts';
@@ -26,6 +28,11 @@ export interface Piece {
   readonly form: SectorForm;
   readonly stored: StoredForm;
   readonly sub: boolean;
+  /**
+   * The drive makes EDC and parity of XA sectors whose subheader the host gave: with each (`sent`), or in the mode page (four bytes).
+   * Absent: what is kept is what was sent.
+   */
+  readonly seal?: 'sent' | Uint8Array;
   /** Number of the track they belong to; 0: none, or what was there before. */
   readonly track: number;
   /** `nowhere`: they are looked at, and not kept as sectors (a lead-in). */
@@ -74,13 +81,25 @@ export function trackKind(
   };
 }
 
-/** What is kept of a sector of a track that is written by the write parameters. */
-function storedOf(state: DiscState, parameters: WriteParameters): StoredForm {
-  return factsOf(state.kind).family === 'cd' ? parameters.block.stored : 'user';
+/** What sectors of a CD are sealed with; null: nothing, what is kept is what the host sends. */
+function sealOf({ block, subheader }: WriteParameters): 'sent' | Uint8Array | null {
+  if (block.subheader === 'sent') return 'sent';
+  if (block.subheader === 'none' || subheader.every((byte) => byte === 0)) return null;
+  const form = block.form === 'form2' ? 'form2' : 'form1';
+  const named = withForm(subheader, form);
+  // A plain one is made when the sector is read.
+  return plainSubheader(form).every((byte, i) => byte === named[i]) ? null : named;
 }
 
-function bytesOf(state: DiscState, parameters: WriteParameters): number {
-  return factsOf(state.kind).family === 'cd' ? parameters.block.bytes : BLOCK_BYTES;
+/** What the host sends of a sector of a track that is written by the write parameters, and what is kept of it. */
+function blockOf(
+  state: DiscState,
+  parameters: WriteParameters,
+): Pick<Piece, 'bytes' | 'stored' | 'seal'> {
+  if (factsOf(state.kind).family !== 'cd') return { bytes: BLOCK_BYTES, stored: 'user' };
+  const { bytes, stored } = parameters.block;
+  const seal = sealOf(parameters);
+  return seal === null ? { bytes, stored } : { bytes, stored: 'mode2', seal };
 }
 
 function piece(lba: number, blocks: number, more: Partial<Piece>): Piece {
@@ -97,13 +116,16 @@ function piece(lba: number, blocks: number, more: Partial<Piece>): Piece {
   };
 }
 
-/** A disc that can be written anywhere. */
+/** A disc that can be written anywhere in its formatted sessions, and at the end of one that grows. */
 function overwrite(state: DiscState, lba: number, blocks: number): WritePlan | number {
-  const { format } = state;
-  const most = format?.growing === true ? factsOf(state.kind).blocks : (format?.blocks ?? 0);
+  const plan = { pieces: [piece(lba, blocks, {})], before: state, opens: false };
+  const { blocks: end = 0, growing = false } = state.format ?? {};
+  const most = growing ? factsOf(state.kind).blocks : end;
   if (lba < 0 || lba + blocks > most) return LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
-  if (format?.growing === true && lba > format.blocks) return INVALID_ADDRESS_FOR_WRITE;
-  return { pieces: [piece(lba, blocks, {})], before: state, opens: false };
+  if (isRecorded(state.runs, lba, lba + blocks)) return plan;
+  if (growing && lba === end) return plan;
+  if (growing && lba < end && isRecorded(state.runs, lba, end)) return plan;
+  return growing && lba > end ? INVALID_ADDRESS_FOR_WRITE : LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
 }
 
 /** What was written may be written over (BD-R, pseudo overwrite), as long as all of it was. */
@@ -177,12 +199,9 @@ export function planWrite(
       ? END_OF_USER_AREA_ENCOUNTERED_ON_THIS_TRACK
       : LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
   }
-  const more = {
-    bytes: bytesOf(state, parameters),
-    form: track.form,
-    stored: storedOf(state, parameters),
-    track: track.number,
-  };
+  // Sectors of a track are of one form, and some forms are kept in one way only.
+  if (isCd && trackKind(state, parameters).form !== track.form) return ILLEGAL_MODE_FOR_THIS_TRACK;
+  const more = { ...blockOf(state, parameters), form: track.form, track: track.number };
   return { pieces: [piece(lba, blocks, more)], before, opens: known === null };
 }
 

@@ -9,6 +9,7 @@ import { BOUNCE_BYTES } from '../../sbc/bounce.ts';
 import { checkFlushFault, checkTransferFault } from '../../sbc/store-fault.ts';
 import { firstDifference } from '../../sbc/verify.ts';
 import {
+  ILLEGAL_MODE_FOR_THIS_TRACK,
   INVALID_ADDRESS_FOR_WRITE,
   INVALID_FIELD_IN_CDB,
   MISCOMPARE_DURING_VERIFY_OPERATION,
@@ -26,6 +27,7 @@ import { RecordableDisc, slotBytesOf } from './recordable-disc.ts';
 import { nextTrack, openTracks } from './transitions.ts';
 import { RAW, SESSION_AT_ONCE, type WriteParameters } from './write-parameters.ts';
 import { afterWrite, bytesOfPlan, type Piece, planWrite, type WritePlan } from './write-plan.ts';
+import { comparableBytes, keptBytes, seal, sentAt } from './xa-sectors.ts';
 
 const FUA = bits(1, 3, 3);
 const DPO = bits(1, 4, 4);
@@ -243,6 +245,10 @@ function move(task: Task): void {
     }
     const slot = slotBytesOf(disc.facts);
     const count = filled(task, piece, slot);
+    if (count === NONE_FILLED) {
+      end(task);
+      return;
+    }
     if (test || piece.to === 'nowhere') {
       advance(task, piece, count);
       continue;
@@ -264,17 +270,24 @@ function atOnce(task: Task, piece: Piece, slot: number): number {
   return Math.min(piece.blocks - task.blocks, Math.floor(BOUNCE_BYTES / slot));
 }
 
-/** Puts the next sectors of a piece into the bounce buffer; returns how many. */
+const NONE_FILLED = -1;
+
+/** Puts the next sectors of a piece into the bounce buffer; returns how many, or NONE_FILLED: one of them is no sector of its track. */
 function filled(task: Task, piece: Piece, slot: number): number {
   const { recording } = burnerOf(task);
   const into = opticalOf(task).bounce.bytesOf(task);
   const { bytes, lba, sub } = piece;
+  const keeps = sub ? slot : Math.min(keptBytes(piece), STORED_BYTES.raw);
   const count = atOnce(task, piece, slot);
   for (let i = 0; i < count; i += 1) {
     const at = i * slot;
-    task.dataOut.get(task.position + i * bytes, into, at, bytes);
+    task.dataOut.get(task.position + i * bytes, into, at + sentAt(piece), bytes);
     recording?.look(lba + task.blocks + i, into.subarray(at, at + bytes));
-    into.fill(0, at + (sub ? slot : Math.min(bytes, STORED_BYTES.raw)), at + slot);
+    if (!seal(piece, into, at)) {
+      task.check(ILLEGAL_MODE_FOR_THIS_TRACK, (lba + task.blocks + i) >>> 0);
+      return NONE_FILLED;
+    }
+    into.fill(0, at + keeps, at + slot);
   }
   return count;
 }
@@ -361,7 +374,8 @@ function compared(task: Task, reply: StoreReply): void {
   const comparable = stored !== 'raw' || burnerOf(task).recording === null;
   for (let i = 0; i < count && comparable; i += 1) {
     const at = task.position + i * bytes;
-    if (firstDifference(task.dataOut, at, read, i * slot, bytes) >= 0) {
+    const length = comparableBytes(piece, read, i * slot);
+    if (firstDifference(task.dataOut, at, read, i * slot + sentAt(piece), length) >= 0) {
       task.check(MISCOMPARE_DURING_VERIFY_OPERATION, (from + i) >>> 0);
       end(task);
       return;

@@ -1,5 +1,6 @@
 /** Features of optical drives (MMC-6 5.3): which there are, when each is current, and what its descriptor says. */
 import type { LogicalUnit } from '../../logical-unit.ts';
+import { blockTypeBits, PACKET, TRACK_AT_ONCE } from '../burn/write-parameters.ts';
 import type { Disc } from '../disc.ts';
 import { BLOCK_BYTES, driveOf } from '../optical-drive.ts';
 import {
@@ -141,10 +142,12 @@ const isRandomWritable = withProfile(DVD_RAM, DVD_PLUS_RW, BD_RE);
 const CD_LINK = 7;
 const DVD_LINK = 16;
 const BUF_AND_ARSV = 0x01;
-/** Data block types that can be written in packets: all of a CD, else 2048 bytes; BUF; one link size. */
+const bytes16 = (value: number): [number, number] => [value >> 8, value & 0xff];
+
+/** Data block types that can be written in packets: those of a CD, else 2048 bytes; BUF; one link size. */
 function incrementalStreaming(_: LogicalUnit, disc: Disc | null): Uint8Array {
   const isCd = disc !== null && familyOf(disc.profile) === 'cd';
-  const types = disc === null || isCd ? [0xff, 0xff] : [0x01, 0x00];
+  const types = disc === null || isCd ? bytes16(blockTypeBits(PACKET)) : [0x01, 0x00];
   return Uint8Array.from([...types, BUF_AND_ARSV, 1, isCd ? CD_LINK : DVD_LINK, 0, 0, 0]);
 }
 
@@ -187,7 +190,16 @@ const FEATURES: readonly Feature[] = [
     fixed('0f00000000000000'),
   ),
   writing(0x0024, 'Hardware defect management', 1, withProfile(DVD_RAM, BD_RE), fixed('00000000')),
-  writing(0x0026, 'Restricted overwrite', 0, withProfile(DVD_RW_RESTRICTED_OVERWRITE), NO_DATA),
+  // A CD-RW in fixed packets as well.
+  writing(
+    0x0026,
+    'Restricted overwrite',
+    0,
+    ({ profile, recordable }) =>
+      profile === DVD_RW_RESTRICTED_OVERWRITE ||
+      (profile === CD_RW && recordable?.overwritable === true),
+    NO_DATA,
+  ),
   writing(0x002a, 'DVD+RW', 0, withProfile(DVD_PLUS_RW), fixed('01000000')),
   writing(0x002b, 'DVD+R', 0, withProfile(DVD_PLUS_R), fixed('01000000')),
   // DSDG, DSDR, intermediate, blank.
@@ -198,8 +210,10 @@ const FEATURES: readonly Feature[] = [
     withProfile(DVD_RW_RESTRICTED_OVERWRITE),
     fixed('0f000000'),
   ),
-  // BUF, test write, CD-RW; every data block type.
-  writing(0x002d, 'CD track-at-once', 2, whileWritable(CD_R, CD_RW), fixed('4600ffff')),
+  // BUF, test write, CD-RW; data block types.
+  writing(0x002d, 'CD track-at-once', 2, whileWritable(CD_R, CD_RW), () =>
+    Uint8Array.from([0x46, 0, ...bytes16(blockTypeBits(TRACK_AT_ONCE))]),
+  ),
   // BUF, SAO, raw and raw multi-session, test write, CD-RW, R-W; 3072 bytes of cue sheet.
   writing(
     0x002e,

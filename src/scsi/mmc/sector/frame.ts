@@ -53,8 +53,20 @@ export function putSubheader(frame: Uint8Array, at: number, subheader: Uint8Arra
 }
 
 /** The subheader of a sector that nothing is known about: file 0, channel 0, and what form it has. */
+export function plainSubheader(form: 'form1' | 'form2'): Uint8Array {
+  return Uint8Array.of(0, 0, form === 'form2' ? FORM_2 : DATA, 0);
+}
+
 export function putPlainSubheader(frame: Uint8Array, at: number, form: 'form1' | 'form2'): void {
-  putSubheader(frame, at, Uint8Array.of(0, 0, form === 'form2' ? FORM_2 : DATA, 0));
+  putSubheader(frame, at, plainSubheader(form));
+}
+
+/** A subheader (4 bytes) whose SUBMODE says this form. */
+export function withForm(subheader: Uint8Array, form: 'form1' | 'form2'): Uint8Array {
+  const said = subheader.slice(0, 4);
+  const submode = said[SUBMODE] as number;
+  said[SUBMODE] = form === 'form2' ? submode | FORM_2 : submode & ~FORM_2;
+  return said;
 }
 
 /** Writes EDC and parity of a sector whose header, subheader and user data are there. */
@@ -70,6 +82,15 @@ export function sealFrame(frame: Uint8Array, at: number, form: DataForm): void {
   } else if (form === 'form2') {
     putEdc(frame, at + BODY_AT, at + FORM_2_EDC_AT);
   }
+}
+
+const sealing = new Uint8Array(FRAME_BYTES);
+
+/** Writes EDC and parity of an XA sector into the 2336 bytes at `at`, which are what is behind its header. */
+export function sealBody(bytes: Uint8Array, at: number, form: 'form1' | 'form2'): void {
+  sealing.set(bytes.subarray(at, at + MODE_2_DATA_BYTES), BODY_AT);
+  sealFrame(sealing, 0, form);
+  bytes.set(sealing.subarray(BODY_AT), at);
 }
 
 /** Where the user data of a sector begins, and how much there is. */
