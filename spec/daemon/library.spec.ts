@@ -245,6 +245,42 @@ describe('library of a daemon', function () {
       assert.equal((await bench.load({ lun: CD, path: daemon.path('l') })).generation, generation);
     });
 
+    it('what has the name of what is in a drive, and is another file or was written since, is a new medium', async () => {
+      const path = iso('a.iso');
+      await add(path);
+      const { generation } = await load(CD, 'a');
+      assert.equal((await load(CD, 'a')).generation, generation);
+      renameSync(iso('c.iso', 30), path);
+      const other = await load(CD, 'a');
+      assert.deepEqual([other.generation, other.bytes], [generation + 1, 30 * SECTOR]);
+      iso('a.iso', 40);
+      const { generation: last, bytes } = await bench.load({ lun: CD, path });
+      assert.deepEqual([last, bytes], [generation + 2, 40 * SECTOR]);
+    });
+
+    it('a sheet whose other file was written since is a new medium', async () => {
+      writeFileSync(daemon.path('sheet.bin'), Buffer.alloc(5 * SECTOR));
+      writeFileSync(daemon.path('sheet.cue'), CUE);
+      const sheet = { lun: CD, path: daemon.path('sheet.cue') };
+      const { generation } = await bench.load(sheet);
+      writeFileSync(daemon.path('sheet.bin'), Buffer.alloc(6 * SECTOR));
+      assert.equal((await bench.load(sheet)).generation, generation + 1);
+      assert.equal((await bench.load(sheet)).generation, generation + 1);
+    });
+
+    it('a writable one is the same however much was written to it, until another file has its name', async () => {
+      const path = bench.image('a.img', MIB, 0);
+      const disk = { lun: DISK, path };
+      const { generation } = await bench.load(disk);
+      const a = await bench.attach('a', DISK);
+      assert.equal(sense(await a.write(0, 1)), '');
+      assert.equal((await bench.load(disk)).generation, generation);
+      // What was written last to a file that has no name any more cannot be kept.
+      linkSync(path, daemon.path('l'));
+      renameSync(bench.image('b.img', MIB, 0), path);
+      assert.equal((await bench.load(disk)).generation, generation + 1);
+    });
+
     it('is not removed while it is in a drive or its tray', async () => {
       await add(iso('a.iso'));
       await load(CD, 'a');

@@ -19,6 +19,7 @@ import {
 } from '../luns/open.ts';
 import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import type { DeviceTypeName, DiskConfig } from './config.ts';
+import { stampOf } from './file-identity.ts';
 import type { DiskSpec } from './reactor-messages.ts';
 import type { InventoryEntry, SavedMedium, SavedUnit } from './state.ts';
 
@@ -180,6 +181,8 @@ export class AttachedDisk {
   next: SavedMedium | null = null;
   /** Open while the medium is in the drive, or fixed. */
   #file: Opened | null;
+  /** What the files of the medium were when it was opened. */
+  #stamp: string | null;
   /** Descriptor of the key file, or -1. */
   readonly #keyFd: number;
   /** Descriptors that were made for the reactor, by those they are copies of. */
@@ -219,6 +222,7 @@ export class AttachedDisk {
       refuseConflict(`Cannot attach LUN ${config.lun}`, path, config.readOnly, others);
       this.#file = openDiskFile(openOptions(config, path, resizedBytes, standby));
     }
+    this.#stamp = this.#stampOfFiles();
     this.#keyFd = this.#openKey();
     this.bytes =
       this.#file === null ? this.#memoryBytes(path) : userBytesOf(config, this.#file.bytes);
@@ -313,6 +317,7 @@ export class AttachedDisk {
     this.#closeFile();
     this.next = null;
     this.#file = file;
+    this.#stamp = this.#stampOfFiles();
     // What was locked meanwhile stays so.
     this.medium = { ...medium, locked: this.medium?.locked ?? false };
     if (file === null) {
@@ -352,10 +357,31 @@ export class AttachedDisk {
     }
   }
 
+  /** What is open is what has its name now: no other file, and of a medium that is only read nothing else in it. */
+  get holdsItsFile(): boolean {
+    return this.readOnly ? this.#stamp === this.#stampOfFiles() : this.#hasItsName;
+  }
+
+  get #hasItsName(): boolean {
+    return filesOf(this.#file).every(({ fd, path }) => {
+      const { dev, ino } = fstatSync(fd);
+      const named = statSync(path, { throwIfNoEntry: false });
+      return named?.dev === dev && named.ino === ino;
+    });
+  }
+
+  /** Of an image that names others, too. */
+  #stampOfFiles(): string | null {
+    const file = this.#file;
+    if (file === null) return '';
+    return stampOf([file.path, ...filesOf(file).map(({ path }) => path)]);
+  }
+
+  /** Whether this file is open here, by whatever name. */
   isFile(device: number, inode: number): boolean {
-    return filesOf(this.#file).some(({ path }) => {
-      const mine = statSync(path, { throwIfNoEntry: false });
-      return mine !== undefined && mine.dev === device && mine.ino === inode;
+    return filesOf(this.#file).some(({ fd }) => {
+      const { dev, ino } = fstatSync(fd);
+      return dev === device && ino === inode;
     });
   }
 
@@ -403,8 +429,7 @@ export class AttachedDisk {
     if (file === null || 'files' in file || !this.standby) return;
     const { lun } = this.config;
     const action = `Cannot activate LUN ${lun}`;
-    const open = fstatSync(file.fd);
-    if (!this.isFile(open.dev, open.ino)) {
+    if (!this.#hasItsName) {
       throw new LunError(`${action}: "${file.path}" is another file now, remove and add the LUN`);
     }
     lockOpened(file.fd, openOptions(this.config, file.path, this.resizedBytes, true));

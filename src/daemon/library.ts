@@ -8,6 +8,7 @@ import { isMediumKind } from '../scsi/mmc/burn/media.ts';
 import type { DiscStatus } from '../scsi/mmc/disc.ts';
 import type { AttachedDisk } from './attached-disk.ts';
 import type { DeviceTypeName } from './config.ts';
+import { identityOf, isSameFile, stampOf } from './file-identity.ts';
 import { unknownWord } from './known-keys.ts';
 import type { Log } from './log.ts';
 import type { LibraryEntry, StateDirectory } from './state.ts';
@@ -52,30 +53,6 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._+-]*$/;
 const MOST_ENTRIES = 1024;
 /** A list of them has to fit a frame of the control socket. */
 const MOST_PATH_BYTES = 512 * 1024;
-
-/** The same for every name of one file; of a file that is missing: its path. */
-function identityOf(path: string): string {
-  try {
-    const { dev, ino } = statSync(path, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch {
-    return path;
-  }
-}
-
-export function isSameFile(one: string, other: string): boolean {
-  return one === other || identityOf(one) === identityOf(other);
-}
-
-/** Inode, size and time of files; null: one is missing. */
-function stampOf(files: readonly string[]): string | null {
-  try {
-    const stats = files.map((path) => statSync(path, { bigint: true }));
-    return stats.map(({ ino, size, mtimeNs }) => `${ino}:${size}:${mtimeNs}`).join(' ');
-  } catch {
-    return null;
-  }
-}
 
 function nameOf(action: string, { path, name }: AddRequest): string {
   const plain = basename(path, extname(path)).replace(/[^A-Za-z0-9._+-]+/g, '-');

@@ -4,7 +4,8 @@ import type { DiscReport } from '../luns/disc-report.ts';
 import type { DriveStatus } from '../luns/drive.ts';
 import { messageOf } from '../message-of.ts';
 import { type AttachedDisk, LunError, type MediumInHand } from './attached-disk.ts';
-import { isSameFile, type Library } from './library.ts';
+import { isSameFile } from './file-identity.ts';
+import type { Library } from './library.ts';
 import type { Log } from './log.ts';
 import type { ReactorReply, ReactorRequest } from './reactor-messages.ts';
 import type { SavedMedium } from './state.ts';
@@ -113,7 +114,9 @@ export class MediaHouse {
       const file = image ?? medium.path;
       const isProtected = file !== null && library.protects(file, disk.config.type);
       const protect = isProtected ? true : readOnly;
-      const same = image === null || (medium.path !== null && isSameFile(image, medium.path));
+      const same =
+        image === null ||
+        (medium.path !== null && isSameFile(image, medium.path) && disk.holdsItsFile);
       const protectedSo = image === null || protect === null || protect === medium.readOnly;
       // It is in.
       if (same && protectedSo && medium.place === 'drive') return true;
