@@ -5,8 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
-  BURNER_KEYS,
-  CDROM_KEYS,
   CONFIG_KEYS,
   type DaemonConfig,
   DISK_KEYS,
@@ -22,6 +20,7 @@ import {
   readLun,
 } from '../../src/daemon/config.ts';
 import { editDistance, nearest } from '../../src/daemon/known-keys.ts';
+import { BURNER_KEYS, CDROM_KEYS } from '../../src/daemon/optical-config.ts';
 import { MEDIUM_KINDS } from '../../src/scsi/mmc/burn/media.ts';
 import { PLACES } from '../../src/unplug/selection.ts';
 
@@ -124,6 +123,11 @@ describe('configuration: LUN specifications', () => {
     ['0:disk,path=a,,b=c.img', { path: '/vm/a,b=c.img' }],
     ['0:cdrom', { ...CDROM, path: null }],
     ['0:cdrom,path=a.iso', { ...CDROM, path: '/vm/a.iso' }],
+    [
+      '0:cdrom,unreadable=16-31+500,paced',
+      { ...CDROM, path: null, unreadable: '16-31+500', paced: true },
+    ],
+    ['0:burner,paced=no', { ...CDROM, type: 'burner', readOnly: false, path: null, paced: false }],
     ['0:cdrom,serial=OD1', { ...CDROM, path: null, serial: 'OD1' }],
     ['0:burner', { ...CDROM, type: 'burner', readOnly: false, path: null }],
     [
@@ -152,8 +156,13 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:cdrom,memory=1M',
-      'Cannot read LUN "0:cdrom,memory=1M": unknown key "memory". Known: path, serial, mediaChangeStyle, ejectTimeout',
+      'Cannot read LUN "0:cdrom,memory=1M": unknown key "memory". Known: path, serial, mediaChangeStyle, ejectTimeout, unreadable, paced',
     ],
+    [
+      '0:cdrom,unreadable=31-16',
+      'Cannot configure LUN 0: unreadable is "31-16", 1 to 256 blocks or ranges are needed as in 16-31+500',
+    ],
+    ['0:cdrom,paced=fast', 'Cannot configure LUN 0: paced is "fast", yes or no is needed'],
     ['0:cdrom,path=', 'Cannot configure LUN 0: path is "", a text is needed'],
     [
       '0:burner,media=cd-r',
@@ -165,7 +174,7 @@ describe('configuration: LUN specifications', () => {
     ],
     [
       '0:burner,ro',
-      'Cannot read LUN "0:burner,ro": unknown key "ro". Known: media, path, serial, mediaChangeStyle, ejectTimeout',
+      'Cannot read LUN "0:burner,ro": unknown key "ro". Known: path, serial, mediaChangeStyle, ejectTimeout, unreadable, paced, media',
     ],
     [
       '0:passthrough',

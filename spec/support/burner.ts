@@ -54,6 +54,8 @@ export interface BurnerBedOptions {
   /** Byte of the store where the sectors begin. */
   readonly base?: number;
   readonly mediumChanger?: MediumChanger;
+  /** Milliseconds that it is paced by; absent: it is not. */
+  readonly now?: () => number;
 }
 
 /** A target with one burner at LUN 0 that has a disc of this kind in it, and a nexus. */
@@ -84,6 +86,7 @@ export function burner(kind: MediumKind, options: BurnerBedOptions = {}): Burner
       modePages: opticalModePages({ writes: true, more: [WRITE_PARAMETERS] }),
       reservationStore: null,
       mediumChanger: options.mediumChanger ?? null,
+      ...(options.now === undefined ? {} : { now: options.now, paced: true }),
       burner: {
         journal: options.journal ?? journal,
         ...(options.durations === undefined ? {} : { durations: options.durations }),

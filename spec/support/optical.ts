@@ -1,5 +1,5 @@
 /** Optical drives over HeldStores, and discs to put into them. */
-import { createOptical, type OpticalOptions } from '../../src/luns/optical.ts';
+import { createOptical, type OpticalOptions, type OpticalParts } from '../../src/luns/optical.ts';
 import { DONE } from '../../src/scsi/contracts.ts';
 import type { LogicalUnit } from '../../src/scsi/logical-unit.ts';
 import type { Disc, DiscLayout, SectorForm, SectorRun, Track } from '../../src/scsi/mmc/disc.ts';
@@ -55,7 +55,6 @@ export function dataDisc(blocks: number, profile: Profile = CD_ROM): DiscLayout 
     runs: [userRun(0, blocks)],
     catalog: null,
     cdText: null,
-    unreadable: [],
   };
 }
 
@@ -70,7 +69,9 @@ export function audioDisc(starts: readonly number[], leadOut: number): DiscLayou
   };
 }
 
-export interface BenchOptions extends Pick<OpticalOptions, 'mediaChangeStyle' | 'medium'> {
+export interface BenchOptions
+  extends Pick<OpticalOptions, 'mediaChangeStyle' | 'medium'>,
+    Pick<OpticalParts, 'faults' | 'paced'> {
   /** It is a writer. */
   readonly writes?: boolean;
   /** Milliseconds that audio is played by. */
@@ -90,7 +91,14 @@ export interface OpticalBed {
 export function optical(
   layout: DiscLayout,
   bytes: Uint8Array,
-  { writes = false, now, disc = new FinishedDisc(layout), ...options }: BenchOptions = {},
+  {
+    writes = false,
+    now,
+    disc = new FinishedDisc(layout),
+    faults = [],
+    paced = false,
+    ...options
+  }: BenchOptions = {},
 ): OpticalBed {
   const bed = new Testbed();
   const store = new HeldStore({ bytes: bytes.length, readOnly: true });
@@ -111,6 +119,8 @@ export function optical(
       bounce: bouncePool(2),
       modePages: opticalModePages({ writes }),
       reservationStore: null,
+      faults,
+      paced,
       burner: writes ? { journal: { save: () => DONE } } : null,
       ...(now === undefined ? {} : { now }),
     },

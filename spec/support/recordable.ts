@@ -49,7 +49,7 @@ export const OPEN_SESSION: Session = {
 function outOfItsBox(kind: MediumKind): Disc {
   const disc = new RecordableDisc(newDiscState(kind), 0);
   const { profile, status, lastSession, erasable, sessions, tracks } = disc;
-  const { catalog, cdText, blocks, unreadable, recordable: facts } = disc;
+  const { catalog, cdText, blocks, recordable: facts } = disc;
   return {
     profile,
     status,
@@ -61,7 +61,6 @@ function outOfItsBox(kind: MediumKind): Disc {
     cdText,
     blocks,
     runAt: () => null,
-    unreadable,
     recordable: facts,
   };
 }

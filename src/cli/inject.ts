@@ -1,4 +1,4 @@
-/** `ringscsi inject`: makes a disk of a running daemon fail or wait, to see what its guests do. */
+/** `ringscsi inject`: makes a disk or an optical drive of a running daemon fail or wait, to see what its guests do. */
 import { parseLun } from '../daemon/config.ts';
 import { checkKeys } from '../daemon/known-keys.ts';
 import type { InjectRule } from '../daemon/reactor-messages.ts';
@@ -6,12 +6,14 @@ import { readRule } from '../daemon/verbs.ts';
 import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';
 import { DONE, readAction, UsageError, type Verb } from './verb.ts';
 
-const HELP = `ringscsi inject set --lun N --rule RULE [--rule RULE]...   replace the rules of a disk
+const HELP = `ringscsi inject set --lun N --rule RULE [--rule RULE]...   replace the rules of a disk or drive
 ringscsi inject clear --lun N                              end them
 
 RULE is OPERATION[,fault=FAULT][,delay=MS[,held]][,lba=FIRST[-LAST]][,count=N], for example
   read,fault=medium,lba=100-199     write,fault=full,count=3     flush,delay=2000
 OPERATION is read, write, flush, discard or any; FAULT is medium, full, gone or read-only.
+On an optical drive LBAs are those of the disc, and go with fault=medium alone; the laser of a burner fails, or the end of a session:
+  calibration,fault=medium,count=1  close,fault=medium,count=1
 An abort ends a delay at once, unless it is held: then it lasts, as work of a device would, and the abort waits for it.
 
 ${CONTROL_HELP}

@@ -24,9 +24,9 @@ Prints one line on standard output when it is ready; the log goes to standard er
                      [,protection=1|2|3][,removable][,standby]
                      [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    N:disk,memory=256M
-                   N:cdrom[,path=IMAGE][,serial=TEXT]
+                   N:cdrom[,path=IMAGE][,serial=TEXT][,unreadable=BLOCKS][,paced]
                      [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
-                   N:burner[,media=KIND][,path=FILE][,serial=TEXT]
+                   N:burner[,media=KIND][,path=FILE][,serial=TEXT][,unreadable=BLOCKS][,paced]
                      [,mediaChangeStyle=t10|maxfield][,ejectTimeout=SECONDS]
                    N:passthrough,device=/dev/sgN|/dev/srN[,allow=OPCODES]
                    a comma in a value is doubled; size creates the image when it is missing;
@@ -41,7 +41,9 @@ Prints one line on standard output when it is ready; the log goes to standard er
                    drives may have, too; see ringscsi media;
                    burner: a CD/DVD/BD writer; the disc in it is the file of a recordable one, which media=KIND
                    (cd-r, cd-rw, dvd-r, dvd-rw, dvd-r-dl, dvd+r, dvd+r-dl, dvd+rw, dvd-ram, bd-r, bd-re) makes
-                   when it is missing, or an image, which is only read
+                   when it is missing, or an image, which is only read;
+                   unreadable: blocks of whatever disc is in the drive that cannot be read, as 16-31+500;
+                   paced: reading and writing take the time of the speed that SET CD SPEED chose
   --listen PORT    srp:SOCK: guests attach at this unix socket by the SRP ring (docs/srp-ring.md)
                    vhost-user:SOCK: QEMU attaches here, its guests use their own virtio-scsi driver
                    iscsi:HOST:PORT: iSCSI initiators connect here; names and CHAP secrets

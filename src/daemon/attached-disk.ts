@@ -20,6 +20,7 @@ import {
 import type { ProtectionType } from '../scsi/sbc/protection/information.ts';
 import type { DeviceTypeName, DiskConfig } from './config.ts';
 import { stampOf } from './file-identity.ts';
+import { unreadableFaults } from './optical-config.ts';
 import type { DiskSpec } from './reactor-messages.ts';
 import type { InventoryEntry, SavedMedium, SavedUnit } from './state.ts';
 
@@ -416,6 +417,8 @@ export class AttachedDisk {
       ...(this.config.mediaChangeStyle === undefined
         ? {}
         : { mediaChangeStyle: this.config.mediaChangeStyle }),
+      ...(this.config.unreadable === undefined ? {} : { faults: unreadableFaults(this.config) }),
+      ...(this.config.paced === true ? { paced: true } : {}),
       standby: this.standby,
     };
   }

@@ -12,9 +12,16 @@ import {
   parsePortal,
   readIscsi,
 } from './iscsi-config.ts';
-import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
+import { ConfigError, checkKeys, parseFlag, unknownWord } from './known-keys.ts';
 import { readManagementAddresses } from './management-config.ts';
 import { MEDIA_KEYS, type MediaConfig, mediaObject, OPTICAL, readMedia } from './media-config.ts';
+import {
+  BURNER_KEYS,
+  CDROM_KEYS,
+  type OpticalConfig,
+  opticalObject,
+  readOpticalKeys,
+} from './optical-config.ts';
 import {
   PASSTHROUGH_KEYS,
   type PassthroughConfig,
@@ -30,7 +37,7 @@ export type DeviceTypeName = (typeof DEVICE_TYPES)[number];
 /** Bytes of a block; 2048 are those of discs. */
 export type BlockBytes = 512 | 2048 | 4096;
 
-export interface DiskConfig extends MediaConfig {
+export interface DiskConfig extends MediaConfig, OpticalConfig {
   readonly lun: number;
   /** `cdrom`: an optical drive that reads discs; `burner`: one that writes them, too. Their other properties are those of such discs (`OPTICAL`). */
   readonly type: DeviceTypeName;
@@ -122,10 +129,6 @@ export const DISK_KEYS = [
   'standby',
   ...MEDIA_KEYS,
 ] as const;
-/** The same for an optical drive. */
-export const CDROM_KEYS = ['lun', 'type', 'path', 'serial', ...MEDIA_KEYS] as const;
-/** Of one that writes. */
-export const BURNER_KEYS = ['lun', 'type', 'media', 'path', 'serial', ...MEDIA_KEYS] as const;
 export const CONFIG_KEYS = [
   '$schema',
   'state',
@@ -170,12 +173,6 @@ export function parseSize(action: string, key: string, value: unknown): number {
     );
   }
   return bytes;
-}
-
-export function parseFlag(action: string, key: string, value: unknown): boolean {
-  if (value === true || value === 'yes' || value === 'on' || value === 'true') return true;
-  if (value === false || value === 'no' || value === 'off' || value === 'false') return false;
-  throw new ConfigError(`${action}: ${key} is ${JSON.stringify(value)}, yes or no is needed`);
 }
 
 function parseText(action: string, key: string, value: unknown): string {
@@ -339,6 +336,7 @@ function readOptical(
     path: path === undefined ? null : resolve(directory, parseText(action, 'path', path)),
     serial: serial === undefined ? null : parseSerial(action, serial),
     ...readMedia(action, raw, true),
+    ...readOpticalKeys(action, raw),
     ...OPTICAL,
   };
 }
@@ -389,7 +387,7 @@ export function lunObject(disk: DiskConfig): Record<string, unknown> {
   const raw: Record<string, unknown> = { lun: disk.lun, type: disk.type };
   if (disk.path !== null) raw['path'] = disk.path;
   if (disk.serial !== null) raw['serial'] = disk.serial;
-  Object.assign(raw, mediaObject(disk));
+  Object.assign(raw, mediaObject(disk), opticalObject(disk));
   if (disk.media !== undefined) raw['media'] = disk.media;
   if (disk.type !== 'disk') return raw;
   raw['ro'] = disk.readOnly;

@@ -56,3 +56,10 @@ export function checkKeys(
     if (!known.includes(key)) throw new ConfigError(`${action}: ${unknownWord('key', key, known)}`);
   }
 }
+
+/** Whether something is on. Throws ConfigError. */
+export function parseFlag(action: string, key: string, value: unknown): boolean {
+  if (value === true || value === 'yes' || value === 'on' || value === 'true') return true;
+  if (value === false || value === 'no' || value === 'off' || value === 'false') return false;
+  throw new ConfigError(`${action}: ${key} is ${JSON.stringify(value)}, yes or no is needed`);
+}

@@ -3,16 +3,16 @@
 import { isAbsolute } from 'node:path';
 import type { Request } from '../transport/control/protocol.ts';
 import type { ControlSession } from '../transport/control/server.ts';
-import { parseFlag, parseLun, parseSize, readAnyLun } from './config.ts';
+import { parseLun, parseSize, readAnyLun } from './config.ts';
 import type { Daemon } from './daemon.ts';
-import { ConfigError, checkKeys, unknownWord } from './known-keys.ts';
+import { ConfigError, checkKeys, parseFlag, unknownWord } from './known-keys.ts';
 import type { InjectRule } from './reactor-messages.ts';
 import type { PortAccess } from './unplug-house.ts';
 
 type Args = Readonly<Record<string, unknown>>;
 type Verb = (daemon: Daemon, args: Args, session: ControlSession) => unknown;
 
-const OPERATIONS = ['read', 'write', 'flush', 'discard', 'any'] as const;
+const OPERATIONS = ['read', 'write', 'flush', 'discard', 'any', 'calibration', 'close'] as const;
 const FAULTS = ['medium', 'full', 'gone', 'read-only'] as const;
 const RULE_KEYS = [
   'operation',

@@ -14,6 +14,7 @@ import {
 import { decodeLogs, type KeptLogs } from '../scsi/log/unit-logs.ts';
 import { LogicalUnit } from '../scsi/logical-unit.ts';
 import type { MediaChangeStyle, MediumState } from '../scsi/medium.ts';
+import type { DiscFault } from '../scsi/mmc/disc-faults.ts';
 import { diskModePages, type ModePages } from '../scsi/mode-page.ts';
 import { decodeReservations, type ReservationState } from '../scsi/reservations.ts';
 import { BlockDevice } from '../scsi/sbc/block-device.ts';
@@ -64,6 +65,10 @@ export interface DiskOptions {
   readonly optical?: boolean;
   /** It writes recordable discs. Only with `optical`. */
   readonly burner?: boolean;
+  /** What goes wrong from the beginning on. Only with `optical`. */
+  readonly faults?: readonly DiscFault[];
+  /** Reading and writing take the time of the speed that was chosen. Only with `optical`. */
+  readonly paced?: boolean;
   /** How its drive is found; absent: with its first medium in it. Only with `removable`. */
   readonly medium?: MediumState;
   /** How nexuses learn that a medium has gone; absent: `t10`. Only with `removable`. */

@@ -17,6 +17,8 @@ export type InventoryErrorCode =
   | 'ERR_LUN_BUSY'
   /** It is no drive: its medium cannot be removed. */
   | 'ERR_LUN_FIXED'
+  /** A fault that it cannot have. */
+  | 'ERR_FAULT_RULE'
   /** It lets through what is let through anyway. */
   | 'ERR_LUN_ALLOW'
   | 'ERR_MEDIUM_MISSING'

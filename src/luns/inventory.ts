@@ -42,6 +42,7 @@ import {
   type Removed,
 } from './drive.ts';
 import { bytesOfBlock, imageBytesOf, userBytesOf } from './image-size.ts';
+import { injectedFaults } from './injected-faults.ts';
 import { InventoryError } from './inventory-error.ts';
 import { createDiscDrive, opticalBytes } from './optical.ts';
 import type { DiskStore } from './store/disk-store.ts';
@@ -364,7 +365,10 @@ export class Inventory {
 
   /** Replaces the fault-injection rules of a disk; an empty list ends them. Throws InventoryError. */
   inject(lun: number, rules: readonly FaultRule[]): void {
-    this.#find(lun, 'inject faults into').store.setRules(rules);
+    const { unit, store } = this.#find(lun, 'inject faults into');
+    const { faults, others } = injectedFaults(lun, unit, rules);
+    unit.optical?.faults.set(faults);
+    store.setRules(others);
   }
 
   /** A new turn of the reactor: files are looked at again before their next write. Hot path. */

@@ -12,6 +12,7 @@ import { Burner, type BurnerOptions } from '../scsi/mmc/burn/burner.ts';
 import { RecordableDisc } from '../scsi/mmc/burn/recordable-disc.ts';
 import { WRITE_PARAMETERS } from '../scsi/mmc/burn/write-parameters.ts';
 import type { Disc } from '../scsi/mmc/disc.ts';
+import type { DiscFault } from '../scsi/mmc/disc-faults.ts';
 import { FinishedDisc } from '../scsi/mmc/finished-disc.ts';
 import { opticalModePages } from '../scsi/mmc/mode-pages.ts';
 import { BLOCK_BYTES, OpticalDrive } from '../scsi/mmc/optical-drive.ts';
@@ -45,6 +46,10 @@ export interface OpticalParts {
   readonly mediumChanger?: MediumChanger | null;
   /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
   readonly now?: () => number;
+  /** Reading and writing take the time of the speed that was chosen. */
+  readonly paced?: boolean;
+  /** What always goes wrong. */
+  readonly faults?: readonly DiscFault[];
   /** It writes as well; null or absent: it only reads. */
   readonly burner?: BurnerOptions | null;
 }
@@ -76,6 +81,8 @@ export function createOptical(
       disc: options.disc,
       burner,
       ...(parts.now === undefined ? {} : { now: parts.now }),
+      ...(parts.paced === undefined ? {} : { paced: parts.paced }),
+      ...(parts.faults === undefined ? {} : { faults: parts.faults }),
     }),
     modePages: parts.modePages,
     reservationStore: parts.reservationStore,
@@ -113,7 +120,7 @@ export function createDiscDrive(
   options: DiskOptions,
   parts: DiskParts,
 ): LogicalUnit {
-  const { lun, serial, naa, medium, mediaChangeStyle } = options;
+  const { lun, serial, naa, medium, mediaChangeStyle, paced = false, faults = [] } = options;
   const { store, bounce, modePages, reservations, mediumChanger = null, journal = null } = parts;
   const reservationStore = options.savable ? parts.reservationStore : null;
   const unit = createOptical(
@@ -131,6 +138,8 @@ export function createDiscDrive(
       modePages,
       reservationStore,
       mediumChanger,
+      paced,
+      faults,
       burner: journal === null ? null : { journal },
     },
   );

@@ -39,7 +39,6 @@ function mixedDisc(): { readonly layout: DiscLayout; readonly bytes: Uint8Array 
     ],
     catalog: null,
     cdText: null,
-    unreadable: [[5, 2]],
   };
   return { layout, bytes: new Uint8Array(audioAt + 2 * SECTORS * 2352).fill(0x5a) };
 }
@@ -63,7 +62,8 @@ function randomCdb(random: Seeded, commands: readonly Command[]): Uint8Array {
 /** Sends some at a new drive; returns how many ended GOOD. */
 function round(random: Seeded): number {
   const { layout, bytes } = mixedDisc();
-  const { bed, unit } = optical(layout, bytes);
+  const faults = [{ operation: 'read', first: 5, end: 7 }] as const;
+  const { bed, unit } = optical(layout, bytes, { faults });
   const nexuses = [bed.nexus('a').clear(), bed.nexus('b').clear()] as const;
   let good = 0;
   for (let i = 0; i < ROUND; i += 1) {

@@ -57,8 +57,8 @@ describe('MMC READ', () => {
   });
 
   it('stops at the first unreadable block with 3/11/05', () => {
-    const layout: DiscLayout = { ...dataDisc(BLOCKS), unreadable: [[5, 2]] };
-    const a = optical(layout, content(BLOCKS, 2048)).bed.nexus('a').clear();
+    const faults = [{ operation: 'read', first: 5, end: 7 }] as const;
+    const a = optical(dataDisc(BLOCKS), content(BLOCKS, 2048), { faults }).bed.nexus('a').clear();
     const { sense, information, dataIn } = a.run('28 00 00 00 00 03 00 00 08 00', { in: 16384 });
     assert.deepEqual([sense, information, dataIn[0], dataIn[2048]], ['3/11/05', 5, 4, 5]);
   });

@@ -25,9 +25,9 @@ describe('MMC VERIFY', () => {
   });
 
   it('finds the block that cannot be read', () => {
-    const a = drive({ ...DISC, unreadable: [[70, 1]] })
-      .bed.nexus('a')
-      .clear();
+    const { bed, unit } = drive();
+    unit.optical?.faults.set([{ operation: 'read', first: 70, end: 71 }]);
+    const a = bed.nexus('a').clear();
     const { sense, information } = a.run('2f 00 00 00 00 00 00 00 64 00');
     assert.deepEqual([sense, information], ['3/11/05', 70]);
   });

@@ -59,7 +59,6 @@ export function dataDiscLayout(sectors: number, position = 0): DiscLayout {
     ],
     catalog: null,
     cdText: null,
-    unreadable: [],
   };
 }
 

@@ -229,7 +229,6 @@ export class LayoutBuilder {
       runs: this.#runs,
       catalog: this.catalog,
       cdText: this.cdText,
-      unreadable: [],
     };
   }
 }

@@ -19,8 +19,8 @@ import type { DiskStore, StoreCounters } from './disk-store.ts';
 
 /** What happens to the requests that match. The first rule that matches a request acts on it. */
 export interface FaultRule {
-  /** `write` covers zeroes and atomic writes, too. */
-  readonly operation: 'read' | 'write' | 'flush' | 'discard' | 'any';
+  /** `write` covers zeroes and atomic writes, too; `calibration` and `close` are what burners do (`disc-faults.ts`), and no request here. */
+  readonly operation: 'read' | 'write' | 'flush' | 'discard' | 'any' | 'calibration' | 'close';
   /** First and last logical block; absent: from the first, to the last. A rule with either never matches a flush. */
   readonly firstLba?: number;
   readonly lastLba?: number;

@@ -152,8 +152,6 @@ export interface Disc {
   readonly blocks: number;
   /** The sectors around `lba`, or null: nothing was written there. */
   runAt(lba: number): SectorRun | null;
-  /** Block addresses that cannot be read (3/11/05). */
-  readonly unreadable: UnreadableBlocks | null;
   /** What is known of a disc that can be, or was, recorded; absent: it was pressed. */
   readonly recordable?: Recordable;
 }
@@ -231,12 +229,6 @@ export interface SpareBlocks {
   readonly free: number;
 }
 
-/** A set of blocks that cannot be read: damage on purpose. */
-export interface UnreadableBlocks {
-  /** The first one of [lba, lba + blocks), or -1. */
-  firstIn(lba: number, blocks: number): number;
-}
-
 /** The plain data that a finished disc is made from: what an image file says. It can be sent between threads. */
 export interface DiscLayout {
   readonly profile: Profile;
@@ -245,6 +237,4 @@ export interface DiscLayout {
   readonly runs: readonly SectorRun[];
   readonly catalog: string | null;
   readonly cdText: Uint8Array | null;
-  /** Ascending ranges that cannot be read, [first, blocks]. */
-  readonly unreadable: readonly (readonly [number, number])[];
 }

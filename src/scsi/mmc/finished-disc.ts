@@ -7,7 +7,6 @@ import type {
   Session,
   SessionState,
   Track,
-  UnreadableBlocks,
 } from './disc.ts';
 import type { Profile } from './profile.ts';
 
@@ -27,22 +26,6 @@ export function rangeBefore<R>(
   return low - 1;
 }
 
-class UnreadableRanges implements UnreadableBlocks {
-  readonly #ranges: readonly (readonly [number, number])[];
-
-  constructor(ranges: readonly (readonly [number, number])[]) {
-    this.#ranges = ranges;
-  }
-
-  firstIn(lba: number, blocks: number): number {
-    const before = rangeBefore(this.#ranges, lba, ([first]) => first);
-    const [first, count] = this.#ranges[before] ?? [0, 0];
-    if (before >= 0 && lba < first + count) return lba;
-    const next = this.#ranges[before + 1];
-    return next !== undefined && next[0] < lba + blocks ? next[0] : -1;
-  }
-}
-
 export class FinishedDisc implements Disc {
   readonly profile: Profile;
   readonly status: DiscStatus = 'complete';
@@ -53,7 +36,6 @@ export class FinishedDisc implements Disc {
   readonly catalog: string | null;
   readonly cdText: Uint8Array | null;
   readonly blocks: number;
-  readonly unreadable: UnreadableBlocks | null;
   readonly #runs: readonly SectorRun[];
 
   constructor(layout: DiscLayout) {
@@ -63,8 +45,6 @@ export class FinishedDisc implements Disc {
     this.catalog = layout.catalog;
     this.cdText = layout.cdText;
     this.blocks = layout.sessions.at(-1)?.leadOut ?? 0;
-    this.unreadable =
-      layout.unreadable.length === 0 ? null : new UnreadableRanges(layout.unreadable);
     this.#runs = layout.runs;
   }
 

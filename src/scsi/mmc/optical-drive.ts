@@ -10,9 +10,11 @@ import type { Task } from '../task.ts';
 import { AudioPlayer } from './audio/audio-player.ts';
 import type { Burner } from './burn/burner.ts';
 import type { Disc } from './disc.ts';
+import { type DiscFault, DiscFaults } from './disc-faults.ts';
 import { Speeds } from './information/speeds.ts';
 import { MediaEvents } from './media/media-events.ts';
-import { NO_PROFILE } from './profile.ts';
+import { Pace } from './pace.ts';
+import { familyOf, NO_PROFILE } from './profile.ts';
 
 /** Bytes of a logical block of every optical disc, as READ and WRITE count them. */
 export const BLOCK_BYTES = 2048;
@@ -33,7 +35,14 @@ export interface OpticalDriveOptions {
   readonly burner?: Burner | null;
   /** Monotonic milliseconds, which audio is played by; absent: those of the process. */
   readonly now?: () => number;
+  /** Reading and writing take the time of the speed that was chosen. */
+  readonly paced?: boolean;
+  /** What always goes wrong; absent: nothing. */
+  readonly faults?: readonly DiscFault[];
 }
+
+/** Bytes of a sector as speeds of CDs count them. */
+const CD_SECTOR_BYTES = 2352;
 
 export class OpticalDrive {
   readonly store: BlockStore;
@@ -43,6 +52,10 @@ export class OpticalDrive {
   readonly burner: Burner | null;
   readonly speeds: Speeds;
   readonly audio: AudioPlayer;
+  /** What goes wrong on purpose. */
+  readonly faults: DiscFaults;
+  /** Null: everything takes the time it takes. */
+  readonly pace: Pace | null;
   #disc: Disc | null;
   #medium: Medium | null = null;
 
@@ -52,7 +65,10 @@ export class OpticalDrive {
     this.#disc = options.disc;
     this.burner = options.burner ?? null;
     this.speeds = new Speeds(this.writes);
-    this.audio = new AudioPlayer(options.now ?? (() => performance.now()));
+    const now = options.now ?? ((): number => performance.now());
+    this.audio = new AudioPlayer(now);
+    this.faults = new DiscFaults(options.faults ?? []);
+    this.pace = options.paced === true ? new Pace(now) : null;
   }
 
   /** It is a writer. */
@@ -80,9 +96,27 @@ export class OpticalDrive {
   /** Another disc is in the drive, or (null) none. */
   change(disc: Disc | null): void {
     this.#disc = disc;
+    this.pace?.reset();
     this.reset();
     this.audio.moveTo(0);
     this.burner?.discChanged();
+  }
+
+  /** Goes on with a command that reads `blocks` sectors, when they have passed the laser. */
+  paceRead(task: Task, blocks: number, go: (task: Task) => void): void {
+    if (this.pace === null) go(task);
+    else this.pace.read(task, blocks * this.#sectorBytes, this.speeds.read(this.#disc), go);
+  }
+
+  /** Goes on with a command that writes `blocks` sectors, when the buffer has room for them. */
+  paceWrite(task: Task, blocks: number, go: (task: Task) => void): void {
+    if (this.pace === null) go(task);
+    else this.pace.write(task, blocks * this.#sectorBytes, this.speeds.write(this.#disc), go);
+  }
+
+  get #sectorBytes(): number {
+    const isCd = this.#disc !== null && familyOf(this.#disc.profile) === 'cd';
+    return isCd ? CD_SECTOR_BYTES : BLOCK_BYTES;
   }
 
   /** What is known of the disc is kept with it, which is about to leave; what was written is flushed. DONE, or PENDING then `task.stored`. */

@@ -60,11 +60,15 @@ export function nextLba(task: Task): number {
 
 /** What comes next of a request (`task.position` of `task.remaining` bytes of user data), or why it cannot be read. */
 export function roundOf(task: Task): Round | number {
-  const disc = discOf(task);
   const lba = nextLba(task);
-  const run = disc.runAt(lba);
+  const run = discOf(task).runAt(lba);
   if (run !== null && !hasBlocks(run)) return ILLEGAL_MODE_FOR_THIS_TRACK;
-  return roundIn(disc, run, lba, Math.ceil((task.remaining - task.position) / BLOCK_BYTES));
+  return roundIn(
+    opticalOf(task),
+    run,
+    lba,
+    Math.ceil((task.remaining - task.position) / BLOCK_BYTES),
+  );
 }
 
 /**
@@ -83,7 +87,7 @@ export function read(task: Task): void {
   task.dataInWanted = task.blocks * BLOCK_BYTES;
   task.position = 0;
   task.remaining = Math.min(task.dataInWanted, task.dataIn.bytes);
-  next(task);
+  opticalOf(task).paceRead(task, task.blocks, next);
 }
 
 function next(task: Task): void {

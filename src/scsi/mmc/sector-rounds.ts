@@ -5,8 +5,8 @@ import { endWithBuffer, NO_BUFFER } from '../sbc/access.ts';
 import { checkTransferFault } from '../sbc/store-fault.ts';
 import { L_EC_UNCORRECTABLE_ERROR, LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE } from '../sense-codes.ts';
 import type { Task } from '../task.ts';
-import type { Disc, SectorRun } from './disc.ts';
-import { BLOCK_BYTES } from './optical-drive.ts';
+import type { SectorRun } from './disc.ts';
+import { BLOCK_BYTES, type OpticalDrive } from './optical-drive.ts';
 
 /** Sectors that can be read in one go. */
 export interface Round {
@@ -15,21 +15,19 @@ export interface Round {
   readonly blocks: number;
 }
 
-/** `UnreadableBlocks.firstIn`: all can be read. */
-const NO_BLOCK = -1;
-
 /** As many of `blocks` sectors from `lba` as `run` (that around `lba`) has and can be read, or (sense) why the first cannot. */
 export function roundIn(
-  disc: Disc,
+  { faults }: OpticalDrive,
   run: SectorRun | null,
   lba: number,
   blocks: number,
 ): Round | number {
   if (run === null) return LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
   const most = Math.min(blocks, run.first + run.blocks - lba);
-  const bad = disc.unreadable?.firstIn(lba, most) ?? NO_BLOCK;
-  if (bad === NO_BLOCK) return { run, lba, blocks: most };
-  return bad === lba ? L_EC_UNCORRECTABLE_ERROR : { run, lba, blocks: bad - lba };
+  const bad = faults.firstIn('read', lba, most);
+  if (bad !== lba) return { run, lba, blocks: bad === null ? most : bad - lba };
+  faults.met('read', lba);
+  return L_EC_UNCORRECTABLE_ERROR;
 }
 
 /** Byte of the store where a sector begins. */

@@ -1,5 +1,4 @@
 /** VERIFY(10) and VERIFY(12) of discs: reads sectors and moves nothing (MMC-6). */
-import { assert } from '../../assert.ts';
 import { bits, field, u } from '../cdb.ts';
 import { type CommandPolicy, command, READS_EXTENT } from '../command-table.ts';
 import { DONE, PENDING, type StoreReply } from '../contracts.ts';
@@ -47,7 +46,7 @@ export function verify(task: Task): void {
   task.position = 0;
   task.remaining = task.blocks * BLOCK_BYTES;
   opticalOf(task).audio.moveTo(task.lba);
-  next(task);
+  opticalOf(task).paceRead(task, task.blocks, next);
 }
 
 function end(task: Task): void {
@@ -99,8 +98,11 @@ function readPiece(task: Task, round: Round): StoreReply {
 
 function pieceRead(task: Task, reply: StoreReply): void {
   const round = roundOf(task);
-  assert(typeof round !== 'number', 'what was being read can be read');
-  if (accept(task, reply, round)) next(task);
+  if (typeof round === 'number') {
+    // Made unreadable meanwhile.
+    task.check(round, nextLba(task) >>> 0);
+    end(task);
+  } else if (accept(task, reply, round)) next(task);
   else end(task);
 }
 

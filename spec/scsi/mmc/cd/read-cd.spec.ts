@@ -52,7 +52,6 @@ function disc(...kept: readonly Kept[]): { layout: DiscLayout; bytes: Uint8Array
     runs,
     catalog: null,
     cdText: null,
-    unreadable: [],
   };
   return { layout, bytes };
 }
@@ -320,9 +319,8 @@ describe('READ CD ranges', () => {
   it('stops at the first unreadable sector with 3/11/05', () => {
     for (const kept of [AUDIO, MODE_1]) {
       const { layout, bytes } = disc(kept);
-      const a = optical({ ...layout, unreadable: [[5, 2]] }, bytes)
-        .bed.nexus('a')
-        .clear();
+      const faults = [{ operation: 'read', first: 5, end: 7 }] as const;
+      const a = optical(layout, bytes, { faults }).bed.nexus('a').clear();
       const r = readCd(a, 3, 8);
       assert.deepEqual([r.sense, r.information, r.dataIn.length], ['3/11/05', 5, 2 * 2352]);
     }

@@ -18,6 +18,7 @@ import {
   COMMAND_SEQUENCE_ERROR,
   LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
   MEDIUM_REMOVAL_PREVENTED,
+  SESSION_FIXATION_ERROR,
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
 import type { Disc } from '../disc.ts';
@@ -296,7 +297,12 @@ export class Burner {
   }
 
   #settle(operation: Operation): void {
-    const { transition, disc } = operation;
+    const { transition, disc, unit } = operation;
+    const closes = transition.failure === SESSION_FIXATION_ERROR;
+    if (closes && unit.optical?.faults.fails('close') === true) {
+      this.#end(operation, transition.failure);
+      return;
+    }
     this.#await(operation, this.keep(this.#worker, transition.state), () => {
       disc.adopt(transition.state);
       this.#end(operation, 0);

@@ -10,6 +10,7 @@ import {
   WRITE_ERROR,
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
+import { opticalOf } from '../optical-drive.ts';
 import type { Burner, Transition } from './burner.ts';
 import {
   abandonRecording,
@@ -116,6 +117,7 @@ function transitionOf(
   disc: RecordableDisc,
   state: DiscState,
   action: CloseAction,
+  leftMs: number,
 ): Transition {
   const changes = state.sessions.length !== disc.state.sessions.length || action === 'readable';
   return {
@@ -124,7 +126,7 @@ function transitionOf(
     wipes: false,
     sense: LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
     failure: SESSION_FIXATION_ERROR,
-    durationMs: action === 'nothing' ? 0 : burner.durations.closeMs,
+    durationMs: action === 'nothing' ? 0 : Math.max(burner.durations.closeMs, leftMs),
     changesContents: changes || state.final !== disc.state.final,
     ends: true,
   };
@@ -155,7 +157,8 @@ export function closeTrackSession(task: Task): void {
     unitOf(task).finish(task);
   } else {
     const immediately = field(task.cdb, IMMED) === 1;
-    burner.run(task, disc, transitionOf(burner, disc, target, action), immediately);
+    const leftMs = opticalOf(task).pace?.leftMs ?? 0;
+    burner.run(task, disc, transitionOf(burner, disc, target, action, leftMs), immediately);
   }
 }
 

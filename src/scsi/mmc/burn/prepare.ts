@@ -9,10 +9,12 @@ import {
   INVALID_FIELD_IN_PARAMETER_LIST,
   LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
   PARAMETER_LIST_LENGTH_ERROR,
+  POWER_CALIBRATION_AREA_ERROR,
   WRITE_ERROR,
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
-import { BLOCK_BYTES } from '../optical-drive.ts';
+import { BLOCK_BYTES, opticalOf } from '../optical-drive.ts';
+import { BUFFER_BYTES } from '../pace.ts';
 import { burnerOf, parametersOf, recordableOf, seenState } from './burnt.ts';
 import { CueRecording } from './cue-recording.ts';
 import { CueSheetFault, readCueSheet } from './cue-sheet.ts';
@@ -79,6 +81,7 @@ export function sendCueSheet(task: Task): void {
 }
 
 const LIST_LENGTH = u(7, 2);
+const DO_OPC = bits(1, 0, 0);
 
 export const SEND_OPC_INFORMATION = command(
   0x54,
@@ -87,13 +90,13 @@ export const SEND_OPC_INFORMATION = command(
   {
     exclude0: bits(1, 2, 2),
     exclude1: bits(1, 1, 1),
-    doOpc: bits(1, 0, 0),
+    doOpc: DO_OPC,
     parameterListLength: LIST_LENGTH,
   },
   { ...OUT, clause: 'MMC-6 6.36' },
 );
 
-/** The laser of this drive needs no calibration: all that can be wrong is the list, or the medium. */
+/** The laser of this drive needs no calibration: what can be wrong is the list, or the medium, on purpose or not. */
 export function sendOpcInformation(task: Task): void {
   if (recordableOf(task) === null) return;
   const lengthBytes = field(task.cdb, LIST_LENGTH);
@@ -101,7 +104,13 @@ export function sendOpcInformation(task: Task): void {
     refuse(task, PARAMETER_LIST_LENGTH_ERROR);
     return;
   }
-  if (parameterList(task, lengthBytes) !== null) unitOf(task).finish(task);
+  if (parameterList(task, lengthBytes) === null) return;
+  const calibrates = field(task.cdb, DO_OPC) === 1;
+  if (calibrates && opticalOf(task).faults.fails('calibration')) {
+    refuse(task, POWER_CALIBRATION_AREA_ERROR);
+    return;
+  }
+  unitOf(task).finish(task);
 }
 
 const FORMAT_CODE = u(7, 1);
@@ -173,17 +182,18 @@ export const READ_BUFFER_CAPACITY = command(
   },
 );
 
-const BUFFER_BYTES = 2 * 1024 * 1024;
 const REPLY_BYTES = 12;
 
-/** What was answered with GOOD waits in no buffer of the drive: it is always empty. */
+/** What was answered with GOOD waits in no buffer, but for that of a drive that is paced. */
 export function readBufferCapacity(task: Task): void {
   const inBlocks = field(task.cdb, BLOCK) === 1;
-  const size = BUFFER_BYTES / (inBlocks ? BLOCK_BYTES : 1);
+  const unit = inBlocks ? BLOCK_BYTES : 1;
+  const { pace, speeds, disc } = opticalOf(task);
+  const waiting = pace?.buffered(speeds.write(disc)) ?? 0;
   const data = new DataView(new ArrayBuffer(REPLY_BYTES));
   data.setUint16(0, REPLY_BYTES - 2);
   data.setUint8(3, inBlocks ? 1 : 0);
-  data.setUint32(4, size);
-  data.setUint32(8, size);
+  data.setUint32(4, BUFFER_BYTES / unit);
+  data.setUint32(8, Math.floor((BUFFER_BYTES - waiting) / unit));
   answer(task, new Uint8Array(data.buffer), REPLY_BYTES, field(task.cdb, ALLOCATION_LENGTH));
 }

@@ -11,7 +11,6 @@ import {
   STORED_BYTES,
   SUB_CHANNEL_BYTES,
   type Track,
-  type UnreadableBlocks,
 } from '../disc.ts';
 import { rangeBefore } from '../finished-disc.ts';
 import { BLOCK_BYTES } from '../optical-drive.ts';
@@ -41,7 +40,6 @@ export function sectorBytesOf(facts: MediumFacts): number {
 
 export class RecordableDisc implements Disc {
   readonly facts: MediumFacts;
-  readonly unreadable: UnreadableBlocks | null = null;
   /** Byte of the store where its sectors begin. */
   readonly base: number;
   readonly #found: DiscState;

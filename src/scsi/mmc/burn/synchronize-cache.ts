@@ -79,7 +79,12 @@ function releases(state: DiscState): boolean {
   return openTracks(state).every(({ method }) => method === 'incremental');
 }
 
-function transitionOf(burner: Burner, disc: RecordableDisc, now: Synchronized): Transition {
+function transitionOf(
+  burner: Burner,
+  disc: RecordableDisc,
+  now: Synchronized,
+  leftMs: number,
+): Transition {
   const { state, closes } = now;
   return {
     state,
@@ -87,7 +92,7 @@ function transitionOf(burner: Burner, disc: RecordableDisc, now: Synchronized): 
     wipes: false,
     sense: LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
     failure: closes ? SESSION_FIXATION_ERROR : WRITE_ERROR,
-    durationMs: closes ? burner.durations.closeMs : 0,
+    durationMs: Math.max(closes ? burner.durations.closeMs : 0, leftMs),
     changesContents: closes,
     ends: closes || (burner.recording === null && disc.facts.family !== 'cd' && releases(state)),
   };
@@ -108,5 +113,6 @@ export function synchronizeCache(task: Task): void {
     unitOf(task).finish(task);
     return;
   }
-  burner.run(task, disc, transitionOf(burner, disc, now), field(task.cdb, IMMED) === 1);
+  const leftMs = opticalOf(task).pace?.leftMs ?? 0;
+  burner.run(task, disc, transitionOf(burner, disc, now, leftMs), field(task.cdb, IMMED) === 1);
 }

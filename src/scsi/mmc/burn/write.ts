@@ -159,10 +159,18 @@ function begin(task: Task, disc: RecordableDisc, plan: WritePlan, blocks: number
   burner.plan = plan;
   task.scratch = NO_BUFFER;
   rewind(task);
-  if (plan.opens && !isTest(task)) {
-    task.await(burner.keep(task, plan.before), opened);
+  opticalOf(task).paceWrite(task, blocks, open);
+}
+
+/** What a track or session at once begins with is kept before its first block. */
+function open(task: Task): void {
+  const plan = planOf(task);
+  if (task.aborting) {
+    end(task);
+  } else if (plan.opens && !isTest(task)) {
+    task.await(burnerOf(task).keep(task, plan.before), opened);
   } else {
-    move(task);
+    start(task);
   }
 }
 
@@ -185,6 +193,22 @@ function opened(task: Task, reply: StoreReply): void {
     return;
   }
   discOf(task).adopt(planOf(task).before);
+  start(task);
+}
+
+/** None of a transfer is written that has a block in it which cannot be: the disc stays as it was before the command, or as it was opened. */
+function start(task: Task): void {
+  const { faults } = opticalOf(task);
+  if (!isTest(task)) {
+    for (const { lba, blocks, to } of planOf(task).pieces) {
+      const bad = to === 'disc' ? faults.firstIn('write', lba, blocks) : null;
+      if (bad === null) continue;
+      faults.met('write', bad);
+      task.check(WRITE_ERROR, bad >>> 0);
+      end(task);
+      return;
+    }
+  }
   move(task);
 }
 
@@ -426,6 +450,13 @@ function keptState(task: Task): DiscState {
 function flushed(task: Task, reply: StoreReply): void {
   if (reply !== DONE) {
     checkFlushFault(task, reply);
+    end(task);
+    return;
+  }
+  const { recording } = burnerOf(task);
+  if (recording?.complete === true && opticalOf(task).faults.fails('close')) {
+    // What was written is there; the session stays open, and CLOSE can be tried again.
+    task.check(SESSION_FIXATION_ERROR);
     end(task);
     return;
   }

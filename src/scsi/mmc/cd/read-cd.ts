@@ -203,7 +203,7 @@ function read(task: Task, lba: number, blocks: number): void {
   task.position = 0;
   task.dataInWanted = 0;
   task.remaining = task.dataIn.bytes;
-  next(task);
+  opticalOf(task).paceRead(task, blocks, next);
 }
 
 /** What was not read would have been moved, too. */
@@ -224,8 +224,7 @@ function fault(task: Task, reply: StoreReply, lba: number): void {
 }
 
 function roundOf(task: Task): Round | number {
-  const disc = discOf(task);
-  return roundIn(disc, sectorsAt(disc, task.lba), task.lba, task.blocks);
+  return roundIn(opticalOf(task), sectorsAt(discOf(task), task.lba), task.lba, task.blocks);
 }
 
 /** All sectors are delivered, or the initiator has no room for more. */

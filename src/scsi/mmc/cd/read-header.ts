@@ -8,7 +8,7 @@ import {
   ILLEGAL_MODE_FOR_THIS_TRACK,
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
-import { discOf } from '../optical-drive.ts';
+import { discOf, opticalOf } from '../optical-drive.ts';
 import { familyOf } from '../profile.ts';
 import { absoluteFrames, putMsf } from '../sector/msf.ts';
 import { failRead, roundIn } from '../sector-rounds.ts';
@@ -44,7 +44,7 @@ export function readHeader(task: Task): void {
   task.scratch = NO_BUFFER;
   task.position = 0;
   const lba = field(task.cdb, ADDRESS) | 0;
-  const round = roundIn(disc, sectorsAt(disc, lba), lba, 1);
+  const round = roundIn(opticalOf(task), sectorsAt(disc, lba), lba, 1);
   if (typeof round === 'number') {
     failRead(task, round, lba);
     return;
