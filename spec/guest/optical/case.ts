@@ -72,6 +72,8 @@ export interface OpticalCase {
   readonly leaves: Leaves;
   /** It is in the run that CI does. */
   readonly quick?: true;
+  /** The guest reaches the drive through a second daemon, inside the guest, whose unit is the drive by SG_IO. */
+  readonly through?: true;
   /** Only our own drive can have it, QEMU's cannot: why. */
   readonly notOnQemu?: string;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { MediaStatus } from '../../../src/daemon/media-house.ts';
 import { createBurnStore } from '../../../src/luns/disc/burn-store.ts';
 import { DaemonStorage } from '../support/daemon-storage.ts';
-import type { Guest } from '../support/guest.ts';
+import type { Guest, GuestOptions } from '../support/guest.ts';
 import { type Blank, FINISHED, isBlank, type Medium } from './case.ts';
 import { CommandLog } from './command-log.ts';
 import type { Sources } from './sources.ts';
@@ -22,8 +22,12 @@ function blankAt(path: string, kind: Blank): string {
 export interface Drive {
   /** QEMU options that attach a guest to it. */
   adapter(): string[];
-  /** A guest that is attached; QEMU's drive is changed by the monitor of its machine. */
-  attached(guest: Guest): void;
+  /** What guests that use it are booted with. */
+  readonly boot: Pick<GuestOptions, 'image' | 'memoryMiB' | 'cpus'>;
+  /** The device in the guest that the programs are given. */
+  readonly node: string;
+  /** A guest that is attached, where the drive is `/dev/sr0`; QEMU's drive is changed by the monitor of its machine. */
+  attached(guest: Guest): Promise<void>;
   /** The operator puts in another disc: a fresh blank in a burner. */
   renew(force: boolean): Promise<void>;
   /** Null: nobody can tell. */
@@ -31,15 +35,20 @@ export interface Drive {
   end(): Promise<void>;
 }
 
+/** What burns, and little else. */
+const BOOT = { image: 'burners', memoryMiB: 768 } as const;
+
 /** `--lun 0:cdrom` or `--lun 0:burner` of a daemon of its own. */
 export class OurDrive implements Drive {
+  readonly boot: Drive['boot'] = BOOT;
+  readonly node: string = '/dev/sr0';
   readonly daemon: DaemonStorage;
   readonly commands: CommandLog;
   readonly #medium: Medium;
   readonly #directory: string;
   #discs = 1;
 
-  private constructor(
+  protected constructor(
     medium: Medium,
     directory: string,
     daemon: DaemonStorage,
@@ -59,7 +68,7 @@ export class OurDrive implements Drive {
     try {
       const daemon = await DaemonStorage.start([], 'optical', [], false, [lun]);
       try {
-        return new OurDrive(medium, directory, daemon, await CommandLog.follow(daemon.control));
+        return new this(medium, directory, daemon, await CommandLog.follow(daemon.control));
       } catch (error) {
         await daemon.end();
         throw error;
@@ -74,8 +83,9 @@ export class OurDrive implements Drive {
     return this.daemon.adapter();
   }
 
-  attached(): void {
+  attached(_guest: Guest): Promise<void> {
     // Every guest has the same drive.
+    return Promise.resolve();
   }
 
   /** Where the store of the disc in the burner is. */
@@ -111,6 +121,8 @@ export class OurDrive implements Drive {
 
 /** scsi-cd on virtio-scsi-pci. */
 export class QemuDrive implements Drive {
+  readonly boot = BOOT;
+  readonly node = '/dev/sr0';
   readonly commands = null;
   readonly #image: string;
   #guest: Guest | null = null;
@@ -126,8 +138,9 @@ export class QemuDrive implements Drive {
     return ['-device', 'virtio-scsi-pci,id=scsi0', '-drive', drive, '-device', device];
   }
 
-  attached(guest: Guest): void {
+  attached(guest: Guest): Promise<void> {
     this.#guest = guest;
+    return Promise.resolve();
   }
 
   async renew(force: boolean): Promise<void> {

@@ -4,11 +4,11 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { bootFiles } from '../support/initramfs.ts';
 import { missingOpticalNeeds } from '../support/needs.ts';
-import { caseName, isBlank, type Medium, type OpticalCase } from './case.ts';
+import { caseName, isBlank, type OpticalCase } from './case.ts';
 import { CASES } from './cases/all.ts';
 import { judged, limitFaults } from './known-limits.ts';
 import { count, type RowResult, rowText, tableText } from './result.ts';
-import { type Peer, Station, TRACES } from './runner.ts';
+import { type OpticalPlace, type Peer, Station, TRACES } from './runner.ts';
 import { runShared, SHARED_MODES, sharedName } from './shared-drive.ts';
 import { Sources } from './sources.ts';
 
@@ -61,6 +61,8 @@ function hindrance(row: OpticalCase, peer: Peer): string | null {
   return isBlank(row.medium) ? 'QEMU has no burner' : (row.notOnQemu ?? null);
 }
 
+const placeName = ({ medium, through }: OpticalPlace): string => `${medium} ${through === true}`;
+
 function cut(rows: readonly OpticalCase[]): OpticalCase[][] {
   const guests = Math.ceil(rows.length / ROWS_A_GUEST);
   const length = Math.ceil(rows.length / guests);
@@ -92,12 +94,12 @@ class Run {
     this.#report({ medium, tool, mode, verdict, seconds: 0, reason, detail });
   }
 
-  async #group(medium: Medium, rows: readonly OpticalCase[]): Promise<void> {
+  async #group(place: OpticalPlace, rows: readonly OpticalCase[]): Promise<void> {
     let left = [...rows];
     try {
       const { peer, verbose } = this.#options;
       const tell = verbose ? print : (): void => undefined;
-      const station = await Station.start(peer, medium, this.#sources, tell);
+      const station = await Station.start(peer, place, this.#sources, tell);
       try {
         for (const row of rows) {
           const result = await station.run(row);
@@ -140,13 +142,14 @@ class Run {
       if (why === null) runnable.push(row);
       else this.#without(row, why);
     }
-    const media = [...new Set(runnable.map(({ medium }) => medium))];
-    const jobs: Job[] = media.flatMap((medium) =>
-      cut(runnable.filter((row) => row.medium === medium)).map((rows) => ({
-        rows: rows.length,
-        run: () => this.#group(medium, rows),
-      })),
-    );
+    const jobs: Job[] = [];
+    for (const name of new Set(runnable.map(placeName))) {
+      for (const rows of cut(runnable.filter((row) => placeName(row) === name))) {
+        const [place] = rows;
+        if (place === undefined) continue;
+        jobs.push({ rows: rows.length, run: () => this.#group(place, rows) });
+      }
+    }
     const modes = SHARED_MODES.filter((mode) => wanted(sharedName(mode), true, this.#options));
     if (peer === 'qemu') {
       for (const mode of modes) this.#withoutShared(mode, "QEMU's drive belongs to one machine");

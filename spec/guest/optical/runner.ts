@@ -9,10 +9,14 @@ import { checksOf } from './checks.ts';
 import { type Drive, OurDrive, QemuDrive } from './drive.ts';
 import { OPTICAL_FUNCTIONS, POLL, UNPACK } from './functions.ts';
 import { hostSide } from './host-side.ts';
+import { PassthroughDrive } from './passthrough-drive.ts';
 import type { RowResult, Verdict } from './result.ts';
 import type { Sources } from './sources.ts';
 
 export type Peer = 'ringscsi' | 'qemu';
+
+/** What rows need to run on one guest: the same medium, in a drive that is reached the same way. */
+export type OpticalPlace = Pick<OpticalCase, 'medium' | 'through'>;
 
 /** Traces of rows that failed. */
 export const TRACES = join(CACHE, '..', 'optical');
@@ -26,10 +30,11 @@ const OUTPUT_LINES = 25;
 const COMMAND_LINES = 40;
 
 /** Runs the line in a process group of its own, which ends in time. */
-function script(line: string, seconds: number): string {
+function script(line: string, node: string, seconds: number): string {
   return `cat > /tmp/line.sh <<'END OF THE LINE'
 . /etc/functions
 ${OPTICAL_FUNCTIONS}
+D=${node}
 ${line}
 END OF THE LINE
 setsid sh /tmp/line.sh &
@@ -89,12 +94,13 @@ export class Station {
   /** Starts the drive and boots a guest. `tell` hears what every line says. */
   static async start(
     peer: Peer,
-    medium: Medium,
+    { medium, through }: OpticalPlace,
     sources: Sources,
     tell: (text: string) => void,
   ): Promise<Station> {
+    const Ours = through === true ? PassthroughDrive : OurDrive;
     const ours = peer === 'ringscsi';
-    const drive = ours ? await OurDrive.start(medium, sources) : new QemuDrive(medium, sources);
+    const drive = ours ? await Ours.start(medium, sources) : new QemuDrive(medium, sources);
     const station = new Station(medium, drive, sources, tell);
     try {
       await station.#boot();
@@ -106,11 +112,12 @@ export class Station {
   }
 
   async #boot(): Promise<Guest> {
-    const options = [...this.drive.adapter(), ...this.#sources.disk()];
-    const guest = await Guest.boot({ image: 'burners', memoryMiB: 768, options });
+    // The sources are the first disk of the guest.
+    const options = [...this.#sources.disk(), ...this.drive.adapter()];
+    const guest = await Guest.boot({ ...this.drive.boot, options });
     this.#guest = guest;
-    this.drive.attached(guest);
     await guest.sh(UNPACK + POLL);
+    await this.drive.attached(guest);
     return guest;
   }
 
@@ -163,7 +170,7 @@ export class Station {
 
   async #step(guest: Guest, step: Step): Promise<Trouble | null> {
     const { line, seconds = STEP_SECONDS } = step;
-    const outcome = await guest.run(script(line, seconds), (seconds + 60) * 1000);
+    const outcome = await guest.run(script(line, this.drive.node, seconds), (seconds + 60) * 1000);
     const reason = complaint(step, outcome);
     this.#tell(`$ ${line}\n${outcome.output.trimEnd()}`);
     if (reason === null) return null;

@@ -79,6 +79,8 @@ const BURNERS = [
   'xorriso',
 ];
 
+const BURNER_FILES = ['/usr/share/cdrdao/drivers', '/etc/wodim.conf'];
+
 interface Contents {
   readonly modules: readonly string[];
   readonly tools: readonly string[];
@@ -87,7 +89,7 @@ interface Contents {
 
 /**
  * `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `node` runs our daemon, `optical`
- * has what mounts discs, `burners` what burns them, and what cdrdao and wodim look up.
+ * has what mounts discs, `burners` what burns them, and what cdrdao and wodim look up, `passthrough` our daemon and its initiator as well.
  */
 const CONTENTS = {
   base: { modules: MODULES, tools: TOOLS },
@@ -101,15 +103,20 @@ const CONTENTS = {
   burners: {
     modules: [...MODULES, 'cdrom', 'isofs', 'udf'],
     tools: [...TOOLS, ...BURNERS],
-    files: ['/usr/share/cdrdao/drivers', '/etc/wodim.conf'],
+    files: BURNER_FILES,
+  },
+  passthrough: {
+    modules: [...MODULES, 'cdrom', 'isofs', 'udf', 'iscsi_tcp'],
+    tools: [...TOOLS, ...BURNERS, 'node', 'iscsid', 'iscsiadm'],
+    files: BURNER_FILES,
   },
 } as const satisfies Record<string, Contents>;
 
 export type ImageKind = keyof typeof CONTENTS;
 
-/** What `npm run test:guest` boots; `burners` needs more tools and has a run of its own. */
+/** What `npm run test:guest` boots; those that burn need more tools and have a run of their own. */
 export const IMAGE_KINDS: readonly ImageKind[] = (Object.keys(CONTENTS) as ImageKind[]).filter(
-  (kind) => kind !== 'burners',
+  (kind) => kind !== 'burners' && kind !== 'passthrough',
 );
 
 const SCRIPTS = { init: INIT, 'bin/agent': AGENT, 'etc/functions': FUNCTIONS };

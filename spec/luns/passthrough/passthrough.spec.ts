@@ -244,6 +244,44 @@ describe('passthrough: unit attentions and events', () => {
     assert.equal(a.send(TUR).status, 0);
   });
 
+  it('the event of a change that 6/28/00 has told of is no second one', () => {
+    bed.device.answers.set('00', check(6, 0x28, 0));
+    assert.equal(a.send(TUR).sense, '6/28/00');
+    bed.device.answers.delete('00');
+    assert.equal(b.send(TUR).sense, '6/28/00');
+    bed.device.answers.set('4a', event(2, PRESENT));
+    bed.poll();
+    bed.device.answers.set('4a', NOTHING_NEW);
+    assert.deepEqual([a.send(TUR).sense, b.send(TUR).sense], ['', '']);
+    // Later it is one.
+    bed.poll();
+    bed.device.answers.set('4a', event(2, PRESENT));
+    bed.poll();
+    assert.deepEqual([a.send(TUR).sense, b.send(TUR).sense], ['6/28/00', '6/28/00']);
+  });
+
+  it('nor are the two events of a disc that was changed', () => {
+    bed.device.answers.set('00', check(6, 0x28, 0));
+    assert.equal(a.send(TUR).sense, '6/28/00');
+    bed.device.answers.delete('00');
+    for (const code of [3, 2]) {
+      bed.device.answers.set('4a', event(code, PRESENT));
+      bed.poll();
+      assert.equal(a.send(TUR).sense, '', `event ${code}`);
+    }
+  });
+
+  it('but it is one when the disc was out between them', () => {
+    bed.device.answers.set('00', check(6, 0x28, 0));
+    assert.equal(a.send(TUR).sense, '6/28/00');
+    bed.device.answers.delete('00');
+    bed.device.answers.set('4a', event(3, TRAY_OPEN));
+    bed.poll();
+    bed.device.answers.set('4a', event(2, PRESENT));
+    bed.poll();
+    assert.equal(a.send(TUR).sense, '6/28/00', 'another disc is in');
+  });
+
   it('a disc that is taken: the event for all, and 2/3A/02 with the tray open', () => {
     bed.device.answers.set('4a', event(3, TRAY_OPEN));
     bed.poll();
@@ -420,6 +458,26 @@ describe('passthrough: one nexus burns', () => {
     assert.equal(a.send(TUR).status, 0);
     assert.equal(b.send(TUR).sense, '6/28/00');
     assert.equal(b.send(WRITE, DATA).status, 0);
+  });
+
+  it('what the drive says of a new medium then is the same news', () => {
+    a.send(WRITE, DATA);
+    a.send(CLOSE_SESSION);
+    bed.device.answers.set('4a', event(2, PRESENT));
+    bed.poll();
+    bed.device.answers.set('4a', NOTHING_NEW);
+    assert.equal(a.send(TUR).status, 0);
+    assert.deepEqual([b.send(TUR).sense, b.send(TUR).sense], ['6/28/00', '']);
+  });
+
+  it('with IMMED it is when the host that waits finds the drive ready', () => {
+    bed.device.answers.set('00', check(2, 4, 7));
+    a.send('5b 01 02 00 00 00 00 00 00 00');
+    a.send(TUR);
+    assert.equal(a.nexus.run(GESN, { in: 8 }).dataIn[4], 0);
+    bed.device.answers.delete('00');
+    assert.equal(a.send(TUR).status, 0);
+    assert.equal(a.nexus.run(GESN, { in: 8 }).dataIn[4], 2);
   });
 
   it('with IMMED it is when the drive is ready again', () => {

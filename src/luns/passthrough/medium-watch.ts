@@ -49,6 +49,8 @@ const BECOMING_READY = 0x04;
 const WITH_TRAY_OPEN = 0x02;
 /** Profiles of CDs: CD-ROM, CD-R, CD-RW. */
 const CD_PROFILES: readonly number[] = [0x0008, 0x0009, 0x000a];
+/** Looks at the events of a drive in which it may still tell of what its unit attention, or the end of a burn, has told before. */
+const ECHOES = 2;
 /** A device has a few unit attentions when it is opened, which are about times before. */
 const FIRST_LOOKS = 8;
 
@@ -71,6 +73,8 @@ export class MediumWatch {
   /** A burn has ended, of a nexus, and the drive may still be at it. */
   #settling: Nexus | null = null;
   #polling = false;
+  /** Looks in which an event of a new medium is no news. */
+  #echoes = 0;
   /** Bytes of the medium; 0: there is none, or nobody knows. */
   capacityBytes = 0;
 
@@ -103,6 +107,9 @@ export class MediumWatch {
     } else if (ready && medium !== null && !medium.loaded) {
       const turns = senseKeyOf(sense) === NOT_READY && asc === BECOMING_READY;
       if (status === GOOD || turns) this.#arrived(by);
+    } else if (ready && status === GOOD && by !== null && this.#settling !== null) {
+      // The host that waits for the end of its burn has seen it.
+      this.settle(this.#settling);
     }
   }
 
@@ -189,6 +196,7 @@ export class MediumWatch {
   #attention(sense: number, by: Nexus | null): void {
     const asc = ascOf(sense);
     if (asc === MEDIUM_CHANGED && this.#unit.medium !== null) {
+      this.#echoes = ECHOES;
       this.#arrived(by);
       return;
     }
@@ -210,12 +218,15 @@ export class MediumWatch {
     const { medium } = this.#unit;
     if (medium === null) return;
     this.capacityBytes = 0;
+    this.#echoes = 0;
     if (isTrayOpen && medium.place !== 'tray') medium.eject(this.#unit, null);
     else if (!isTrayOpen && medium.place !== 'away') medium.take();
   }
 
   #heard(outcome: DeviceOutcome, data: Uint8Array): void {
     this.#polling = false;
+    const isEcho = this.#echoes > 0;
+    if (isEcho) this.#echoes -= 1;
     if (outcome.status !== GOOD) {
       if (senseKeyOf(outcome.sense) === ILLEGAL_REQUEST) this.#hasEvents = false;
       this.saw(outcome, null, false);
@@ -224,17 +235,21 @@ export class MediumWatch {
     const [, , header = NO_EVENT_AVAILABLE, , event = 0, status = 0] = data;
     if (data.length < 6 || (header & NO_EVENT_AVAILABLE) !== 0 || (header & 0x07) !== MEDIA_CLASS)
       return;
-    this.#event(event & 0x0f, status);
+    this.#event(event & 0x0f, status, isEcho);
   }
 
-  #event(event: number, status: number): void {
+  #event(event: number, status: number, isEcho: boolean): void {
     const { medium, mediaEvents } = this.#unit;
     const isThere = (status & MEDIA_PRESENT) !== 0;
     if (event === EJECT_REQUEST) mediaEvents?.ejectRequested();
     else if (event === FORMAT_COMPLETED) mediaEvents?.formatCompleted();
     else if (event === FORMAT_RESTARTED) mediaEvents?.formatRestarted();
     const isNew = event === NEW_MEDIA || event === MEDIA_CHANGED;
-    if (isThere && (isNew || medium?.loaded === false)) {
+    const isOld = isThere && isEcho && medium?.loaded === true;
+    if (isOld && (isNew || event === MEDIA_REMOVAL)) {
+      // The one before has gone, the next one is there: that was told when it was met.
+      if (isNew) this.#echoes = 0;
+    } else if (isThere && (isNew || medium?.loaded === false)) {
       this.#arrived(null);
       this.#eatAttention();
     } else if (event === MEDIA_REMOVAL || (!isThere && medium?.place !== 'away')) {
@@ -259,6 +274,7 @@ export class MediumWatch {
       senseKeyOf(outcome.sense) === NOT_READY && ascOf(outcome.sense) === BECOMING_READY;
     if (by === null || isBusy) return;
     this.#settling = null;
+    this.#echoes = ECHOES;
     this.#options.blocks.forgetCueSheet();
     this.#unit.mediaEvents?.newMedia(by);
     this.saw(outcome, null, false);

@@ -3,6 +3,7 @@ import type { OpticalCase } from '../case.ts';
 import { BD_CASES } from './bd.ts';
 import { CD_CASES } from './cd.ts';
 import { DVD_CASES } from './dvd.ts';
+import { PASSTHROUGH_CASES } from './passthrough.ts';
 import { READING_CASES } from './reading.ts';
 
 export const CASES: readonly OpticalCase[] = [
@@ -10,4 +11,5 @@ export const CASES: readonly OpticalCase[] = [
   ...CD_CASES,
   ...DVD_CASES,
   ...BD_CASES,
+  ...PASSTHROUGH_CASES,
 ];
