@@ -25,6 +25,12 @@ same() {
 }
 # reload: out and in again, as a user does it.
 reload() { eject $D && sleep 1 && eject -t $D; }
+# slowly IMAGE BLOCKS: the image on standard output, which waits behind that many blocks until there is /tmp/go.
+slowly() {
+  dd if=$S/$1 bs=2048 count=$2 2> /dev/null
+  while [ ! -e /tmp/go ]; do usleep 100000; done
+  dd if=$S/$1 bs=2048 skip=$2 2> /dev/null
+}
 # refused COMMAND...: it ends with an error, and before its time.
 refused() {
   "$@"

@@ -79,6 +79,9 @@ const BURNERS = [
   'xorriso',
 ];
 
+/** What cdrdao and wodim look up. */
+const BURNER_FILES = ['/usr/share/cdrdao/drivers', '/etc/wodim.conf'];
+
 interface Contents {
   readonly modules: readonly string[];
   readonly tools: readonly string[];
@@ -87,7 +90,7 @@ interface Contents {
 
 /**
  * `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `node` runs our daemon, `optical`
- * has what mounts discs, `burners` what burns them, and what cdrdao and wodim look up.
+ * has what mounts discs, `burners` what burns them, `iscsi-burners` both.
  */
 const CONTENTS = {
   base: { modules: MODULES, tools: TOOLS },
@@ -98,18 +101,23 @@ const CONTENTS = {
     tools: [...TOOLS, 'iscsid', 'iscsiadm'],
   },
   optical: { modules: [...MODULES, 'isofs'], tools: [...TOOLS, 'eject'] },
+  'iscsi-burners': {
+    modules: [...MODULES, 'virtio_net', 'iscsi_tcp', 'cdrom', 'isofs'],
+    tools: [...TOOLS, ...BURNERS, 'iscsid', 'iscsiadm'],
+    files: BURNER_FILES,
+  },
   burners: {
     modules: [...MODULES, 'cdrom', 'isofs', 'udf'],
     tools: [...TOOLS, ...BURNERS],
-    files: ['/usr/share/cdrdao/drivers', '/etc/wodim.conf'],
+    files: BURNER_FILES,
   },
 } as const satisfies Record<string, Contents>;
 
 export type ImageKind = keyof typeof CONTENTS;
 
-/** What `npm run test:guest` boots; `burners` needs more tools and has a run of its own. */
+/** What `npm run test:guest` boots; images that burn need more tools and have a run of their own. */
 export const IMAGE_KINDS: readonly ImageKind[] = (Object.keys(CONTENTS) as ImageKind[]).filter(
-  (kind) => kind !== 'burners',
+  (kind) => !kind.endsWith('burners'),
 );
 
 const SCRIPTS = { init: INIT, 'bin/agent': AGENT, 'etc/functions': FUNCTIONS };
