@@ -70,17 +70,16 @@ function ended(last: DriveProgress, status: string | null): DriveProgress {
 /** What the drive does now; null: nothing. */
 function runOf(drive: MediaStatus, before: Run | undefined, atMs: number): Run | null {
   const { lun, disc, generation } = drive;
-  const work = disc?.work ?? null;
-  const burning = disc?.burning ?? null;
-  if (disc === null || (work === null && burning === null)) return null;
-  const { kind, status } = disc;
+  if (disc === null) return null;
+  const { kind, status, work, burning } = disc;
   const by = burning?.by ?? null;
-  const idle = { writtenBlocks: null, expectedBlocks: null, blocksPerSecond: null };
-  if (work !== null || burning === null) {
-    const { what: doing, done } = work ?? { what: 'closing' as const, done: null };
+  if (work !== null) {
+    const { what: doing, done } = work;
+    const idle = { writtenBlocks: null, expectedBlocks: null, blocksPerSecond: null };
     const last = { ...idle, lun, kind, status, by, doing, done, secondsLeft: null };
     return { key: doing, samples: [], last };
   }
+  if (burning === null) return null;
   const { writtenBlocks, expectedBlocks } = burning;
   const key = `${generation} ${disc.sessions} ${by}`;
   const isSame =
