@@ -14,17 +14,12 @@ import { Guest } from '../support/guest.ts';
 import { logIn, NETWORK } from '../support/open-iscsi.ts';
 import { Portal } from '../support/portal.ts';
 import { blankAt } from './drive.ts';
-import { UNPACK } from './functions.ts';
+import { burnSlowly, SLOWLY_WRITTEN_BLOCKS, UNPACK } from './functions.ts';
 import { ends, GOOD, until } from './shared-pair.ts';
 import type { Sources } from './sources.ts';
 import { attempt, type Suite } from './suite.ts';
 
-/** Blocks of the second burn that cdrskin gets before it waits, and those that it has written by then. */
-const HANDED_BLOCKS = 300;
-const WRITTEN_BLOCKS = 288;
-const CDRSKIN = 'cdrskin dev=$D -v -tao';
-
-class Station {
+class IscsiStation {
   readonly #directory: string;
   readonly #portal: Portal;
   readonly #guest: Guest;
@@ -37,7 +32,7 @@ class Station {
     this.sources = sources;
   }
 
-  static async start(sources: Sources): Promise<Station> {
+  static async start(sources: Sources): Promise<IscsiStation> {
     const directory = mkdtempSync(join(tmpdir(), 'ringscsi-discs-'));
     const path = blankAt(join(directory, 'disc'), 'cd-rw');
     let portal: Portal | null = null;
@@ -49,7 +44,7 @@ class Station {
       await guest.sh(UNPACK.replace('[ -b /dev/sr0 ]', ''));
       await logIn(guest, portal);
       await guest.shUntil('[ -b /dev/sr0 ]');
-      return new Station(directory, portal, guest, sources);
+      return new IscsiStation(directory, portal, guest, sources);
     } catch (error) {
       await guest?.kill();
       await portal?.storage.end();
@@ -92,22 +87,18 @@ class Station {
 }
 
 /** The disc begins with it, for the guest and in the file. */
-async function begins(station: Station, image: string): Promise<void> {
+async function begins(station: IscsiStation, image: string): Promise<void> {
   await station.run(`mounted iso9660 md5sum -c $S/${image}.md5 && same ${image} iflag=direct`);
   assert.equal(verifyBurnt(station.path, station.sources.path(image)).different, 0);
 }
 
-async function killed(station: Station): Promise<void> {
-  await station.run(`${CDRSKIN} -multi padsize=0 $S/a.iso`);
+async function killed(station: IscsiStation): Promise<void> {
+  await station.run('cdrskin dev=$D -v -tao -multi padsize=0 $S/a.iso');
   await begins(station, 'a.iso');
-  await station.run(
-    `rm -f /tmp/go /tmp/code
-    { slowly a.iso ${HANDED_BLOCKS} | ${CDRSKIN} -multi fs=0 padsize=0 tsize=$(stat -c %s $S/a.iso) - > /tmp/burn 2>&1
-    echo $? > /tmp/code; } &`,
-  );
+  await station.run(burnSlowly('-multi'));
   await until('the burn is in its middle', async () => {
     const { burning } = await station.disc();
-    return burning?.writtenBlocks === WRITTEN_BLOCKS;
+    return burning?.writtenBlocks === SLOWLY_WRITTEN_BLOCKS;
   });
   await station.bounce(() => {
     // It is read only when it is legal. Nothing had been synchronized of the second track.
@@ -128,16 +119,16 @@ async function killed(station: Station): Promise<void> {
   await station.run('touch /tmp/go');
   await station.shUntil('[ -s /tmp/code ]');
   const said = await station.run('cat /tmp/burn /tmp/code');
-  assert.match(said, /SCSI error on write[^\n]*Invalid address for write[\s\S]*burning failed/);
+  assert.match(said, /SCSI error on write[\s\S]*burning failed/);
   assert.notEqual(said.trimEnd().split('\n').at(-1), '0');
   await begins(station, 'a.iso');
 }
 
 /** The disc is taken up where it was left: another session, and then everything anew. */
-async function burntAgain(station: Station): Promise<void> {
+async function burntAgain(station: IscsiStation): Promise<void> {
   const { status, sessions } = await station.disc();
   assert.deepEqual([status, sessions], ['appendable', 1]);
-  await station.run(`xorriso -dev $D -map $S/g /g -commit -toc -end`);
+  await station.run('xorriso -dev $D -map $S/g /g -commit -toc -end');
   await station.run('mounted iso9660 sh -c "cmp g $S/g && md5sum -c $S/a.iso.md5"');
   assert.equal((await station.disc()).sessions, 2);
   await station.run('cdrskin dev=$D -v blank=fast');
@@ -154,7 +145,7 @@ export const RESTART: Suite = {
   modes: new Map([[MODE, false]]),
   notOnQemu: 'QEMU has no burner',
   async run(_, sources, report) {
-    const station = await Station.start(sources);
+    const station = await IscsiStation.start(sources);
     try {
       const result = await attempt(RESTART, MODE, null, async () => {
         await killed(station);

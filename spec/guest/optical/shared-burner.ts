@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert';
 import { verifyBurnt } from '../../../src/luns/disc/burn-export.ts';
 import type { Guest } from '../support/guest.ts';
 import { blankAt } from './drive.ts';
+import { burnSlowly, SLOWLY_WRITTEN_BLOCKS } from './functions.ts';
 import {
   BURNER,
   ends,
@@ -16,9 +17,6 @@ import {
 
 /** Device file of the burner. */
 const BURNER_FILE = `D=$(node block ${BURNER});`;
-/** Blocks of disc a that are handed to the burn before it waits, and those of them that cdrskin has written by then. */
-const HANDED_BLOCKS = 300;
-const WRITTEN_BLOCKS = 288;
 const KEY = '0xa';
 
 let discs = 0;
@@ -52,15 +50,10 @@ async function isOn({ both, sources }: Pair, path: string, image: string): Promi
 
 /** The first guest burns disc a, and waits in the middle. */
 async function begin(pair: Pair): Promise<void> {
-  await burns(
-    pair.first,
-    `rm -f /tmp/go /tmp/code
-    { slowly a.iso ${HANDED_BLOCKS} | cdrskin dev=$D -v -tao fs=0 padsize=0 tsize=$(stat -c %s $S/a.iso) - > /tmp/burn 2>&1
-    echo $? > /tmp/code; } &`,
-  );
+  await burns(pair.first, burnSlowly(''));
   await until('the burn is in its middle', async () => {
     const { disc } = await pair.medium(BURNER);
-    return disc?.burning?.writtenBlocks === WRITTEN_BLOCKS;
+    return disc?.burning?.writtenBlocks === SLOWLY_WRITTEN_BLOCKS;
   });
 }
 
