@@ -1,12 +1,14 @@
 /**
  * One drive, several guests: the reference traces X1 to X14 and the rows of the seed's state machine (seeds 5.1, 5.2), in T10's order and in
- * the seed's, on every transport. X10 is `spec/daemon/media-requests.spec.ts`, X11 `spec/scsi/mmc/media/sharing.spec.ts`.
+ * the seed's, on every transport. X10 is `spec/daemon/media-requests.spec.ts`, X11 `spec/daemon/media-generation.spec.ts`. Two real guests
+ * have all of them: `spec/guest/optical/shared-drive.ts`, `shared-burner.ts` and, from the same list as here, `shared-traces.ts`.
  */
 import { strict as assert } from 'node:assert';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MediaChangeStyle } from '../../src/scsi/medium.ts';
+import { TRACE_CDBS, TRACES, type Trace } from '../support/media-traces.ts';
 import {
   type Bench,
   describeOnEveryPort,
@@ -14,35 +16,12 @@ import {
   sense,
   type TestInitiator,
 } from '../support/ports.ts';
-import { jsonVector } from '../support/vectors.ts';
 
-/** Steps: who, what, and what comes of it: nothing (GOOD), sense, `!status` or `=` the first bytes of the data. */
-interface Trace {
-  readonly name: string;
-  readonly t10: readonly string[];
-  /** Absent: the same. */
-  readonly maxfield?: readonly string[];
-}
-
-const TRACES = jsonVector<readonly Trace[]>('media-traces.json');
 const STYLES: readonly MediaChangeStyle[] = ['t10', 'maxfield'];
 const DISK_BYTES = 2 ** 20;
 const IN_FLIGHT = 20;
 /** Initiators come and go here, and move little. */
 const SMALL = { regionBytes: 2 ** 20, commandsPerQueue: 8 };
-
-const CDBS: Readonly<Record<string, string>> = {
-  ready: '00 00 00 00 00 00',
-  eject: '1b 00 00 00 02 00',
-  load: '1b 00 00 00 03 00',
-  allow: '1e 00 00 00 00 00',
-  prevent: '1e 00 00 00 01 00',
-  reserve: '16 00 00 00 00 00',
-  release: '17 00 00 00 00 00',
-  read: '28 00 00 00 00 00 00 00 01 00',
-  write: '2a 00 00 00 00 00 00 00 01 00',
-  capacity: '25 00 00 00 00 00 00 00 00 00',
-};
 
 class Play {
   readonly #bench: Bench;
@@ -95,7 +74,7 @@ class Play {
     const data =
       what === 'read' || what === 'capacity' ? { dataInBytes: what === 'read' ? 512 : 8 } : {};
     const out = what === 'write' ? { dataOut: new Uint8Array(512).fill(0x77) } : {};
-    const result = await guest.run(CDBS[what] as string, { ...data, ...out });
+    const result = await guest.run(TRACE_CDBS[what] as string, { ...data, ...out });
     if (expected.startsWith('!')) return `!${result.status}`;
     if (result.status !== 0) return sense(result);
     const shown = Buffer.from(result.dataIn).toString('hex', 0, (expected.length - 1) / 2);

@@ -6,12 +6,10 @@ import { strict as assert } from 'node:assert';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Guest } from './support/guest.ts';
+import { logIn, NETWORK } from './support/open-iscsi.ts';
 import { Portal } from './support/portal.ts';
 
 const runTool = promisify(execFile);
-/** Where QEMU's user network lets a guest reach this machine's loopback. */
-const HOST_IN_GUEST = '10.0.2.2';
-const NETWORK = ['-netdev', 'user,id=net0', '-device', 'virtio-net-pci,netdev=net0'];
 const TOOL_MS = 60_000;
 
 /** Kills the daemon without a word and starts it again. */
@@ -35,25 +33,7 @@ describe('iSCSI, the Linux kernel in a guest with open-iscsi', () => {
   });
 
   it('discovers the target, logs in and finds the disk', async () => {
-    const at = `${HOST_IN_GUEST}:${portal.port}`;
-    await guest.sh(
-      `ifconfig lo 127.0.0.1 up
-      ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
-      echo root:x:0:0::/:/bin/sh > /etc/passwd
-      mkdir -p /etc/iscsi /run/lock/iscsi /var/lib/iscsi
-      echo InitiatorName=iqn.2026-11.localhost:guest > /etc/iscsi/initiatorname.iscsi
-      printf 'node.startup = manual\\nnode.session.timeo.replacement_timeout = 120\\n' > /etc/iscsi/iscsid.conf
-      iscsid -f > /tmp/iscsid.log 2>&1 &
-      sleep 1`,
-    );
-    const found = await guest.sh(`iscsiadm -m discovery -t sendtargets -p ${at}`);
-    assert.ok(found.endsWith(` ${portal.target}`), found);
-    // The address it was found at is the loopback of this machine, not of the guest.
-    await guest.sh(
-      `iscsiadm -m node -o delete
-      iscsiadm -m node -o new -T ${portal.target} -p ${at}
-      iscsiadm -m node -T ${portal.target} -p ${at} --login`,
-    );
+    await logIn(guest, portal);
     await guest.shUntil('[ -b $(disk 0) ]');
     assert.match(await guest.sh('lsscsi'), /disk\s+RINGSCSI/);
     assert.match(await guest.sh('iscsiadm -m session -P 1'), /LOGGED_IN/);

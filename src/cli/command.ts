@@ -73,12 +73,15 @@ function overview(): string {
 export interface Streams {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Width of the terminal that `out` is; absent, or null: it is none. */
+  readonly columns?: () => number | null;
 }
 
-function outputFor(args: Arguments, { out, err }: Streams): Output {
+function outputFor(args: Arguments, { out, err, columns = () => null }: Streams): Output {
   const json = args.flag('json');
   return {
     json,
+    columns,
     result: (value, text) => out(`${json ? JSON.stringify(value) : text}\n`),
     note: (text) => err(`${text}\n`),
   };

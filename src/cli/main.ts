@@ -10,5 +10,6 @@ process.stderr.on('error', () => undefined);
 const exitCode = await runCommand(process.argv.slice(2), {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
+  columns: () => (process.stdout.isTTY ? process.stdout.columns || 80 : null),
 });
 process.stdout.write('', () => process.exit(exitCode));

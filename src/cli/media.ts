@@ -4,14 +4,18 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseLun } from '../daemon/config.ts';
 import type { MediaChange, MediaStatus } from '../daemon/media-house.ts';
+import type { WorkReport } from '../luns/disc-report.ts';
 import { RefusedError } from '../transport/control/protocol.ts';
 import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';
 import { EXPORT_OPTIONS, exportMedium, newMedium } from './disc-files.ts';
+import { watchMedia } from './media-watch.ts';
 import { sizeText, table } from './table.ts';
 import { type Arguments, DONE, FAILED, type Output, readAction, type Verb } from './verb.ts';
 
 const HELP = `ringscsi media list               every drive: its medium, what disc that is and who burns it, who
                                   prevents its removal, its generation
+ringscsi media list --watch       a bar for every drive that burns, blanks, formats or closes a disc: blocks, rate and time
+                                  left, again every second, until interrupted; plain lines where there is no terminal
 ringscsi media load N IMAGE       put an image into the drive of LUN N, in the place of what is there;
                                   into a cdrom or burner a disc image, or the file of a recordable disc
 ringscsi media load N NAME        the same with a medium of the library (ringscsi library): a word with a slash in
@@ -40,7 +44,9 @@ ${CONTROL_HELP}
   --cue FILE       export: a CUE sheet with BIN files beside it; of a CD
   --toc FILE       export: a TOC file of cdrdao with a BIN file beside it; of a CD
   --verify FILE    export: whether the disc begins with the sectors of this file
-  --json           one object or list`;
+  --interval SECONDS  time between two looks of --watch (1)
+  --count N        end --watch after N looks
+  --json           one object or list (with --watch: a list per line, of the drives that do something)`;
 
 const ACTIONS = ['eject', 'export', 'list', 'load', 'lock', 'new', 'unlock'] as const;
 
@@ -76,10 +82,15 @@ function writeText({ state, writeProtected }: MediaStatus): string {
   return writeProtected ? 'protected' : 'yes';
 }
 
+function workText({ what, done }: WorkReport): string {
+  return done === null ? what : `${what}: ${Math.floor(done * 100)} %`;
+}
+
 function discText({ disc }: MediaStatus): string {
   if (disc === null) return '-';
-  const { kind, status, burning } = disc;
-  if (burning === null) return `${kind}, ${status}`;
+  const { kind, status, burning, work } = disc;
+  const what = work === null ? '' : `, ${workText(work)}`;
+  if (burning === null || work !== null) return `${kind}, ${status}${what}`;
   const { by, writtenBlocks, expectedBlocks } = burning;
   const of = expectedBlocks === null ? '' : ` of ${expectedBlocks}`;
   return `${kind}, ${status}, burnt by ${by}: ${writtenBlocks}${of} blocks`;
@@ -110,6 +121,11 @@ function told(output: Output, status: MediaChange, done: string): number {
 
 async function list(args: Arguments, output: Output): Promise<number> {
   args.operands(1);
+  const intervalMs = (args.number('interval', 1, 86_400) ?? 1) * 1000;
+  const left = args.number('count', 1, 1e9) ?? Number.POSITIVE_INFINITY;
+  if (args.flag('watch')) {
+    return await withDaemon(args, (daemon) => watchMedia(daemon, output, { intervalMs, left }));
+  }
   const drives = (await withDaemon(args, (daemon) => daemon.call('media.list'))) as MediaStatus[];
   output.result(drives, mediaTable(drives));
   return DONE;
@@ -187,6 +203,9 @@ export const verb: Verb = {
     force: { type: 'boolean' },
     request: { type: 'boolean' },
     ro: { type: 'boolean' },
+    watch: { type: 'boolean' },
+    interval: { type: 'string' },
+    count: { type: 'string' },
   },
   run: (args, output) => RUN[readAction(args, ACTIONS)](args, output),
 };

@@ -7,6 +7,7 @@ import { ascOf, ascqOf, senseKeyOf } from '../scsi/sense.ts';
 import { senseText } from '../scsi/sense-text.ts';
 import type { ControlClient } from '../transport/control/client.ts';
 import { CONTROL_HELP, CONTROL_OPTION, withDaemon } from './daemon-connection.ts';
+import { untilInterrupted } from './interruption.ts';
 import { hexBytes } from './table.ts';
 import { readEntry, readTrace, TraceWriter } from './trace-file.ts';
 import { type Arguments, DONE, FAILED, type Output, UsageError, type Verb } from './verb.ts';
@@ -92,18 +93,12 @@ class Collector {
 }
 
 /** Resolves true when the daemon went away, false at the first SIGINT or SIGTERM, or when there is enough. */
-async function untilEnd(daemon: ControlClient, collector: Collector): Promise<boolean> {
-  let onSignal = (): void => undefined;
-  const interrupted = new Promise<boolean>((resolve) => {
-    onSignal = () => resolve(false);
-  });
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
+function untilEnd(daemon: ControlClient, collector: Collector): Promise<boolean> {
   const lost = daemon.closed.then(() => true);
-  const gone = await Promise.race([lost, interrupted, collector.enough.then(() => false)]);
-  process.removeListener('SIGINT', onSignal);
-  process.removeListener('SIGTERM', onSignal);
-  return gone;
+  const enough = collector.enough.then(() => false);
+  return untilInterrupted((interrupted) =>
+    Promise.race([lost, interrupted.then(() => false), enough]),
+  );
 }
 
 async function record(args: Arguments, output: Output, collector: Collector): Promise<number> {

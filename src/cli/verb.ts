@@ -74,6 +74,8 @@ function missing(what: string): never {
 /** Where a verb prints. Standard output gets results only. */
 export interface Output {
   readonly json: boolean;
+  /** Width of the terminal that results go to, as it is now; null: they go elsewhere. */
+  columns(): number | null;
   /** A result: `value` on one line with --json, else `text`. */
   result(value: unknown, text: string): void;
   /** Something for the person in front, on standard error. */

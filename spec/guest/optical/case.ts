@@ -53,8 +53,16 @@ export type Leaves =
   | { readonly kind: 'image'; readonly image: string; readonly state: DiscState }
   /** A file system that has f0 and f1 of the sources, however many sessions it took. */
   | { readonly kind: 'files'; readonly state: DiscState }
-  /** Audio tracks: t1 and t2 of the sources, with silence between them or not, with CD-TEXT and ISRC or not. */
-  | { readonly kind: 'audio'; readonly gaps: boolean; readonly text: boolean }
+  /**
+   * Audio tracks: t1 and t2 of the sources, with silence between them or not, with CD-TEXT or not, with the catalogue number and
+   * the ISRCs of the sheets or not.
+   */
+  | {
+      readonly kind: 'audio';
+      readonly gaps: boolean;
+      readonly text: boolean;
+      readonly codes: boolean;
+    }
   /** An image of the sources as track 1, t1 as audio track 2. */
   | { readonly kind: 'mixed'; readonly image: string }
   /** Nothing: it is as it was bought. */

@@ -4,9 +4,10 @@ import { BLANKS, caseName, FINISHED, isBlank } from './case.ts';
 import { CASES } from './cases/all.ts';
 import { checksOf } from './checks.ts';
 import { limitFaults } from './known-limits.ts';
-import { SHARED_MODES, sharedName } from './shared-drive.ts';
+import { suiteNames } from './suite.ts';
+import { SUITES } from './suites.ts';
 
-const names = [...CASES.map(caseName), ...SHARED_MODES.map(sharedName)];
+const names = [...CASES.map(caseName), ...SUITES.flatMap(suiteNames)];
 
 describe('rows of the optical guest tests', () => {
   it('have names of their own', () => {
@@ -24,6 +25,18 @@ describe('rows of the optical guest tests', () => {
     for (const row of CASES) {
       const looks = row.leaves.kind === 'looked at' ? row.steps : checksOf(row);
       assert.ok(looks.length > 0, caseName(row));
+    }
+  });
+
+  it('have every trace X1 to X14 and row 1 to 14 of the seed in two guests', () => {
+    for (let i = 1; i <= 14; i += 1) {
+      for (const what of [`X${i}`, `row ${i}`]) {
+        const isThat = new RegExp(`^cd-rom two guests (trace )?${what}\\b`);
+        assert.ok(
+          names.some((name) => isThat.test(name)),
+          what,
+        );
+      }
     }
   });
 

@@ -94,7 +94,49 @@ function fileChecks(medium: Medium, state: DiscState): Step[] {
 const rip = (span: string, samples: string): string =>
   `rm -f /tmp/rip; cdparanoia -Z -q -r -d $D -- ${span} /tmp/rip && head -c $(stat -c %s $S/${samples}) /tmp/rip | cmp - $S/${samples}`;
 
-function audioChecks(gaps: boolean, text: boolean): Step[] {
+/** Catalogue number and ISRC of each track, as the sheets of the sources have them. */
+const CATALOGUE = '1234567890123';
+const ISRCS = ['USABC0300001', 'USABC0300002'] as const;
+
+/**
+ * READ SUB-CHANNEL, 24 bytes (MMC-6): format 2, MCVAL and 13 digits from byte 8 on; format 3, TCVAL and 12 characters
+ * from byte 8 on, and the number of the track in byte 6.
+ */
+function subChannel(format: 2 | 3, track: number, code: string): Step {
+  const hex = (text: string): string => Buffer.from(text, 'latin1').toString('hex');
+  const cdb = `42 00 40 0${format} 00 00 0${track} 00 18 00`;
+  const place = format === 2 ? '......' : `..${hex(String.fromCharCode(track))}..`;
+  return {
+    name: `READ SUB-CHANNEL ${format}, track ${track}`,
+    line: `sg_raw -b -r 24 $D ${cdb} 2> /dev/null | od -An -v -tx1 | tr -d ' \\n'`,
+    says: new RegExp(`0${format}${place}80${hex(code)}`),
+  };
+}
+
+/** The codes, by three programs: two that know discs, and the command that they use. */
+const CODES: readonly Step[] = [
+  subChannel(2, 0, CATALOGUE),
+  ...ISRCS.map((isrc, i) => subChannel(3, i + 1, isrc)),
+  {
+    name: 'cd-info, codes',
+    line: 'cd-info -C $D --no-cddb 2>&1',
+    says: new RegExp(`${CATALOGUE}[\\s\\S]*${ISRCS[0]}[\\s\\S]*${ISRCS[1]}`),
+  },
+];
+
+/** What cdrdao finds: it reads the codes, and CD-TEXT, by itself. */
+function tocOf(text: boolean, codes: boolean): RegExp {
+  const code = (what: string, value: string): string =>
+    codes ? `${what} "${value}"[\\s\\S]*` : '';
+  const title = (value: string): string => (text ? `TITLE "${value}"[\\s\\S]*` : '');
+  const [first, second] = ISRCS;
+  return new RegExp(
+    `${code('CATALOG', CATALOGUE)}TRACK AUDIO[\\s\\S]*${code('ISRC', first)}${title('First')}` +
+      `TRACK AUDIO[\\s\\S]*${code('ISRC', second)}${title('Second')}`,
+  );
+}
+
+function audioChecks({ gaps, text, codes }: Extract<Leaves, { kind: 'audio' }>): Step[] {
   const toc = 'rm -f /tmp/t; cdrdao read-toc --device $D --driver generic-mmc /tmp/t && cat /tmp/t';
   return [
     {
@@ -105,12 +147,9 @@ function audioChecks(gaps: boolean, text: boolean): Step[] {
     { name: 'samples of track 1', line: rip('1', 't1.pcm'), seconds: 300 },
     ...(gaps ? [] : [{ name: 'all samples', line: rip('1-', 't12.pcm'), seconds: 300 }]),
     { name: 'cd-info', line: 'cd-info -C $D --no-cddb 2>&1', says: /CD-DA|audio/ },
-    {
-      name: 'cdrdao read-toc',
-      line: toc,
-      says: text ? /ISRC "USABC0300001"[\s\S]*TITLE "Second"/ : /(TRACK AUDIO[\s\S]*){2}/,
-    },
+    { name: 'cdrdao read-toc', line: toc, says: tocOf(text, codes) },
     { name: 'samples after reload', line: `reload && ${rip('2', 't2.pcm')}`, seconds: 300 },
+    ...(codes ? CODES : []),
   ];
 }
 
@@ -132,7 +171,7 @@ function checksFor(medium: Medium, leaves: Leaves): Step[] {
     case 'files':
       return fileChecks(medium, leaves.state);
     case 'audio':
-      return audioChecks(leaves.gaps, leaves.text);
+      return audioChecks(leaves);
     case 'mixed':
       return mixedChecks(medium, leaves.image);
     case 'blank':

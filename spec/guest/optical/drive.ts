@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MediaStatus } from '../../../src/daemon/media-house.ts';
 import { createBurnStore } from '../../../src/luns/disc/burn-store.ts';
+import { setGeneration } from '../../support/aged-state.ts';
 import { DaemonStorage } from '../support/daemon-storage.ts';
 import type { Guest, GuestOptions } from '../support/guest.ts';
 import { type Blank, FINISHED, isBlank, type Medium } from './case.ts';
@@ -14,9 +15,17 @@ import type { Sources } from './sources.ts';
 const LUN = 0;
 
 /** A fresh blank: its file is made before the drive gets it, so that the operator has nothing to say of it but its path. */
-function blankAt(path: string, kind: Blank): string {
+export function blankAt(path: string, kind: Blank): string {
   createBurnStore(path, kind);
   return path;
+}
+
+/** What else the daemon of a drive has. */
+export interface Bay {
+  /** Units beside LUN 0, as `serve --lun` has them; `directory` is for their images. */
+  readonly luns: (directory: string) => readonly string[];
+  /** Generation of the disc in LUN 0: as a daemon that has changed discs that often would have left it in its state directory. */
+  readonly generation: number;
 }
 
 export interface Drive {
@@ -60,14 +69,20 @@ export class OurDrive implements Drive {
     this.commands = commands;
   }
 
-  static async start(medium: Medium, sources: Sources): Promise<OurDrive> {
+  static async start(medium: Medium, sources: Sources, bay?: Bay): Promise<OurDrive> {
     const directory = mkdtempSync(join(tmpdir(), 'ringscsi-discs-'));
     const lun = isBlank(medium)
       ? `${LUN}:burner,media=${medium},path=${blankAt(join(directory, 'disc-1'), medium)}`
       : `${LUN}:cdrom,path=${sources.path(FINISHED[medium])}`;
     try {
-      const daemon = await DaemonStorage.start([], 'optical', [], false, [lun]);
+      const luns = [lun, ...(bay?.luns(directory) ?? [])];
+      const daemon = await DaemonStorage.start([], 'optical', [], bay !== undefined, luns);
       try {
+        if (bay !== undefined) {
+          await daemon.stop();
+          setGeneration(daemon.state, LUN, bay.generation);
+          await daemon.restart();
+        }
         return new this(medium, directory, daemon, await CommandLog.follow(daemon.control));
       } catch (error) {
         await daemon.end();
@@ -90,7 +105,12 @@ export class OurDrive implements Drive {
 
   /** Where the store of the disc in the burner is. */
   get disc(): string {
-    return join(this.#directory, `disc-${this.#discs}`);
+    return this.file(`disc-${this.#discs}`);
+  }
+
+  /** Path of an image beside that. */
+  file(name: string): string {
+    return join(this.#directory, name);
   }
 
   async renew(force: boolean): Promise<void> {

@@ -9,13 +9,16 @@ import { CASES } from './cases/all.ts';
 import { judged, limitFaults } from './known-limits.ts';
 import { count, type RowResult, rowText, tableText } from './result.ts';
 import { type OpticalPlace, type Peer, Station, TRACES } from './runner.ts';
-import { runShared, SHARED_MODES, sharedName } from './shared-drive.ts';
 import { Sources } from './sources.ts';
+import { type Suite, suiteNames } from './suite.ts';
+import { SUITES } from './suites.ts';
 
 /** Rows on one guest: longer lists are cut, so that both lanes have something to do to the end. */
 const ROWS_A_GUEST = 6;
 /** More virtual machines at once than processors only wait for each other. */
 const LANES = Math.min(2, availableParallelism());
+
+const NAMES = [...CASES.map(caseName), ...SUITES.flatMap(suiteNames)];
 
 interface Options {
   readonly all: boolean;
@@ -115,21 +118,35 @@ class Run {
     }
   }
 
-  async #shared(modes: readonly string[]): Promise<void> {
+  async #suite(suite: Suite, modes: readonly string[]): Promise<void> {
     const done = new Set<string>();
     try {
-      await runShared(modes, this.#sources, (result) => {
+      await suite.run(modes, this.#sources, (result) => {
         done.add(result.mode);
         this.#report(result);
       });
     } catch (error) {
       const why = error instanceof Error ? error : new Error(String(error));
-      for (const mode of modes.filter((one) => !done.has(one))) this.#withoutShared(mode, why);
+      for (const mode of modes) if (!done.has(mode)) this.#without({ ...suite, mode }, why);
     }
   }
 
-  #withoutShared(mode: string, why: Error | string): void {
-    this.#without({ medium: 'cd-rom', tool: 'two guests', mode }, why);
+  /** Rows with guests of their own. */
+  #suiteJobs(): Job[] {
+    return SUITES.flatMap((suite) => {
+      const modes = [...suite.modes]
+        .filter(([mode, quick]) =>
+          wanted(`${suite.medium} ${suite.tool} ${mode}`, quick, this.#options),
+        )
+        .map(([mode]) => mode);
+      if (this.#options.peer === 'qemu') {
+        for (const mode of modes) this.#without({ ...suite, mode }, suite.notOnQemu);
+        return [];
+      }
+      return modes.length === 0
+        ? []
+        : [{ rows: modes.length, run: () => this.#suite(suite, modes) }];
+    });
   }
 
   /** Jobs that need guests; what cannot be run is reported at once. */
@@ -150,12 +167,7 @@ class Run {
         jobs.push({ rows: rows.length, run: () => this.#group(place, rows) });
       }
     }
-    const modes = SHARED_MODES.filter((mode) => wanted(sharedName(mode), true, this.#options));
-    if (peer === 'qemu') {
-      for (const mode of modes) this.#withoutShared(mode, "QEMU's drive belongs to one machine");
-    } else if (modes.length > 0) {
-      jobs.push({ rows: modes.length, run: () => this.#shared(modes) });
-    }
+    jobs.push(...this.#suiteJobs());
     return jobs.sort((a, b) => b.rows - a.rows);
   }
 
@@ -175,9 +187,8 @@ function conclude({ results }: Run, peer: Peer, startedAt: number): void {
       `\n--- ${result.medium} ${result.tool} ${result.mode}: ${result.reason}\n${result.detail}`,
     );
   }
-  const order = [...CASES.map(caseName), ...SHARED_MODES.map(sharedName)];
   const place = ({ medium, tool, mode }: RowResult): number =>
-    order.indexOf(`${medium} ${tool} ${mode}`);
+    NAMES.indexOf(`${medium} ${tool} ${mode}`);
   print(`\n${tableText([...results].sort((a, b) => place(a) - place(b)))}`);
   if (count(results, 'failed') > 0 && peer === 'ringscsi') {
     print(`\ntraces of failed rows, for ringscsi trace --show: ${TRACES}`);
@@ -192,9 +203,8 @@ function conclude({ results }: Run, peer: Peer, startedAt: number): void {
 async function main(): Promise<number> {
   const startedAt = Date.now();
   const chosen = options();
-  const names = [...CASES.map(caseName), ...SHARED_MODES.map(sharedName)];
   if (chosen.list) {
-    for (const name of names) print(name);
+    for (const name of NAMES) print(name);
     return 0;
   }
   const missing = missingOpticalNeeds();
@@ -202,7 +212,7 @@ async function main(): Promise<number> {
     print(missing);
     return 1;
   }
-  const faults = limitFaults(chosen.peer, names);
+  const faults = limitFaults(chosen.peer, NAMES);
   for (const fault of faults) print(fault);
   rmSync(TRACES, { recursive: true, force: true });
   bootFiles('burners');

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packApplication } from '../support/application.ts';
 import type { Guest } from '../support/guest.ts';
+import { ISCSID } from '../support/open-iscsi.ts';
 import type { Drive } from './drive.ts';
 import { OurDrive } from './drive.ts';
 
@@ -17,13 +18,7 @@ const PORT = 'iscsi:127.0.0.1:3260';
 
 const START = `mkdir -p /app
 tar -x -f /dev/vdb -C /app
-ifconfig lo 127.0.0.1 up
-echo root:x:0:0::/:/bin/sh > /etc/passwd
-mkdir -p /etc/iscsi /run/lock/iscsi /var/lib/iscsi
-echo InitiatorName=iqn.2026-11.localhost:guest > /etc/iscsi/initiatorname.iscsi
-echo 'node.startup = manual' > /etc/iscsi/iscsid.conf
-iscsid -f > /tmp/iscsid.log 2>&1 &
-device=$(sg 0); (
+${ISCSID}device=$(sg 0); (
 /usr/bin/node /app/dist/src/cli/main.js serve --listen ${PORT} --control /tmp/c.sock \\
   --lun 0:passthrough,device=$device > /tmp/out 2> /tmp/log || true
 echo ended >> /tmp/out ) &
@@ -35,7 +30,11 @@ iscsiadm -m node -l
 `;
 
 export class PassthroughDrive extends OurDrive {
-  override readonly boot: Drive['boot'] = { image: 'passthrough', memoryMiB: 1280, cpus: 2 };
+  override readonly boot: Drive['boot'] = {
+    image: 'passthrough-burners',
+    memoryMiB: 1280,
+    cpus: 2,
+  };
   override readonly node: string = '/dev/sr1';
   readonly #packed: string = mkdtempSync(join(tmpdir(), 'ringscsi-application-'));
 

@@ -1,21 +1,21 @@
 /** Two guests on one drive: what one does, or the operator, the other is told, once and in time. */
 import { strict as assert } from 'node:assert';
-import type { ScriptOutcome } from '../support/guest.ts';
-import { Guest } from '../support/guest.ts';
-import { OurDrive } from './drive.ts';
-import { OPTICAL_FUNCTIONS, POLL, UNPACK } from './functions.ts';
-import type { RowResult } from './result.ts';
-import type { Sources } from './sources.ts';
+import type { Guest } from '../support/guest.ts';
+import { POLL } from './functions.ts';
+import { BURNER_ROWS } from './shared-burner.ts';
+import {
+  ends,
+  GOOD,
+  ILLEGAL_REQUEST,
+  NOT_READY,
+  Pair,
+  type SharedRow,
+  UNIT_ATTENTION,
+} from './shared-pair.ts';
+import { TRACE_ROWS } from './shared-traces.ts';
+import { attempt, type Suite } from './suite.ts';
 
-const MEDIUM = 'cd-rom';
-const TOOL = 'two guests';
-const COMMAND_LINES = 40;
-
-/** Exit codes of sg3_utils. */
-const GOOD = 0;
-const NOT_READY = 2;
-const ILLEGAL_REQUEST = 5;
-const UNIT_ATTENTION = 6;
+const LUN = 0;
 
 /** READ(10) of block 16, where the volume descriptor with the name is. */
 const READ_16 = 'sg_raw -r 2048 $(sg 0) 28 00 00 00 00 10 00 00 01 00 2>&1';
@@ -25,77 +25,6 @@ const EVENTS = 'sg_raw -r 8 $(sg 0) 4a 01 00 00 10 00 00 00 08 00 2>&1';
 const EJECT_REQUEST = 1;
 const NEW_MEDIA = 2;
 const MEDIA_REMOVAL = 3;
-
-class Pair {
-  readonly drive: OurDrive;
-  readonly sources: Sources;
-  first: Guest;
-  second: Guest;
-
-  private constructor(drive: OurDrive, sources: Sources, first: Guest, second: Guest) {
-    this.drive = drive;
-    this.sources = sources;
-    this.first = first;
-    this.second = second;
-  }
-
-  static async start(sources: Sources): Promise<Pair> {
-    const drive = await OurDrive.start(MEDIUM, sources);
-    try {
-      const boots = await Promise.allSettled([boot(drive, sources), boot(drive, sources)]);
-      const guests = boots.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-      const [first, second] = guests;
-      if (first === undefined || second === undefined) {
-        await Promise.all(guests.map((guest) => guest.kill()));
-        throw boots.find((one) => one.status === 'rejected')?.reason;
-      }
-      return new Pair(drive, sources, first, second);
-    } catch (error) {
-      await drive.end();
-      throw error;
-    }
-  }
-
-  get both(): readonly Guest[] {
-    return [this.first, this.second];
-  }
-
-  /** Disc a is in, nothing is mounted, and both have been told everything. */
-  async settle(): Promise<void> {
-    for (const guest of this.both)
-      await guest.run('umount /m 2> /dev/null; sg_prevent -a /dev/sr0');
-    await this.drive.load(this.sources.path('a.iso'), true);
-    for (const guest of this.both) {
-      await guest.shUntil('sg_turs $(sg 0) > /dev/null 2>&1');
-      for (let i = 0; i < 16 && (await event(guest)) !== 0; i += 1);
-    }
-  }
-
-  async end(): Promise<void> {
-    await this.first.kill();
-    await this.second.kill();
-    await this.drive.end();
-  }
-}
-
-async function boot(drive: OurDrive, sources: Sources): Promise<Guest> {
-  const options = [...drive.adapter(), ...sources.disk()];
-  const guest = await Guest.boot({ image: 'burners', memoryMiB: 512, options });
-  await guest.sh(UNPACK.replace('[ -b /dev/sr0 ]', ''));
-  return guest;
-}
-
-function run(guest: Guest, line: string): Promise<ScriptOutcome> {
-  return guest.run(`${OPTICAL_FUNCTIONS}\n${line}`);
-}
-
-/** The line ends with this code. */
-async function ends(guest: Guest, line: string, code: number): Promise<string> {
-  const outcome = await run(guest, line);
-  const { output } = outcome;
-  assert.equal(outcome.code, code, `${line}: ends with ${outcome.code}, not ${code}\n${output}`);
-  return output;
-}
 
 const ready = (guest: Guest, code: number): Promise<string> =>
   ends(guest, 'sg_turs -v $(sg 0) 2>&1', code);
@@ -111,6 +40,16 @@ async function event(guest: Guest): Promise<number> {
 /** The disc this guest reads, through its block device. */
 const mounts = (guest: Guest, image: string): Promise<string> =>
   ends(guest, `mounted iso9660 md5sum -c $S/${image}.md5`, GOOD);
+
+/** Disc a is in, nothing is mounted, and both have been told everything. */
+async function settle({ both, drive, sources }: Pair): Promise<void> {
+  for (const guest of both) await guest.run('umount /m 2> /dev/null; sg_prevent -a /dev/sr0');
+  await drive.load(sources.path('a.iso'), true);
+  for (const guest of both) {
+    await guest.shUntil('sg_turs $(sg 0) > /dev/null 2>&1');
+    for (let i = 0; i < 16 && (await event(guest)) !== 0; i += 1);
+  }
+}
 
 /** Each row begins as `settle` leaves it. X numbers: the traces of the media-change facts. */
 const ROWS: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
@@ -167,8 +106,8 @@ const ROWS: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
   },
   'X8 boots while the tray is out': async (pair) => {
     await ends(pair.first, 'sg_start --eject $D', GOOD);
-    await pair.second.kill();
-    pair.second = await boot(pair.drive, pair.sources);
+    await pair.kill(pair.second);
+    await pair.revive();
     await ready(pair.second, NOT_READY);
     await pair.drive.load(null);
     await ready(pair.second, UNIT_ATTENTION);
@@ -177,14 +116,35 @@ const ROWS: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
   'X9 a guest dies, its lock too': async (pair) => {
     await ends(pair.second, 'mount -t iso9660 -o ro $D /m', GOOD);
     await ends(pair.first, 'sg_start --eject $(sg 0)', ILLEGAL_REQUEST);
-    await pair.second.kill();
+    await pair.kill(pair.second);
     await pair.first.shUntil('sg_start --eject $(sg 0)');
-    pair.second = await boot(pair.drive, pair.sources);
+    await pair.revive();
   },
   'X10 sr and sg are one drive': async ({ first, second }) => {
     await ends(first, 'sg_start --eject $(sg 0)', GOOD);
     await ends(first, 'sg_turs $D', NOT_READY);
     await ends(second, 'sg_turs $D', NOT_READY);
+  },
+  'X11 the generation passes 2^32': async (pair) => {
+    const { drive, sources, both } = pair;
+    const last = 2 ** 32 - 1;
+    for (;;) {
+      const { generation } = await pair.medium(LUN);
+      assert(generation <= last, `generation ${generation} is past it`);
+      if (generation === last) break;
+      await drive.eject();
+      await drive.load(null);
+    }
+    for (const guest of both) await guest.shUntil('sg_turs $(sg 0) > /dev/null 2>&1');
+    for (const [i, image] of ['b.iso', 'a.iso'].entries()) {
+      await drive.load(sources.path(image));
+      assert.equal((await pair.medium(LUN)).generation, last + 1 + i);
+      for (const guest of both) {
+        await ready(guest, UNIT_ATTENTION);
+        await ready(guest, GOOD);
+        await mounts(guest, image);
+      }
+    }
   },
   'X13 one locks, the other ejects': async ({ first, second }) => {
     await ends(first, 'mount -t iso9660 -o ro $D /m', GOOD);
@@ -241,42 +201,39 @@ const ROWS: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
   },
 };
 
-export const SHARED_MODES: readonly string[] = Object.keys(ROWS);
+const ALL: readonly SharedRow[] = [
+  ...Object.entries(ROWS).map(([mode, row]) => ({
+    mode,
+    quick: true,
+    run: async (pair: Pair): Promise<void> => {
+      await settle(pair);
+      pair.drive.commands.clear();
+      await row(pair);
+    },
+  })),
+  ...BURNER_ROWS,
+  ...TRACE_ROWS,
+];
 
-export function sharedName(mode: string): string {
-  return `${MEDIUM} ${TOOL} ${mode}`;
-}
-
-async function attempt(pair: Pair, mode: string): Promise<RowResult> {
-  const begin = performance.now();
-  const done = (verdict: 'passed' | 'failed', reason: string, detail: string): RowResult => {
-    const seconds = (performance.now() - begin) / 1000;
-    return { medium: MEDIUM, tool: TOOL, mode, verdict, seconds, reason, detail };
-  };
-  try {
-    await pair.settle();
-    pair.drive.commands.clear();
-    await ROWS[mode]?.(pair);
-    return done('passed', '', '');
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    const commands = pair.drive.commands.tail(COMMAND_LINES);
-    const stack = error instanceof Error ? (error.stack ?? '') : '';
-    const detail = [text, stack, 'last commands:', ...commands].join('\n');
-    return done('failed', text.split('\n')[0] ?? '', detail);
-  }
-}
-
-/** Boots both guests and runs these rows. */
-export async function runShared(
-  modes: readonly string[],
-  sources: Sources,
-  report: (result: RowResult) => void,
-): Promise<void> {
-  const pair = await Pair.start(sources);
-  try {
-    for (const mode of modes) report(await attempt(pair, mode));
-  } finally {
-    await pair.end();
-  }
-}
+export const SHARED: Suite = {
+  medium: 'cd-rom',
+  tool: 'two guests',
+  modes: new Map(ALL.map(({ mode, quick }) => [mode, quick])),
+  notOnQemu: "QEMU's drive belongs to one machine",
+  async run(modes, sources, report) {
+    const pair = await Pair.start(sources);
+    try {
+      for (const mode of modes) {
+        const work = async (): Promise<void> => {
+          const row = ALL.find((each) => each.mode === mode);
+          assert(row, `there is a row "${mode}"`);
+          await pair.revive();
+          await row.run(pair);
+        };
+        report(await attempt(SHARED, mode, pair.drive.commands, work));
+      }
+    } finally {
+      await pair.end();
+    }
+  },
+};

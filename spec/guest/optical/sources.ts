@@ -62,6 +62,7 @@ FILE "t12.pcm" BINARY
     INDEX 01 00:00:00
   TRACK 02 AUDIO
     TITLE "Second"
+    ISRC USABC0300002
     INDEX 01 00:06:00
 `;
 
@@ -76,6 +77,7 @@ FILE "t1.pcm" BINARY
 
 /** cdrdao wants ISRC before CD_TEXT. */
 const AUDIO_TOC = `CD_DA
+CATALOG "1234567890123"
 CD_TEXT {
   LANGUAGE_MAP { 0 : EN }
   LANGUAGE 0 { TITLE "Two Noises" PERFORMER "Xorshift" }
@@ -85,6 +87,7 @@ ISRC "USABC0300001"
 CD_TEXT { LANGUAGE 0 { TITLE "First" PERFORMER "Xorshift" } }
 FILE "/s/t1.wav" 0
 TRACK AUDIO
+ISRC "USABC0300002"
 CD_TEXT { LANGUAGE 0 { TITLE "Second" PERFORMER "Xorshift" } }
 FILE "/s/t2.wav" 0
 `;
@@ -110,6 +113,7 @@ Album Title = Two Noises
 Artist Name = Xorshift
 UPC / EAN = 1234567890123
 ISRC 01 = USABC0300001
+ISRC 02 = USABC0300002
 Track 01 Title = First
 Track 01 Artist = Xorshift
 Track 02 Title = Second

@@ -75,6 +75,10 @@ export class DaemonStorage implements Storage {
   get control(): string {
     return join(this.directory, 'control.sock');
   }
+  /** The state directory, if it keeps one. */
+  get state(): string {
+    return join(this.directory, 'state');
+  }
   get processId(): number {
     assert(this.#child?.pid, 'the daemon runs');
     return this.#child.pid;
@@ -103,7 +107,7 @@ export class DaemonStorage implements Storage {
   async restart(): Promise<void> {
     const words = ['serve', '--listen', `vhost-user:${this.socket}`, '--control', this.control];
     words.push('--name', this.#name);
-    if (this.#keeps) words.push('--state', join(this.directory, 'state'));
+    if (this.#keeps) words.push('--state', this.state);
     for (const port of this.#listen) words.push('--listen', port);
     for (const disk of this.#disks) words.push('--lun', this.#specification(disk));
     for (const lun of this.#luns) words.push('--lun', lun);

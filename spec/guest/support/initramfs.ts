@@ -79,6 +79,7 @@ const BURNERS = [
   'xorriso',
 ];
 
+/** What cdrdao and wodim look up. */
 const BURNER_FILES = ['/usr/share/cdrdao/drivers', '/etc/wodim.conf'];
 
 interface Contents {
@@ -89,7 +90,7 @@ interface Contents {
 
 /**
  * `fio` has 80 MB of libraries; only guests that need it carry it. `iscsi` has a network and open-iscsi, `node` runs our daemon, `optical`
- * has what mounts discs, `burners` what burns them, and what cdrdao and wodim look up, `passthrough` our daemon and its initiator as well.
+ * has what mounts discs, `burners` what burns them, `iscsi-burners` both, `passthrough-burners` our daemon as well.
  */
 const CONTENTS = {
   base: { modules: MODULES, tools: TOOLS },
@@ -100,12 +101,17 @@ const CONTENTS = {
     tools: [...TOOLS, 'iscsid', 'iscsiadm'],
   },
   optical: { modules: [...MODULES, 'isofs'], tools: [...TOOLS, 'eject'] },
+  'iscsi-burners': {
+    modules: [...MODULES, 'virtio_net', 'iscsi_tcp', 'cdrom', 'isofs'],
+    tools: [...TOOLS, ...BURNERS, 'iscsid', 'iscsiadm'],
+    files: BURNER_FILES,
+  },
   burners: {
     modules: [...MODULES, 'cdrom', 'isofs', 'udf'],
     tools: [...TOOLS, ...BURNERS],
     files: BURNER_FILES,
   },
-  passthrough: {
+  'passthrough-burners': {
     modules: [...MODULES, 'cdrom', 'isofs', 'udf', 'iscsi_tcp'],
     tools: [...TOOLS, ...BURNERS, 'node', 'iscsid', 'iscsiadm'],
     files: BURNER_FILES,
@@ -114,9 +120,9 @@ const CONTENTS = {
 
 export type ImageKind = keyof typeof CONTENTS;
 
-/** What `npm run test:guest` boots; those that burn need more tools and have a run of their own. */
+/** What `npm run test:guest` boots; images that burn need more tools and have a run of their own. */
 export const IMAGE_KINDS: readonly ImageKind[] = (Object.keys(CONTENTS) as ImageKind[]).filter(
-  (kind) => kind !== 'burners' && kind !== 'passthrough',
+  (kind) => !kind.endsWith('burners'),
 );
 
 const SCRIPTS = { init: INIT, 'bin/agent': AGENT, 'etc/functions': FUNCTIONS };

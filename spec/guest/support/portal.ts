@@ -31,9 +31,11 @@ export class Portal {
     this.target = target;
   }
 
-  static async open(disks: readonly DiskSpec[]): Promise<Portal> {
+  /** `luns`: units that are no disks, as `serve --lun` has them. */
+  static async open(disks: readonly DiskSpec[], luns: readonly string[] = []): Promise<Portal> {
     const port = await freePort();
-    const storage = await DaemonStorage.start(disks, 'guests', [`iscsi:127.0.0.1:${port}`]);
+    const listen = [`iscsi:127.0.0.1:${port}`];
+    const storage = await DaemonStorage.start(disks, 'guests', listen, false, luns);
     const { stdout } = await runTool('iscsi-ls', ['--url', `iscsi://127.0.0.1:${port}`]);
     const target = /iscsi:\/\/[^/]+\/(\S+)/.exec(stdout)?.[1]?.split('/')[0];
     assert.ok(target !== undefined, stdout);

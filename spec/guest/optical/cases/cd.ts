@@ -6,10 +6,11 @@ const WODIM = 'wodim dev=$D gracetime=2';
 
 const CLOSED_A = { kind: 'image', image: 'a.iso', state: 'closed' } as const;
 const CLOSED_B = { kind: 'image', image: 'b.iso', state: 'closed' } as const;
-const SOUND = { kind: 'audio', gaps: false, text: false } as const;
+const SOUND = { kind: 'audio', gaps: false, text: false, codes: false } as const;
 /** Track at once leaves two seconds of silence between tracks. */
-const SOUND_WITH_GAPS = { kind: 'audio', gaps: true, text: false } as const;
-const SOUND_WITH_TEXT = { kind: 'audio', gaps: false, text: true } as const;
+const SOUND_WITH_GAPS = { ...SOUND, gaps: true } as const;
+const SOUND_WITH_CODES = { ...SOUND, codes: true } as const;
+const SOUND_WITH_ALL = { ...SOUND, text: true, codes: true } as const;
 const MIXED = { kind: 'mixed', image: 'a.iso' } as const;
 
 const EMPTY: Step = { line: 'cdrskin dev=$D -minfo 2>&1', says: /disk status:\s+empty/ };
@@ -134,10 +135,14 @@ const CD_R: readonly OpticalCase[] = [
   {
     medium: 'cd-r',
     tool: 'wodim',
-    mode: 'audio dao',
+    mode: 'audio dao with codes',
     quick: true,
-    steps: [{ line: `${WODIM} -v -audio -dao $S/t1.wav $S/t2.wav` }],
-    leaves: SOUND,
+    steps: [
+      {
+        line: `${WODIM} -v -dao mcn=1234567890123 -audio isrc=USABC0300001 $S/t1.wav isrc=USABC0300002 $S/t2.wav`,
+      },
+    ],
+    leaves: SOUND_WITH_CODES,
   },
   {
     medium: 'cd-r',
@@ -158,7 +163,7 @@ const CD_R: readonly OpticalCase[] = [
     tool: 'cdrskin',
     mode: 'audio with CD-TEXT',
     steps: [{ line: 'cdrskin dev=$D -v -sao -audio input_sheet_v07t=$S/v07t $S/t1.wav $S/t2.wav' }],
-    leaves: SOUND_WITH_TEXT,
+    leaves: SOUND_WITH_ALL,
   },
   {
     medium: 'cd-r',
@@ -167,14 +172,14 @@ const CD_R: readonly OpticalCase[] = [
     quick: true,
     // Option 10h: it writes CD-TEXT.
     steps: [{ line: 'cdrdao write --device $D --driver generic-mmc:0x10 -n $S/audio.toc' }],
-    leaves: SOUND_WITH_TEXT,
+    leaves: SOUND_WITH_ALL,
   },
   {
     medium: 'cd-r',
     tool: 'cdrdao',
     mode: 'audio raw',
     steps: [{ line: 'cdrdao write --device $D --driver generic-mmc-raw -n $S/audio.toc' }],
-    leaves: SOUND,
+    leaves: SOUND_WITH_CODES,
   },
   {
     medium: 'cd-r',

@@ -180,7 +180,7 @@ const CONTENTS: readonly OpticalCase[] = [
     quick: true,
     notOnQemu: NOT_IN_QEMU,
     steps: [],
-    leaves: { kind: 'audio', gaps: false, text: false },
+    leaves: { kind: 'audio', gaps: false, text: true, codes: true },
   },
   {
     medium: 'audio-cd',

@@ -78,6 +78,20 @@ describe('CD-R track at once', () => {
     );
   });
 
+  it('CLOSE SESSION of a session without a track changes nothing, with multi-session 00b, either', () => {
+    const { a, disc } = burner('cd-r');
+    selectWrite(a, '41c408');
+    writeBlocks(a, 0, 31);
+    a.run(SYNC);
+    a.run(CLOSE_SESSION);
+    // As libburn sends it when a write has failed behind a power on, which has reset the write parameters.
+    assert.equal(selectWrite(a, '410408'), '');
+    assert.equal(a.run('5b 01 02 00 00 00 00 00 00 00').sense, '');
+    const next = 33 + 11_400;
+    assert.deepEqual([disc.status, disc.tracks.at(-1)?.nextWritable], ['appendable', next]);
+    assert.equal(writeBlocks(a, next, 16), '');
+  });
+
   it('refuses a write anywhere but at the next writable address with 5/21/02, and says where', () => {
     const { a } = burner('cd-r');
     selectWrite(a, '410408');

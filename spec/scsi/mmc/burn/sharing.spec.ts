@@ -1,5 +1,6 @@
 /** One burner and several initiators: who burns, what the others are told, and operations that take time. */
 import { strict as assert } from 'node:assert';
+import { discReport } from '../../../../src/luns/disc-report.ts';
 import { MEDIUM_WRITE } from '../../../../src/scsi/contracts.ts';
 import { decodeDiscState } from '../../../../src/scsi/mmc/burn/disc-state.ts';
 import { burner, selectWrite, writeBlocks } from '../../../support/burner.ts';
@@ -140,6 +141,29 @@ describe('operations that take time', () => {
     cd.a.run(SYNC);
     cd.a.run('5b 01 02 00 00 00 00 00 00 00');
     assert.equal(cd.a.run(TUR).sense, '2/04/08');
+  });
+
+  it('the operator sees who burns, and how far what the drive does by itself is', () => {
+    const { bed, a, unit } = burner('cd-rw', { durations: SLOW });
+    const report = (): unknown[] => {
+      const { burning, work } = discReport(unit) ?? {};
+      return [burning?.writtenBlocks ?? null, work?.what ?? null, work?.done ?? null];
+    };
+    assert.deepEqual(report(), [null, null, null]);
+    writeBlocks(a, 0, 16);
+    assert.deepEqual(report(), [16, null, null]);
+    a.run(SYNC);
+    a.run('5b 01 02 00 00 00 00 00 00 00');
+    assert.deepEqual(report().slice(1), ['closing', 0]);
+    while (bed.timers.run());
+    a.run(BLANK);
+    for (let i = 0; i < 4; i += 1) bed.timers.run();
+    assert.deepEqual(report().slice(1), ['blanking', 0.25]);
+    for (let i = 0; i < 12; i += 1) bed.timers.run();
+    assert.deepEqual(report(), [null, null, null]);
+    const dvd = burner('dvd-rw', { durations: SLOW });
+    dvd.a.run('04 11 00 00 00 00', { out: '00020008 00000000 54 000010' });
+    assert.deepEqual(discReport(dvd.unit)?.work, { what: 'formatting', done: 0 });
   });
 
   it('whoever takes the medium waits for it, and it does not take its time then', () => {

@@ -1,25 +1,11 @@
 /** One optical drive, several guests: the traces of the seed (seeds 5.1, 5.2) on a disc, with events beside the unit attentions. */
 import { strict as assert } from 'node:assert';
 import type { MediaChangeStyle } from '../../../../src/scsi/medium.ts';
+import { TRACE_CDBS, TRACES, type Trace } from '../../../support/media-traces.ts';
 import { dataDisc, type OpticalBed, optical } from '../../../support/optical.ts';
 import type { TestNexus } from '../../../support/target.ts';
-import { jsonVector } from '../../../support/vectors.ts';
-
-interface Trace {
-  readonly name: string;
-  readonly t10: readonly string[];
-  readonly maxfield?: readonly string[];
-}
 
 const BLOCKS = 16;
-const CDBS: Readonly<Record<string, string>> = {
-  ready: '00 00 00 00 00 00',
-  eject: '1b 00 00 00 02 00',
-  load: '1b 00 00 00 03 00',
-  allow: '1e 00 00 00 00 00',
-  prevent: '1e 00 00 00 01 00',
-  read: '28 00 00 00 00 00 00 00 01 00',
-};
 const MEDIA_EVENT = '4a 01 00 00 10 00 00 00 08 00';
 /** Nothing is written to a pressed disc, its capacity is its own, and faults are the sector reader's. */
 const OF_DISKS = /write|capacity|loses/;
@@ -57,7 +43,7 @@ function play(trace: Trace, mediaChangeStyle: MediaChangeStyle): void {
       bed.target.nexusLost(guest.nexus);
       continue;
     }
-    const { status, sense, dataIn } = guest.run(CDBS[what] as string, { in: 2048 });
+    const { status, sense, dataIn } = guest.run(TRACE_CDBS[what] as string, { in: 2048 });
     const data = `=${dataIn[0]?.toString(16)}`;
     const found = status === 0 && outcome.startsWith('=') ? data : sense;
     assert.equal(found, outcome, step);
@@ -76,7 +62,7 @@ function told(n: TestNexus): number[] {
 }
 
 describe('shared optical drive', () => {
-  for (const trace of jsonVector<readonly Trace[]>('media-traces.json')) {
+  for (const trace of TRACES) {
     if (trace.t10.some((step) => OF_DISKS.test(step))) continue;
     for (const style of ['t10', 'maxfield'] as const) {
       it(`${trace.name} (${style})`, () => play(trace, style));
@@ -89,8 +75,8 @@ describe('shared optical drive', () => {
     assert.deepEqual(told(a), []);
     operate(bench, 'swap');
     assert.deepEqual(told(a), [3, 2]);
-    assert.equal(a.run(CDBS['read'] as string, { in: 2048 }).sense, '6/28/00');
-    assert.equal(a.run(CDBS['read'] as string, { in: 2048 }).dataIn[0], 0x22);
+    assert.equal(a.run(TRACE_CDBS['read'] as string, { in: 2048 }).sense, '6/28/00');
+    assert.equal(a.run(TRACE_CDBS['read'] as string, { in: 2048 }).dataIn[0], 0x22);
   });
 
   it('who slept over several changes has one unit attention and the last events', () => {
@@ -114,7 +100,7 @@ describe('shared optical drive', () => {
     const a = bed.nexus('a').clear();
     const requests = store.requests.length;
     for (let i = 0; i < 1000; i += 1) {
-      assert.equal(a.run(CDBS['ready'] as string).status, 0);
+      assert.equal(a.run(TRACE_CDBS['ready'] as string).status, 0);
       assert.equal(a.run(MEDIA_EVENT, { in: 8 }).dataIn[4], 0);
     }
     assert.equal(store.requests.length, requests);

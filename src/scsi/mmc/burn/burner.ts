@@ -191,6 +191,16 @@ export class Burner {
     return this.#operation?.task === null ? this.#operation.transition.sense : 0;
   }
 
+  /**
+   * What is under way, whether its command waits for it or not: the sense that tells of it, and the part that is done, from 0 to 1;
+   * null when it seems to take no time. Null: nothing is.
+   */
+  get underWay(): { readonly sense: number; readonly done: number | null } | null {
+    if (this.#operation === null) return null;
+    const { transition, step } = this.#operation;
+    return { sense: transition.sense, done: transition.durationMs > 0 ? step / STEPS : null };
+  }
+
   /** How much of it is done. */
   get pointer(): number {
     if (this.#operation === null) return NONE;

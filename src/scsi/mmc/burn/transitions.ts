@@ -149,13 +149,17 @@ export interface SessionEnd {
   readonly type: Session['type'];
 }
 
-/** CLOSE SESSION: a session without a track is none, and stays open. */
+/**
+ * CLOSE SESSION: a session without a track is none, and stays open. On other media than CDs the disc can be final all the same;
+ * the lead-in of a CD's last session says already where another may follow.
+ */
 export function closeSession(state: DiscState, { final, type }: SessionEnd): DiscState {
   const closed = withTracksClosed(state);
   const firstTrack = (closed.sessions.at(-1)?.lastTrack ?? 0) + 1;
   const last = closed.tracks.at(-1);
   if (last === undefined || last.number < firstTrack) {
-    return final && closed.sessions.length > 0 ? { ...closed, final: true } : closed;
+    const canEnd = closed.sessions.length > 0 && factsOf(closed.kind).family !== 'cd';
+    return final && canEnd ? { ...closed, final: true } : closed;
   }
   const number = closed.sessions.length + 1;
   const session = { number, type, firstTrack, lastTrack: last.number, leadOut: last.end };
