@@ -1,6 +1,6 @@
 /**
  * One drive, several guests: the reference traces X1 to X14 and the rows of the seed's state machine (seeds 5.1, 5.2), in T10's order and in
- * the seed's, on every transport. X10 is `spec/daemon/media-requests.spec.ts`, X11 `spec/daemon/media-generation.spec.ts`. Two real guests
+ * the seed's, on every transport. X10 is `spec/daemon/media-requests.spec.ts`, X11 `spec/daemon/media-generation.slow.spec.ts`. Two real guests
  * have all of them: `spec/guest/optical/shared-drive.ts`, `shared-burner.ts` and, from the same list as here, `shared-traces.ts`.
  */
 import { strict as assert } from 'node:assert';
