@@ -4,7 +4,7 @@ import { createOptical } from '../../src/luns/optical.ts';
 import type { DiscJournal, MediumChanger, StoreReply } from '../../src/scsi/contracts.ts';
 import { DONE } from '../../src/scsi/contracts.ts';
 import type { LogicalUnit } from '../../src/scsi/logical-unit.ts';
-import type { BurnDurations, Burner } from '../../src/scsi/mmc/burn/burner.ts';
+import type { Burner } from '../../src/scsi/mmc/burn/burner.ts';
 import {
   type DiscState,
   decodeDiscState,
@@ -48,7 +48,6 @@ export interface BurnerBed {
 
 export interface BurnerBedOptions {
   readonly state?: DiscState;
-  readonly durations?: BurnDurations;
   readonly store?: SparseStore;
   readonly journal?: DiscJournal;
   /** Byte of the store where the sectors begin. */
@@ -56,12 +55,23 @@ export interface BurnerBedOptions {
   readonly mediumChanger?: MediumChanger;
   /** Milliseconds that it is paced by; absent: it is not. */
   readonly now?: () => number;
+  /** It is paced, and what it does by itself takes its time; what is written is on the disc at once. */
+  readonly slow?: boolean;
+}
+
+/** A clock on which a second passes whenever somebody looks at it. */
+function seconds(): () => number {
+  let ms = 0;
+  return () => {
+    ms += 1000;
+    return ms;
+  };
 }
 
 /** A target with one burner at LUN 0 that has a disc of this kind in it, and a nexus. */
 export function burner(kind: MediumKind, options: BurnerBedOptions = {}): BurnerBed {
   const bed = new Testbed();
-  const { base = 0 } = options;
+  const { base = 0, now = options.slow === true ? seconds() : undefined } = options;
   const store = options.store ?? new SparseStore(base + sectorBytesOf(factsOf(kind)));
   const journal = new MemoryJournal();
   const disc = new RecordableDisc(options.state ?? newDiscState(kind), base);
@@ -86,10 +96,9 @@ export function burner(kind: MediumKind, options: BurnerBedOptions = {}): Burner
       modePages: opticalModePages({ writes: true, more: [WRITE_PARAMETERS] }),
       reservationStore: null,
       mediumChanger: options.mediumChanger ?? null,
-      ...(options.now === undefined ? {} : { now: options.now, paced: true }),
+      ...(now === undefined ? {} : { now, paced: true }),
       burner: {
         journal: options.journal ?? journal,
-        ...(options.durations === undefined ? {} : { durations: options.durations }),
       },
     },
   );

@@ -129,11 +129,14 @@ export class TestNexus {
 
 /** Timers that fire when a spec says so. */
 export class ManualTimers {
-  #waiting: (() => void)[] = [];
+  #waiting: { readonly delayMs: number; readonly callback: () => void }[] = [];
+  /** What the timers that have fired have waited for, one after the other. */
+  passedMs = 0;
 
-  after(_delayMs: number, callback: () => void): object {
-    this.#waiting.push(callback);
-    return callback;
+  after(delayMs: number, callback: () => void): object {
+    const timer = { delayMs, callback };
+    this.#waiting.push(timer);
+    return timer;
   }
 
   cancel(timer: object): void {
@@ -143,7 +146,8 @@ export class ManualTimers {
   /** Calls what waits; false when nothing does. */
   run(): boolean {
     const due = this.#waiting.splice(0);
-    for (const callback of due) callback();
+    this.passedMs += Math.max(0, ...due.map(({ delayMs }) => delayMs));
+    for (const { callback } of due) callback();
     return due.length > 0;
   }
 }

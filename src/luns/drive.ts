@@ -279,7 +279,7 @@ export class Drive implements MediumChanger {
   }
 
   #burnt({ optical }: LogicalUnit, action: string): InventoryError {
-    const { name = '', port = '' } = optical?.burner?.owner ?? {};
+    const { name = '', port = '' } = optical?.burner?.user ?? {};
     return new InventoryError(
       'ERR_MEDIUM_BURNT',
       `${action}: ${quoted(name || port)} is burning it, and has not closed the session; --force interrupts that`,

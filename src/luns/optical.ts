@@ -61,7 +61,9 @@ export function createOptical(
   parts: OpticalParts,
 ): LogicalUnit {
   const { store, bounce } = parts;
-  const burner = parts.burner ? new Burner(parts.burner) : null;
+  const burner = parts.burner
+    ? new Burner({ ...parts.burner, ...(parts.now === undefined ? {} : { now: parts.now }) })
+    : null;
   const block = new BlockDevice(store, {
     blockBytes: BLOCK_BYTES,
     physicalBlockBytes: BLOCK_BYTES,

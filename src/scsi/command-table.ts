@@ -40,6 +40,15 @@ export type ReservationClass = 'always' | 'allowed' | 'persistent' | 'reads' | '
 /** What a TRANSFER LENGTH of zero means. */
 export type ZeroBlocks = 'none' | '256' | 'rest';
 
+/**
+ * What a command is to the disc in a burner, which may be burnt by another initiator or be worked on by the drive itself.
+ *   changes  it changes what is burnt, or how
+ *   reads    it moves the laser, which a session at once needs until its end
+ *   moves    it takes the disc out, or in
+ *   uses     it has to do with the disc, though its row does not require one
+ */
+export type BurnEffect = 'changes' | 'reads' | 'moves' | 'uses';
+
 export interface CommandPolicy {
   /** Direction of the data, seen from the initiator. */
   readonly data: 'none' | 'in' | 'out' | 'both';
@@ -52,6 +61,8 @@ export interface CommandPolicy {
   readonly zeroBlocks?: ZeroBlocks;
   /** The command changes the medium: refused when the logical unit is write protected. */
   readonly writes?: boolean;
+  /** Absent: `changes` of a row that writes, `reads` of one that reads blocks, else none. A function when it depends on the CDB. */
+  readonly burn?: BurnEffect | ((cdb: Uint8Array) => BurnEffect);
   /** Not about the medium, though it is ordered with commands that are: it is served when that changes meanwhile. */
   readonly anyMedium?: boolean;
   /** Served in the standby state as well (SPC-4 5.15.2.4.4); the others answer 2/04/0B there. */
@@ -87,6 +98,15 @@ export function readsBlocks({ extent, data }: CommandRow): boolean {
 /** WRITE and what else writes blocks that the initiator sends. What burns a disc has an order of its own. */
 export function writesBlocks({ extent, data, lba }: CommandRow): boolean {
   return data !== 'none' && (extent === WRITES_EXTENT || (extent === WRITES_UNIT && lba !== null));
+}
+
+/** What a command is to the disc in a burner; null: nothing. */
+export function burnEffect(row: CommandRow, cdb: Uint8Array): BurnEffect | null {
+  const { burn, writes, extent, medium } = row;
+  if (burn !== undefined) return typeof burn === 'string' ? burn : burn(cdb);
+  if (writes === true) return 'changes';
+  const reads = extent === READS_EXTENT || extent === READS_UNIT;
+  return reads && medium === 'required' ? 'reads' : null;
 }
 
 /** NACA, the one bit of the CONTROL byte that means something (SAM-5 5.2). */

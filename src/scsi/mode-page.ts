@@ -409,6 +409,16 @@ export class ModePages {
     this.#act();
   }
 
+  /** The current values of a page, if there is one, become the saved ones, or the defaults. */
+  renew(code: number): void {
+    if (!this.has(code)) return;
+    const start = this.#startOf(code);
+    const saved = this.#saved.subarray(start, start + this.#keptBytesOf(code));
+    this.#current = this.#current.slice();
+    this.#current.set(saved, start);
+    this.#act();
+  }
+
   /**
    * Takes over values that `ParameterStore.save` got in an earlier life, as saved and current values; a page that was not there
    * then has its defaults. False, with nothing changed, when they are of another layout.

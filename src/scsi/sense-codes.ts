@@ -47,6 +47,11 @@ export const UNRECOVERED_READ_ERROR = packSense(MEDIUM_ERROR, 0x11, 0x00);
 export const FORMAT_COMMAND_FAILED = packSense(MEDIUM_ERROR, 0x31, 0x01);
 export const SANITIZE_COMMAND_FAILED = packSense(MEDIUM_ERROR, 0x31, 0x03);
 export const SESSION_FIXATION_ERROR = packSense(MEDIUM_ERROR, 0x72, 0x00);
+export const SESSION_FIXATION_ERROR_INCOMPLETE_TRACK_IN_SESSION = packSense(
+  MEDIUM_ERROR,
+  0x72,
+  0x03,
+);
 export const POWER_CALIBRATION_AREA_ERROR = packSense(MEDIUM_ERROR, 0x73, 0x03);
 
 export const LOGICAL_UNIT_FAILED_SELF_TEST = packSense(HARDWARE_ERROR, 0x3e, 0x03);
@@ -58,6 +63,7 @@ export const PARAMETER_LIST_LENGTH_ERROR = packSense(ILLEGAL_REQUEST, 0x1a, 0x00
 export const INVALID_COMMAND_OPERATION_CODE = packSense(ILLEGAL_REQUEST, 0x20, 0x00);
 /** On a CD: a sector of another kind than the command is for. */
 export const ILLEGAL_MODE_FOR_THIS_TRACK = packSense(ILLEGAL_REQUEST, 0x64, 0x00);
+export const INVALID_PACKET_SIZE = packSense(ILLEGAL_REQUEST, 0x64, 0x01);
 export const L_EC_UNCORRECTABLE_ERROR = packSense(MEDIUM_ERROR, 0x11, 0x05);
 /** The command is for discs of another kind. */
 export const CANNOT_READ_MEDIUM_INCOMPATIBLE_FORMAT = packSense(ILLEGAL_REQUEST, 0x30, 0x02);

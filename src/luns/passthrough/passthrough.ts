@@ -16,7 +16,6 @@ import {
 } from '../../scsi/sense-codes.ts';
 import { requestSense } from '../../scsi/spc/request-sense.ts';
 import type { Task } from '../../scsi/task.ts';
-import { BurnOwner } from './burn-owner.ts';
 import { type DeviceReply, type DeviceRequest, FROM_DEVICE, NO_DATA, TO_DEVICE } from './device.ts';
 import {
   isRefusal,
@@ -32,6 +31,7 @@ import { type Line, movedBytes, type Turn } from './line.ts';
 import { modePages } from './lists.ts';
 import type { MediumWatch } from './medium-watch.ts';
 import { type DeviceOutcome, GONE } from './outcome.ts';
+import { PassedBurn } from './passed-burn.ts';
 import type { Kind, Prevention } from './prevention.ts';
 import { WRITE_PARAMETERS_PAGE, type WriteBlocks } from './write-blocks.ts';
 
@@ -82,7 +82,7 @@ interface Passing {
 
 export class Passthrough {
   readonly counters: PassthroughCounters = { reads: 0, writes: 0, bytesRead: 0, bytesWritten: 0 };
-  readonly owner: BurnOwner;
+  readonly burn: PassedBurn;
   readonly #parts: PassthroughParts;
   readonly #keys = new KeyOwners();
   /** The device has gone. */
@@ -90,7 +90,7 @@ export class Passthrough {
 
   constructor(parts: PassthroughParts) {
     this.#parts = parts;
-    this.owner = new BurnOwner(parts.now);
+    this.burn = new PassedBurn(parts.now);
   }
 
   /** REQUEST SENSE: what waits for the nexus here, or what the device has to say (progress). */
@@ -121,7 +121,7 @@ export class Passthrough {
   /** What the rest of the nexuses and the lock have against it. */
   #ruling(row: PassedCommand, cdb: Uint8Array, nexus: Nexus): Refusal | null {
     const { unit, blocks } = this.#parts;
-    if (this.owner.excludes(row, nexus, blocks.atOnce)) {
+    if (this.burn.excludes(row, nexus, blocks.atOnce)) {
       return refused(LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS);
     }
     if (row.special === 'start-stop' && movesMedium(cdb)) {
@@ -177,7 +177,7 @@ export class Passthrough {
       this.#end(passing, GONE);
       return;
     }
-    this.owner.began(row, nexusOf(task));
+    this.burn.began(row, nexusOf(task));
     this.#parts.line.last(this.#turnOf(passing));
   }
 
@@ -329,7 +329,7 @@ export class Passthrough {
         break;
       default:
     }
-    if (this.owner.ended(row, cdb, nexus, blocks.atOnce) && unit.mediaEvents !== null) {
+    if (this.burn.ended(row, cdb, nexus, blocks.atOnce) && unit.mediaEvents !== null) {
       watch.settle(nexus);
     }
   }

@@ -9,6 +9,7 @@ import type { BouncePool } from '../sbc/bounce.ts';
 import type { Task } from '../task.ts';
 import { AudioPlayer } from './audio/audio-player.ts';
 import type { Burner } from './burn/burner.ts';
+import { WRITE_PARAMETERS_PAGE } from './burn/write-parameters.ts';
 import type { Disc } from './disc.ts';
 import { type DiscFault, DiscFaults } from './disc-faults.ts';
 import { Speeds } from './information/speeds.ts';
@@ -57,7 +58,7 @@ export class OpticalDrive {
   /** Null: everything takes the time it takes. */
   readonly pace: Pace | null;
   #disc: Disc | null;
-  #medium: Medium | null = null;
+  #unit: LogicalUnit | null = null;
 
   constructor(options: OpticalDriveOptions) {
     this.store = options.store;
@@ -89,7 +90,7 @@ export class OpticalDrive {
 
   /** It is the drive of this unit, from the beginning on. */
   attach(unit: LogicalUnit): void {
-    this.#medium = unit.medium;
+    this.#unit = unit;
     this.events.attach(unit);
   }
 
@@ -100,6 +101,8 @@ export class OpticalDrive {
     this.reset();
     this.audio.moveTo(0);
     this.burner?.discChanged();
+    // How the disc before was to be written says nothing of this one.
+    if (disc !== null && this.writes) this.#unit?.modePages?.renew(WRITE_PARAMETERS_PAGE);
   }
 
   /** Goes on with a command that reads `blocks` sectors, when they have passed the laser. */
@@ -114,6 +117,21 @@ export class OpticalDrive {
     else this.pace.write(task, blocks * this.#sectorBytes, this.speeds.write(this.#disc), go);
   }
 
+  /** Milliseconds that `blocks` sectors take at the speed that it writes the disc with. */
+  laserMs(blocks: number): number {
+    const speed = this.speeds.write(this.#disc);
+    return speed > 0 ? (blocks * this.#sectorBytes) / speed : 0;
+  }
+
+  /** The same of a drive that is paced, with what waits in its buffer; of another: 0. */
+  pacedMs(blocks: number): number {
+    return this.pace === null ? 0 : this.pace.leftMs + this.laserMs(blocks);
+  }
+
+  get #medium(): Medium | null {
+    return this.#unit?.medium ?? null;
+  }
+
   get #sectorBytes(): number {
     const isCd = this.#disc !== null && familyOf(this.#disc.profile) === 'cd';
     return isCd ? CD_SECTOR_BYTES : BLOCK_BYTES;
@@ -126,10 +144,10 @@ export class OpticalDrive {
 
   /**
    * A guest has changed what the disc is: a session was closed, or it was blanked or formatted. Everybody has the event, and every other
-   * nexus, which may know what was there, 6/28/00.
+   * nexus, which may know what was there, 6/28/00. Of a disc that is not in the drive any more nothing is told.
    */
   contentsChanged(by: Nexus): void {
-    this.events.newMedia(by);
+    if (this.#medium === null || this.#medium.place === 'drive') this.events.newMedia(by);
   }
 
   /** Nothing is played, and the speeds are the fastest: after a reset of the logical unit, and with another disc. */

@@ -38,6 +38,8 @@ function policy(clause: string): CommandPolicy {
     attention: 'report',
     reservation: 'writes',
     extent: TOUCHES_NOTHING,
+    // Of a burner: how it is written.
+    burn: 'changes',
     clause,
   };
 }

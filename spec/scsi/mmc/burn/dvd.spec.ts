@@ -248,6 +248,49 @@ describe('BD-R', () => {
     assert.equal(writeBlocks(a, 40, 1), '5/21/02');
     assert.equal(formatUnit(a, '00020008 00b47400 c8 000000'), '5/30/06');
   });
+
+  it('pseudo overwrite ends with the disc (5/30/05), and until then there is no end to it', () => {
+    const { a } = burner('bd-r');
+    formatUnit(a, '00020008 00b47400 c8 000000');
+    writeBlocks(a, 0, 64);
+    const { dataIn } = a.run('51 02 00 00 00 00 00 00 10 00', { in: 16 });
+    assert.equal(Buffer.from(dataIn.subarray(8)).toString('hex'), 'ffffffffffffffff');
+    a.run(close(6));
+    assert.equal(writeBlocks(a, 16, 1), '5/30/05');
+    assert.equal(a.run('51 02 00 00 00 00 00 00 10 00', { in: 16 }).sense, '5/24/00');
+    assert.deepEqual(read(a, 16), blocksOf(16, 1));
+  });
+});
+
+describe('SYNCHRONIZE CACHE of what is written incrementally', () => {
+  for (const [kind, unit] of [
+    ['dvd-r', 16],
+    ['dvd-rw', 16],
+    ['dvd+r', 16],
+    ['bd-r', 32],
+  ] as const) {
+    it(`fills the last ${unit} blocks of a ${kind} with zeros; what comes next is behind them`, () => {
+      const { a, disc } = burner(kind);
+      selectWrite(a, '400508');
+      writeBlocks(a, 0, unit + 3);
+      assert.equal(disc.tracks[0]?.nextWritable, unit + 3);
+      a.run(SYNC);
+      assert.equal(disc.tracks[0]?.nextWritable, 2 * unit);
+      assert.deepEqual(read(a, unit + 3), new Uint8Array(2048));
+      assert.equal(writeBlocks(a, unit + 3, 1), '5/21/02');
+      assert.equal(writeBlocks(a, 2 * unit, 1), '');
+    });
+  }
+});
+
+describe('FORMAT UNIT', () => {
+  it('has FORMAT CODE 1 (5/24/00 with a pointer to it)', () => {
+    const { a } = burner('dvd-ram');
+    for (const cdb of ['04 10 00 00 00 00', '04 17 00 00 00 00']) {
+      const { sense, pointer } = a.run(cdb, { out: '00020008 00222100 00 000000' });
+      assert.deepEqual([sense, pointer], ['5/24/00', 'cdb 1.2'], cdb);
+    }
+  });
 });
 
 describe('what media refuse', () => {

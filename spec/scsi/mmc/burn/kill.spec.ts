@@ -49,7 +49,7 @@ function reopened(kind: MediumKind, bytes: SparseBytes) {
   return readBurnStore('cut.disc', read, burnStoreBytes(kind));
 }
 
-/** Burns a session of `blocks` blocks, and remembers that it was promised. */
+/** Burns a session of `blocks` blocks, which are whole write units of every medium, and remembers that it was promised. */
 function burnSession(bed: Killable, blocks: number): void {
   const { a, disc, store, promised } = bed;
   let lba = disc.tracks.at(-1)?.start ?? 0;
@@ -94,7 +94,7 @@ describe('a burn that is cut off', () => {
     it(`leaves a legal ${kind} with all finished sessions`, () => {
       const bed = killable(kind);
       selectWrite(bed.a, '41c408');
-      for (const blocks of [40, 16, 70]) burnSession(bed, blocks);
+      for (const blocks of [64, 32, 96]) burnSession(bed, blocks);
       cutEverywhere(bed, checkData);
     });
   }
@@ -102,7 +102,7 @@ describe('a burn that is cut off', () => {
   it('in a session at once leaves a damaged session behind the finished one', () => {
     const bed = killable('cd-r');
     selectWrite(bed.a, '41c408');
-    burnSession(bed, 20);
+    burnSession(bed, 32);
     const start = bed.disc.tracks.at(-1)?.start ?? 0;
     selectWrite(bed.a, '420000');
     const at = (lba: number): string =>
@@ -132,12 +132,12 @@ describe('a burn that is cut off', () => {
     for (const kind of ['cd-rw', 'dvd-rw'] as const) {
       const bed = killable(kind);
       selectWrite(bed.a, '41c408');
-      burnSession(bed, 40);
+      burnSession(bed, 64);
       // From here on nothing is promised any more.
       bed.promised.length = 0;
       const before = bed.store.changes.length;
       assert.equal(bed.a.run('a1 00 00 00 00 00 00 00 00 00 00 00').sense, '');
-      burnSession(bed, 20);
+      burnSession(bed, 32);
       bed.promised.length = 0;
       const out = kind === 'cd-rw' ? '00020008 00057da0 40 000020' : '00020008 00231020 40 000010';
       assert.equal(bed.a.run('04 11 00 00 00 00', { out }).sense, '');
@@ -148,7 +148,7 @@ describe('a burn that is cut off', () => {
 
   it('leaves the older of both states when the newer one is torn', () => {
     const bed = killable('dvd+r');
-    burnSession(bed, 16);
+    burnSession(bed, 32);
     const last = bed.store.changes.findLastIndex(
       ({ durable, kind }) => durable && kind === 'write',
     );

@@ -92,6 +92,33 @@ describe('test writes', () => {
   });
 });
 
+describe('WRITE', () => {
+  it('of no block is GOOD and does nothing, wherever it points (MMC-6 6.44)', () => {
+    const { a, disc, burner: own } = burner('cd-r');
+    for (const cdb of ['2a 00 00 00 12 34 00 00 00 00', 'aa 00 ff ff ff 00 00 00 00 00 00 00']) {
+      assert.equal(a.run(cdb, { out: '' }).sense, '', cdb);
+    }
+    assert.deepEqual([disc.status, own.owner], ['blank', null]);
+  });
+
+  it('in fixed packets is of whole ones, of the size of the track (5/64/01)', () => {
+    const { a, disc } = burner('cd-rw');
+    const packets = (size: string): string => selectWrite(a, '00e508', `0000000000${size}0096`);
+    for (const size of ['00000000', 'ffffffff', '00000020']) {
+      packets(size);
+      assert.equal(writeBlocks(a, 0, 16), '5/64/01', size);
+    }
+    packets('00000010');
+    assert.equal(writeBlocks(a, 0, 32), '');
+    assert.equal(writeBlocks(a, 32, 8), '5/64/01');
+    packets('00000008');
+    assert.equal(writeBlocks(a, 32, 8), '5/64/01');
+    packets('00000010');
+    assert.equal(writeBlocks(a, 32, 16), '');
+    assert.equal(disc.tracks[0]?.packetBlocks, 16);
+  });
+});
+
 describe('BLANK of a CD-RW', () => {
   function twoSessions() {
     const bed = burner('cd-rw');
@@ -138,7 +165,7 @@ describe('BLANK of a CD-RW', () => {
 
   it('types 2 and 4 are for tracks that are open, and packets', () => {
     const { a, disc } = burner('cd-rw');
-    selectWrite(a, '40e508', '000010000000000000001000960000'.slice(0, 26));
+    selectWrite(a, '40e508', '0000000000000000100096');
     assert.equal(writeBlocks(a, 0, 32), '');
     a.run(SYNC);
     assert.equal(a.run(blank(4, 16)).sense, '');

@@ -57,6 +57,45 @@ describe('raw recording', () => {
     assert.equal(bed.disc.runAt(10)?.subChannel, 'none');
   });
 
+  it('that is refused leaves nothing behind: the next session is written as it says', () => {
+    const { a, burner: own } = burner('cd-r');
+    selectWrite(a, '430003');
+    const short = '2a 00 ff ff d2 8d 00 00 1b 00';
+    assert.equal(a.run(short, { out: new Uint8Array(2448) }).sense, '5/24/00');
+    assert.deepEqual([own.recording, own.owner], [null, null]);
+    assert.equal(
+      a.run('2a 00 00 00 00 00 00 00 01 00', { out: new Uint8Array(2448) }).sense,
+      '5/21/02',
+    );
+    assert.equal(own.recording, null);
+  });
+
+  for (const kind of ['cd-r', 'cd-rw'] as const) {
+    it(`of a lead-in alone, or a pregap, leaves a ${kind} that no CLOSE makes blank again (3/72/03)`, () => {
+      for (const plan of ['raw', 'sheet'] as const) {
+        const { a, disc } = burner(kind);
+        selectWrite(a, plan === 'raw' ? '430003' : '420000');
+        if (plan === 'raw') {
+          const lba = disc.nextLeadIn ?? 0;
+          const session = new RawSession(END);
+          const out = session.sector(lba, 2448);
+          const cdb = `2a00${(lba >>> 0).toString(16)}0000 0100`;
+          assert.equal(a.run(cdb, { out }).sense, '');
+        } else {
+          const out = '4100001400000000 4101001000000000 4101011000000200 41aa011400000400';
+          a.run('5d 00 00 00 00 00 00 00 20 00', { out });
+          a.run('2a 00 ff ff ff 6a 00 00 32 00', { out: new Uint8Array(50 * 2048) });
+        }
+        for (const cdb of ['5b 00 02 00 00 00 00 00 00 00', '5b 00 01 00 00 01 00 00 00 00']) {
+          assert.equal(a.run(cdb).sense, '3/72/03', plan);
+        }
+        assert.deepEqual([disc.status, disc.lastSession], ['appendable', 'damaged'], plan);
+        const blanked = a.run('a1 11 00 00 00 00 00 00 00 00 00 00').sense;
+        assert.equal(blanked, kind === 'cd-r' ? '5/30/05' : '');
+      }
+    });
+  }
+
   it('takes the scrambling away that hosts put on', () => {
     const scrambled = (sector: Uint8Array, lba: number): void => {
       if (lba >= -150 && lba < 250) scramble(sector.subarray(0, 2352));

@@ -4,6 +4,7 @@ import { discReport } from '../../../../src/luns/disc-report.ts';
 import { MEDIUM_WRITE } from '../../../../src/scsi/contracts.ts';
 import { decodeDiscState } from '../../../../src/scsi/mmc/burn/disc-state.ts';
 import { burner, selectWrite, writeBlocks } from '../../../support/burner.ts';
+import type { Testbed, TestNexus } from '../../../support/target.ts';
 
 const TUR = '00 00 00 00 00 00';
 const SYNC = '35 00 00 00 00 00 00 00 00 00';
@@ -11,7 +12,6 @@ const CLOSE_SESSION = '5b 00 02 00 00 00 00 00 00 00';
 const BLANK = 'a1 11 00 00 00 00 00 00 00 00 00 00';
 const EJECT = '1b 00 00 00 02 00';
 const SHEET = '4100001400000000 4101001000000000 4101011000000200 41aa011400000400';
-const SLOW = { blankMs: 1600, formatMs: 1600, closeMs: 1600, backgroundFormatMs: 1600 };
 
 describe('one drive, several initiators', () => {
   it('while one burns track at once the others read, and may not write', () => {
@@ -105,9 +105,16 @@ describe('one drive, several initiators', () => {
   });
 });
 
+/** A command that takes its time, and that time. */
+function inTime(bed: Testbed, nexus: TestNexus, cdb: string): string {
+  const pending = nexus.start(cdb);
+  while (bed.timers.run());
+  return pending.result.sense;
+}
+
 describe('operations that take time', () => {
   it('BLANK with IMMED ends at once; until it is done 2/04/07 with progress, REQUEST SENSE says so, too', () => {
-    const { bed, a, disc } = burner('cd-rw', { durations: SLOW });
+    const { bed, a, disc } = burner('cd-rw', { slow: true });
     selectWrite(a, '41c408');
     writeBlocks(a, 0, 16);
     assert.equal(a.run(BLANK).sense, '');
@@ -125,7 +132,7 @@ describe('operations that take time', () => {
   });
 
   it('without IMMED the command ends when it is done', () => {
-    const { bed, a } = burner('cd-rw', { durations: SLOW });
+    const { bed, a } = burner('cd-rw', { slow: true });
     const pending = a.start('a1 01 00 00 00 00 00 00 00 00 00 00');
     assert.equal(pending.done, false);
     while (bed.timers.run());
@@ -133,18 +140,18 @@ describe('operations that take time', () => {
   });
 
   it('a format says 2/04/04, a close 2/04/08', () => {
-    const { a } = burner('dvd-rw', { durations: SLOW });
+    const { a } = burner('dvd-rw', { slow: true });
     a.run('04 11 00 00 00 00', { out: '00020008 00000000 54 000010' });
     assert.equal(a.run(TUR).sense, '2/04/04');
-    const cd = burner('cd-r', { durations: SLOW });
+    const cd = burner('cd-r', { slow: true });
     writeBlocks(cd.a, 0, 16);
-    cd.a.run(SYNC);
+    inTime(cd.bed, cd.a, SYNC);
     cd.a.run('5b 01 02 00 00 00 00 00 00 00');
     assert.equal(cd.a.run(TUR).sense, '2/04/08');
   });
 
   it('the operator sees who burns, and how far what the drive does by itself is', () => {
-    const { bed, a, unit } = burner('cd-rw', { durations: SLOW });
+    const { bed, a, unit } = burner('cd-rw', { slow: true });
     const report = (): unknown[] => {
       const { burning, work } = discReport(unit) ?? {};
       return [burning?.writtenBlocks ?? null, work?.what ?? null, work?.done ?? null];
@@ -152,7 +159,7 @@ describe('operations that take time', () => {
     assert.deepEqual(report(), [null, null, null]);
     writeBlocks(a, 0, 16);
     assert.deepEqual(report(), [16, null, null]);
-    a.run(SYNC);
+    inTime(bed, a, SYNC);
     a.run('5b 01 02 00 00 00 00 00 00 00');
     assert.deepEqual(report().slice(1), ['closing', 0]);
     while (bed.timers.run());
@@ -161,13 +168,13 @@ describe('operations that take time', () => {
     assert.deepEqual(report().slice(1), ['blanking', 0.25]);
     for (let i = 0; i < 12; i += 1) bed.timers.run();
     assert.deepEqual(report(), [null, null, null]);
-    const dvd = burner('dvd-rw', { durations: SLOW });
+    const dvd = burner('dvd-rw', { slow: true });
     dvd.a.run('04 11 00 00 00 00', { out: '00020008 00000000 54 000010' });
     assert.deepEqual(discReport(dvd.unit)?.work, { what: 'formatting', done: 0 });
   });
 
   it('whoever takes the medium waits for it, and it does not take its time then', () => {
-    const { a, unit, disc } = burner('cd-rw', { durations: SLOW });
+    const { a, unit, disc } = burner('cd-rw', { slow: true });
     writeBlocks(a, 0, 16);
     a.run(BLANK);
     let idle = false;
@@ -195,7 +202,7 @@ describe('operations that take time', () => {
 
 describe('commands that wait for their operation', () => {
   it('hold up what writes, and not what only asks', () => {
-    const { bed, a, disc } = burner('cd-rw', { durations: SLOW });
+    const { bed, a, disc } = burner('cd-rw', { slow: true });
     selectWrite(a, '41c408');
     const blank = a.start('a1 01 00 00 00 00 00 00 00 00 00 00');
     const write = a.start('2a 00 00 00 00 00 00 00 01 00', { out: new Uint8Array(2048) });
@@ -207,9 +214,9 @@ describe('commands that wait for their operation', () => {
   });
 
   it('go on when they are aborted, and the abort is answered when they have ended', () => {
-    const { bed, a, disc } = burner('cd-rw', { durations: SLOW });
+    const { bed, a, disc } = burner('cd-rw', { slow: true });
     writeBlocks(a, 0, 16);
-    a.run(SYNC);
+    inTime(bed, a, SYNC);
     const blank = a.start('a1 01 00 00 00 00 00 00 00 00 00 00', { tag: 7 });
     const abort = a.manage(0x01, 7);
     assert.deepEqual([blank.done, abort.done], [false, false]);

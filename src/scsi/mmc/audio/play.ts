@@ -19,6 +19,7 @@ const POLICY: CommandPolicy = {
   attention: 'report',
   reservation: 'reads',
   extent: TOUCHES_NOTHING,
+  burn: 'reads',
   clause: 'MMC-3',
 };
 

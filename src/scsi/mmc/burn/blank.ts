@@ -15,8 +15,17 @@ import {
 import type { Task } from '../../task.ts';
 import { abandonRecording, burnerOf, parametersOf, recordableOf } from './burnt.ts';
 import { type DiscState, newDiscState } from './disc-state.ts';
-import { BLANK_DISC, BLANK_MINIMAL, blank, type FormatDescriptor, format } from './erasing.ts';
+import {
+  BLANK_DISC,
+  BLANK_MINIMAL,
+  blank,
+  type FormatDescriptor,
+  type Formatting,
+  format,
+} from './erasing.ts';
+import { blocksBetween } from './laser-work.ts';
 import { factsOf } from './media.ts';
+import type { Transition } from './operation.ts';
 
 const POLICY = {
   medium: 'required',
@@ -39,12 +48,15 @@ export const BLANK = command(
 );
 
 const FMTDATA = bits(1, 4, 4);
+const FORMAT_CODE = bits(1, 2, 0);
+/** FORMAT CODE of every medium here: a list with one format descriptor. */
+const MMC_FORMAT = 1;
 
 export const FORMAT_UNIT = command(
   0x04,
   'FORMAT UNIT',
   6,
-  { formatData: FMTDATA, completeList: bits(1, 3, 3), formatCode: bits(1, 2, 0) },
+  { formatData: FMTDATA, completeList: bits(1, 3, 3), formatCode: FORMAT_CODE },
   { ...POLICY, data: 'out', clause: 'MMC-6 6.5' },
 );
 
@@ -53,6 +65,20 @@ function emptied(state: DiscState): DiscState {
   const fresh = newDiscState(state.kind);
   if (!factsOf(state.kind).preformatted) return fresh;
   return { ...fresh, format: state.format, runs: state.runs };
+}
+
+/** Blocks that pass the laser while a disc is blanked. */
+function blocksToBlank(before: DiscState, after: DiscState, type: number): number {
+  const { blocks, sessionGap } = factsOf(before.kind);
+  if (type === BLANK_DISC) return blocks;
+  return type === BLANK_MINIMAL ? sessionGap[0] : blocksBetween(before, after);
+}
+
+/** Blocks that pass the laser while a disc is formatted; what is formatted as it is written, or in the background, is not among them. */
+function blocksToFormat(before: DiscState, { state, wipes }: Formatting): number {
+  if (!wipes) return blocksBetween(before, state);
+  const { growing = false, background = 'none', blocks = 0 } = state.format ?? {};
+  return growing || background === 'running' ? factsOf(state.kind).sessionGap[0] : blocks;
 }
 
 export function blankDisc(task: Task): void {
@@ -71,13 +97,13 @@ export function blankDisc(task: Task): void {
     return;
   }
   const whole = type === BLANK_DISC || type === BLANK_MINIMAL;
-  const transition = {
+  const transition: Transition = {
     state: target,
     interim: whole ? target : null,
     wipes: whole,
     sense: LOGICAL_UNIT_NOT_READY_OPERATION_IN_PROGRESS,
     failure: WRITE_ERROR,
-    durationMs: burner.durations.blankMs,
+    blocks: blocksToBlank(disc.state, target, type),
     changesContents: true,
     ends: true,
   };
@@ -131,11 +157,19 @@ function listOf(task: Task): FormatList | null {
   return null;
 }
 
+function restarts(before: DiscState, after: DiscState): boolean {
+  return before.format?.background === 'stopped' && after.format?.background === 'running';
+}
+
 export function formatDisc(task: Task): void {
   const disc = recordableOf(task);
   if (disc === null) return;
   if (field(task.cdb, FMTDATA) === 0) {
     refuseField(task, cdbPointer(FMTDATA.byte, 4));
+    return;
+  }
+  if (field(task.cdb, FORMAT_CODE) !== MMC_FORMAT) {
+    refuseField(task, cdbPointer(FORMAT_CODE.byte, 2));
     return;
   }
   const list = listOf(task);
@@ -152,14 +186,15 @@ export function formatDisc(task: Task): void {
     return;
   }
   const burner = burnerOf(task);
-  const transition = {
+  const transition: Transition = {
     state: target.state,
     interim: target.wipes ? emptied(disc.state) : null,
     wipes: target.wipes,
     sense: LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS,
     failure: FORMAT_COMMAND_FAILED,
-    durationMs: burner.durations.formatMs,
-    changesContents: true,
+    blocks: blocksToFormat(disc.state, target),
+    // A format that goes on after a stop leaves all as it was.
+    changesContents: !restarts(disc.state, target.state),
     ends: true,
   };
   abandonRecording(task);

@@ -9,8 +9,14 @@ import type { Task } from '../../task.ts';
 import { opticalOf } from '../optical-drive.ts';
 import type { Burner } from './burner.ts';
 import { type DiscState, isOverwritable } from './disc-state.ts';
+import type { MediumKind } from './media.ts';
 import { RecordableDisc } from './recordable-disc.ts';
-import { currentWriteParameters, type WriteParameters } from './write-parameters.ts';
+import { openTracks } from './transitions.ts';
+import {
+  currentWriteParameters,
+  SESSION_AT_ONCE,
+  type WriteParameters,
+} from './write-parameters.ts';
 
 /** The burner a running task works with: its commands are only in the table of units that have one. */
 export function burnerOf(task: Task): Burner {
@@ -33,11 +39,22 @@ export function parametersOf(task: Task): WriteParameters {
   return currentWriteParameters(modePages);
 }
 
+function isDvdMinus(kind: MediumKind): boolean {
+  return kind === 'dvd-r' || kind === 'dvd-rw' || kind === 'dvd-r-dl';
+}
+
 /** Whether the write parameters ask for a test, and the medium has such: CD-R, CD-RW, DVD-R and DVD-RW. */
 export function testsWriting(disc: RecordableDisc, { test }: WriteParameters): boolean {
   const { kind } = disc.facts;
-  const known = disc.facts.family === 'cd' || kind.startsWith('dvd-r');
-  return test && known && kind !== 'dvd-ram' && !isOverwritable(disc.state);
+  const known = disc.facts.family === 'cd' || isDvdMinus(kind);
+  return test && known && !isOverwritable(disc.state);
+}
+
+/** A DVD-R or DVD-RW whose reserved track is the whole of it (write type 2): nothing else can be done until it is full. */
+export function writesWholeDisc(state: DiscState, { type }: WriteParameters): boolean {
+  const tracks = openTracks(state);
+  const isReserved = tracks.length > 0 && tracks.every(({ state: life }) => life === 'reserved');
+  return type === SESSION_AT_ONCE && isDvdMinus(state.kind) && isReserved;
 }
 
 /** The disc as a command sees it: what test writes have made of it, while there are such. */

@@ -10,8 +10,6 @@ import {
   WRITE_ERROR,
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
-import { opticalOf } from '../optical-drive.ts';
-import type { Burner, Transition } from './burner.ts';
 import {
   abandonRecording,
   burnerOf,
@@ -23,10 +21,12 @@ import {
 } from './burnt.ts';
 import { type DiscState, isOverwritable } from './disc-state.ts';
 import { settled } from './erasing.ts';
+import { blocksBetween } from './laser-work.ts';
 import type { CloseAction } from './media.ts';
+import type { Transition } from './operation.ts';
 import type { RecordableDisc } from './recordable-disc.ts';
 import {
-  closeSession,
+  closeOpenSession,
   closeTrack,
   nextTrack,
   openTracks,
@@ -99,11 +99,11 @@ function closed(
     case 'track':
       return closeTrack(state, trackNumber(state, track));
     case 'session':
-      return closeSession(state, { final: !nextSession, type });
+      return closeOpenSession(state, { final: !nextSession, type });
     case 'border':
-      return closeSession(state, { final: false, type });
+      return closeOpenSession(state, { final: false, type });
     case 'final':
-      return closeSession(state, { final: true, type });
+      return closeOpenSession(state, { final: true, type });
     case 'stop':
     case 'readable':
       return settled(state);
@@ -112,13 +112,7 @@ function closed(
   }
 }
 
-function transitionOf(
-  burner: Burner,
-  disc: RecordableDisc,
-  state: DiscState,
-  action: CloseAction,
-  leftMs: number,
-): Transition {
+function transitionOf(disc: RecordableDisc, state: DiscState, action: CloseAction): Transition {
   const changes = state.sessions.length !== disc.state.sessions.length || action === 'readable';
   return {
     state,
@@ -126,7 +120,7 @@ function transitionOf(
     wipes: false,
     sense: LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
     failure: SESSION_FIXATION_ERROR,
-    durationMs: action === 'nothing' ? 0 : Math.max(burner.durations.closeMs, leftMs),
+    blocks: blocksBetween(disc.state, state),
     changesContents: changes || state.final !== disc.state.final,
     ends: true,
   };
@@ -149,16 +143,17 @@ export function closeTrackSession(task: Task): void {
   abandonRecording(task);
   const state = seenState(burner, disc, parameters);
   const target = closed(state, action, field(task.cdb, TRACK), parameters);
-  if (typeof target === 'number') {
+  if (target === INVALID_FIELD_IN_CDB) {
     refuseField(task, cdbBytePointer(TRACK.byte));
+  } else if (typeof target === 'number') {
+    refuse(task, target);
   } else if (testsWriting(disc, parameters)) {
     if (action === 'track') burner.shadow = target;
     else burner.release();
     unitOf(task).finish(task);
   } else {
     const immediately = field(task.cdb, IMMED) === 1;
-    const leftMs = opticalOf(task).pace?.leftMs ?? 0;
-    burner.run(task, disc, transitionOf(burner, disc, target, action, leftMs), immediately);
+    burner.run(task, disc, transitionOf(disc, target, action), immediately);
   }
 }
 
@@ -170,7 +165,7 @@ function keeping(state: DiscState): Transition {
     wipes: false,
     sense: LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
     failure: WRITE_ERROR,
-    durationMs: 0,
+    blocks: 0,
     changesContents: false,
     ends: false,
   };

@@ -93,7 +93,7 @@ export const SEND_OPC_INFORMATION = command(
     doOpc: DO_OPC,
     parameterListLength: LIST_LENGTH,
   },
-  { ...OUT, clause: 'MMC-6 6.36' },
+  { ...OUT, burn: 'changes', clause: 'MMC-6 6.36' },
 );
 
 /** The laser of this drive needs no calibration: what can be wrong is the list, or the medium, on purpose or not. */
@@ -157,7 +157,7 @@ export function sendDiscStructure(task: Task): void {
     wipes: false,
     sense: LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
     failure: WRITE_ERROR,
-    durationMs: 0,
+    blocks: 0,
     changesContents: false,
     ends: false,
   };

@@ -93,10 +93,17 @@ function sparesOf({ format }: DiscState, { family, blocks }: MediumFacts): Spare
   return { allocated, free: allocated };
 }
 
-/** Blocks are overwritten where they are: that takes neither a spare block nor an entry of the map. */
+/** As many as the field can say. */
+const ALL_THERE_CAN_BE = 0xffff_ffff;
+
+/** Blocks are overwritten where they are: that takes neither a spare block nor an entry of the map, so there is no end to it. */
 function powOf({ format, final }: DiscState, spares: SpareBlocks | null): PowResources | null {
   if (format?.pseudoOverwrite !== true || final) return null;
-  return { replacements: spares?.free ?? 0, mapEntries: 0, updates: 0 };
+  return {
+    replacements: spares?.free ?? 0,
+    mapEntries: ALL_THERE_CAN_BE,
+    updates: ALL_THERE_CAN_BE,
+  };
 }
 
 /** The layers are parted where the host has said, or in the middle once something is recorded. */

@@ -9,14 +9,16 @@ import {
 } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
 import { opticalOf } from '../optical-drive.ts';
-import type { Burner, Transition } from './burner.ts';
-import { burnerOf, parametersOf, seenState, testsWriting } from './burnt.ts';
+import type { Burner } from './burner.ts';
+import { burnerOf, parametersOf, seenState, testsWriting, writesWholeDisc } from './burnt.ts';
 import type { DiscState } from './disc-state.ts';
+import { blocksBetween } from './laser-work.ts';
 import { factsOf } from './media.ts';
+import type { Transition } from './operation.ts';
 import { RawRecording } from './raw-recording.ts';
 import { RecordableDisc } from './recordable-disc.ts';
-import { closedTrack, closeSession, openTracks } from './transitions.ts';
-import { SESSION_AT_ONCE, type WriteParameters } from './write-parameters.ts';
+import { closedTrack, closeSession, openTracks, padded } from './transitions.ts';
+import type { WriteParameters } from './write-parameters.ts';
 
 const IMMED = bits(1, 1, 1);
 
@@ -32,6 +34,7 @@ export const SYNCHRONIZE_CACHE = command(
     attention: 'report',
     reservation: 'writes',
     extent: WRITES_UNIT,
+    burn: 'changes',
     clause: 'MMC-6 6.41',
   },
 );
@@ -43,13 +46,10 @@ function endsRecording({ recording }: Burner): boolean {
 }
 
 /** A DVD-R that is written as a whole ends with its reserved track, whose last write unit need not be full. */
-function fillsReservation(state: DiscState, { type }: WriteParameters): boolean {
-  const tracks = openTracks(state);
+function fillsReservation(state: DiscState, parameters: WriteParameters): boolean {
   const { writeBlocks } = factsOf(state.kind);
-  const full = tracks.every(
-    ({ state: life, next, end }) => life === 'reserved' && next > end - writeBlocks,
-  );
-  return type === SESSION_AT_ONCE && state.kind.startsWith('dvd-r') && tracks.length > 0 && full;
+  const isFull = openTracks(state).every(({ next, end }) => next > end - writeBlocks);
+  return isFull && writesWholeDisc(state, parameters);
 }
 
 interface Synchronized {
@@ -68,23 +68,22 @@ function synchronized(burner: Burner, state: DiscState, parameters: WriteParamet
     const end = { final: !nextSession, type: state.sessionType };
     return { state: closeSession(state, end), closes: true };
   }
+  if (factsOf(state.kind).family !== 'cd') {
+    return { state: burner.isAtOnce ? state : padded(state), closes: false };
+  }
   const open = openTracks(state).find(
     (track) => track.state === 'open' && track.method === 'at-once' && !track.damaged,
   );
   return { state: open === undefined ? state : closedTrack(state, open), closes: false };
 }
 
-/** Nobody has to wait for the host that wrote in packets, or incrementally: each of them is complete. */
+/** Nobody has to wait for the host that wrote incrementally: each of those writes is complete. Tracks of a CD belong together. */
 function releases(state: DiscState): boolean {
-  return openTracks(state).every(({ method }) => method === 'incremental');
+  const isCd = factsOf(state.kind).family === 'cd';
+  return !isCd && openTracks(state).every(({ method }) => method === 'incremental');
 }
 
-function transitionOf(
-  burner: Burner,
-  disc: RecordableDisc,
-  now: Synchronized,
-  leftMs: number,
-): Transition {
+function transitionOf(burner: Burner, disc: RecordableDisc, now: Synchronized): Transition {
   const { state, closes } = now;
   return {
     state,
@@ -92,9 +91,9 @@ function transitionOf(
     wipes: false,
     sense: LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
     failure: closes ? SESSION_FIXATION_ERROR : WRITE_ERROR,
-    durationMs: Math.max(closes ? burner.durations.closeMs : 0, leftMs),
+    blocks: blocksBetween(disc.state, state),
     changesContents: closes,
-    ends: closes || (burner.recording === null && disc.facts.family !== 'cd' && releases(state)),
+    ends: closes || (!burner.isAtOnce && burner.recording === null && releases(state)),
   };
 }
 
@@ -113,6 +112,5 @@ export function synchronizeCache(task: Task): void {
     unitOf(task).finish(task);
     return;
   }
-  const leftMs = opticalOf(task).pace?.leftMs ?? 0;
-  burner.run(task, disc, transitionOf(burner, disc, now, leftMs), field(task.cdb, IMMED) === 1);
+  burner.run(task, disc, transitionOf(burner, disc, now), field(task.cdb, IMMED) === 1);
 }

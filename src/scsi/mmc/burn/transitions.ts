@@ -7,6 +7,7 @@ import {
   COMMAND_SEQUENCE_ERROR,
   INVALID_FIELD_IN_CDB,
   NO_MORE_TRACK_RESERVATIONS_ALLOWED,
+  SESSION_FIXATION_ERROR_INCOMPLETE_TRACK_IN_SESSION,
 } from '../../sense-codes.ts';
 import type { Session } from '../disc.ts';
 import { type DiscState, isOverwritable, type StoredTrack } from './disc-state.ts';
@@ -122,13 +123,26 @@ export function closedTrack(state: DiscState, track: StoredTrack): DiscState {
     return track.number === state.tracks.length ? withoutLastTrack(state) : state;
   }
   const end = closingEnd(track, state);
-  const padded = recorded(state, track.number, end - track.next, 'nothing');
-  return withTrack(padded, { ...track, end, next: track.next, state: 'complete' });
+  const filled = recorded(state, track.number, end - track.next, 'nothing');
+  return withTrack(filled, { ...track, end, next: track.next, state: 'complete' });
+}
+
+/**
+ * The session was begun by a plan and has no sector of a track: its lead-in or first pregap is burnt, and no lead-out can follow
+ * before something is.
+ */
+function hasOnlyBegun(state: DiscState): boolean {
+  const tracks = openTracks(state);
+  return (
+    tracks.length > 0 &&
+    tracks.every(({ method, next, start }) => method === 'planned' && next === start)
+  );
 }
 
 /** CLOSE TRACK. */
 export function closeTrack(state: DiscState, number: number): DiscState | number {
   const track = state.tracks[number - 1];
+  if (hasOnlyBegun(state)) return SESSION_FIXATION_ERROR_INCOMPLETE_TRACK_IN_SESSION;
   if (track !== undefined) return closedTrack(state, track);
   return nextTrack(state)?.number === number ? state : INVALID_FIELD_IN_CDB;
 }
@@ -149,8 +163,15 @@ export interface SessionEnd {
   readonly type: Session['type'];
 }
 
+/** CLOSE SESSION of a host: the state when it is done (`closeSession`), or sense. */
+export function closeOpenSession(state: DiscState, end: SessionEnd): DiscState | number {
+  return hasOnlyBegun(state)
+    ? SESSION_FIXATION_ERROR_INCOMPLETE_TRACK_IN_SESSION
+    : closeSession(state, end);
+}
+
 /**
- * CLOSE SESSION: a session without a track is none, and stays open. On other media than CDs the disc can be final all the same;
+ * The session ends. One without a track is none, and stays open. On other media than CDs the disc can be final all the same;
  * the lead-in of a CD's last session says already where another may follow.
  */
 export function closeSession(state: DiscState, { final, type }: SessionEnd): DiscState {
@@ -171,6 +192,16 @@ export function closeSession(state: DiscState, { final, type }: SessionEnd): Dis
     final,
   };
   return final || nextTrack(ended) !== null ? ended : { ...ended, final: true };
+}
+
+/** SYNCHRONIZE CACHE of a DVD or BD: the last write unit of each track is filled with zeros. */
+export function padded(state: DiscState): DiscState {
+  const { writeBlocks } = factsOf(state.kind);
+  return openTracks(state).reduce((now, { number, next, end, start, state: life }) => {
+    const missing = Math.min(end, roundedUp(next, writeBlocks)) - next;
+    const isFilled = life !== 'complete' && next > start && missing > 0;
+    return isFilled ? recorded(now, number, missing, 'nothing') : now;
+  }, state);
 }
 
 /** RESERVE TRACK: `size` blocks for a track, behind which the next begins. */

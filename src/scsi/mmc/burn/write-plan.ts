@@ -5,6 +5,7 @@ import {
   END_OF_USER_AREA_ENCOUNTERED_ON_THIS_TRACK,
   ILLEGAL_MODE_FOR_THIS_TRACK,
   INVALID_ADDRESS_FOR_WRITE,
+  INVALID_PACKET_SIZE,
   LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE,
   MEDIUM_NOT_FORMATTED,
 } from '../../sense-codes.ts';
@@ -131,7 +132,7 @@ function overwrite(state: DiscState, lba: number, blocks: number): WritePlan | n
 /** What was written may be written over (BD-R, pseudo overwrite), as long as all of it was. */
 function pseudoOverwrite(state: DiscState, lba: number, blocks: number): WritePlan | null {
   const all = isRecorded(state.runs, lba, lba + blocks);
-  if (state.format?.pseudoOverwrite !== true || lba < 0 || !all) return null;
+  if (state.final || state.format?.pseudoOverwrite !== true || lba < 0 || !all) return null;
   return { pieces: [piece(lba, blocks, {})], before: state, opens: false };
 }
 
@@ -170,6 +171,18 @@ function opened(state: DiscState, lba: number, parameters: WriteParameters): Dis
   );
 }
 
+/** Fixed packets are of the size of the track, and writes of whole ones. */
+function packetFault(
+  track: StoredTrack,
+  blocks: number,
+  { type, fixedPackets, packetBlocks }: WriteParameters,
+): number {
+  if (type !== PACKET || !fixedPackets) return 0;
+  const size = track.packet && track.packetBlocks > 0 ? track.packetBlocks : packetBlocks;
+  const isWhole = packetBlocks > 0 && packetBlocks === size && blocks % size === 0;
+  return isWhole ? 0 : INVALID_PACKET_SIZE;
+}
+
 function isEverWritable(state: DiscState): number {
   if (state.final) return CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT;
   const { overwrite: how } = factsOf(state.kind);
@@ -201,6 +214,8 @@ export function planWrite(
   }
   // Sectors of a track are of one form, and some forms are kept in one way only.
   if (isCd && trackKind(state, parameters).form !== track.form) return ILLEGAL_MODE_FOR_THIS_TRACK;
+  const packets = isCd ? packetFault(track, blocks, parameters) : 0;
+  if (packets !== 0) return packets;
   const more = { ...blockOf(state, parameters), form: track.form, track: track.number };
   return { pieces: [piece(lba, blocks, more)], before, opens: known === null };
 }

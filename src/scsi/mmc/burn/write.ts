@@ -20,13 +20,22 @@ import type { Task } from '../../task.ts';
 import { STORED_BYTES } from '../disc.ts';
 import { BLOCK_BYTES, MOST_BLOCKS, opticalOf } from '../optical-drive.ts';
 import type { Burner } from './burner.ts';
-import { burnerOf, parametersOf, recordableOf, seenState, testsWriting } from './burnt.ts';
-import { type DiscState, isOverwritable } from './disc-state.ts';
+import {
+  burnerOf,
+  parametersOf,
+  recordableOf,
+  seenState,
+  testsWriting,
+  writesWholeDisc,
+} from './burnt.ts';
+import { afterInterruption, type DiscState, isOverwritable } from './disc-state.ts';
 import { RawRecording } from './raw-recording.ts';
 import { RecordableDisc, slotBytesOf } from './recordable-disc.ts';
+import type { Recording } from './recording.ts';
 import { nextTrack, openTracks } from './transitions.ts';
 import { RAW, SESSION_AT_ONCE, type WriteParameters } from './write-parameters.ts';
-import { afterWrite, bytesOfPlan, type Piece, planWrite, type WritePlan } from './write-plan.ts';
+import { afterWrite, bytesOfPlan, type Piece, planWrite } from './write-plan.ts';
+import type { WriteUnderWay } from './write-under-way.ts';
 import { comparableBytes, keptBytes, seal, sentAt } from './xa-sectors.ts';
 
 const FUA = bits(1, 3, 3);
@@ -66,10 +75,11 @@ export const WRITE_AND_VERIFY_10 = command(
   { ...POLICY, clause: 'MMC-6 6.46' },
 );
 
-function planOf(task: Task): WritePlan {
-  const { plan } = burnerOf(task);
-  assert(plan !== null, 'a WRITE under way has a plan');
-  return plan;
+/** The WRITE that runs. */
+function writeOf(task: Task): WriteUnderWay {
+  const { write: underWay } = burnerOf(task);
+  assert(underWay !== null, 'a WRITE that runs is known to its burner');
+  return underWay;
 }
 
 /** The disc of a WRITE under way. */
@@ -91,33 +101,40 @@ function newRawRecording(
   return new RawRecording(state, leadIn, parameters);
 }
 
-/** A cue sheet that nothing was written by is dropped when the host goes on with another write type, a test when that is over. */
-function dropStaleRecording(burner: Burner, { type, test }: WriteParameters): void {
-  const { recording } = burner;
-  if (recording === null) return;
+/**
+ * The recording that a write goes on with; null: none. A cue sheet that nothing was written by is void when the host goes on with
+ * another write type, and a test when that is over.
+ */
+function currentRecording(
+  { recording }: Burner,
+  { type, test }: WriteParameters,
+): Recording | null {
+  if (recording === null) return null;
   const isOther = type !== SESSION_AT_ONCE && type !== RAW;
-  if ((isOther && !recording.begun) || (recording.test && !test)) burner.recording = null;
+  const isStale = (isOther && !recording.begun) || (recording.test && !test);
+  return isStale ? null : recording;
 }
 
-function makePlan(
+/** What a write would do, or sense that says why it must not; nothing has happened yet. */
+function planned(
   burner: Burner,
   disc: RecordableDisc,
   parameters: WriteParameters,
   lba: number,
   blocks: number,
-): WritePlan | number {
-  dropStaleRecording(burner, parameters);
+): Pick<WriteUnderWay, 'plan' | 'recording'> | number {
   const state = seenState(burner, disc, parameters);
-  const recording = burner.recording ?? newRawRecording(disc, state, parameters);
-  if (recording !== null) {
-    const plan = recording.plan(state, lba, blocks);
-    if (typeof plan !== 'number') burner.recording = recording;
-    return plan;
+  const recording =
+    currentRecording(burner, parameters) ?? newRawRecording(disc, state, parameters);
+  let plan =
+    recording === null
+      ? planWrite(state, lba, blocks, parameters)
+      : recording.plan(state, lba, blocks);
+  if (plan === INVALID_ADDRESS_FOR_WRITE && recording === null && burner.shadow !== null) {
+    // A test may begin again where the disc really is.
+    plan = planWrite(disc.state, lba, blocks, parameters);
   }
-  const plan = planWrite(state, lba, blocks, parameters);
-  // A test may begin again where the disc really is.
-  if (plan !== INVALID_ADDRESS_FOR_WRITE || burner.shadow === null) return plan;
-  return planWrite(disc.state, lba, blocks, parameters);
+  return typeof plan === 'number' ? plan : { plan, recording };
 }
 
 /** WRITE(10), WRITE(12), WRITE AND VERIFY(10). */
@@ -132,58 +149,55 @@ export function write(task: Task): void {
     refuse(task, INVALID_FIELD_IN_CDB);
     return;
   }
-  const burner = burnerOf(task);
-  const parameters = parametersOf(task);
-  const plan = makePlan(burner, disc, parameters, lba, blocks);
-  if (typeof plan === 'number') {
-    task.check(plan, lba >>> 0);
-    unitOf(task).finish(task);
-    return;
-  }
-  begin(task, disc, plan, blocks);
-}
-
-function begin(task: Task, disc: RecordableDisc, plan: WritePlan, blocks: number): void {
-  const burner = burnerOf(task);
-  task.dataOutWanted = bytesOfPlan(plan);
   if (blocks === 0) {
     unitOf(task).finish(task);
     return;
   }
+  const parameters = parametersOf(task);
+  const made = planned(burnerOf(task), disc, parameters, lba, blocks);
+  if (typeof made === 'number') {
+    task.check(made, lba >>> 0);
+    unitOf(task).finish(task);
+    return;
+  }
+  begin(task, disc, made, blocks);
+}
+
+function begin(
+  task: Task,
+  disc: RecordableDisc,
+  { plan, recording }: Pick<WriteUnderWay, 'plan' | 'recording'>,
+  blocks: number,
+): void {
+  task.dataOutWanted = bytesOfPlan(plan);
   // A disc that is written once takes no part of a transfer.
   if (task.dataOut.bytes < task.dataOutWanted) {
     refuse(task, INVALID_FIELD_IN_CDB);
     return;
   }
-  if (!isOverwritable(disc.state)) burner.claim(task, disc);
-  burner.plan = plan;
+  const burner = burnerOf(task);
+  const parameters = parametersOf(task);
+  burner.recording = recording;
+  // Blocks that can be overwritten are anybody's, as those of a disk are: RESERVE and PERSISTENT RESERVE are for that.
+  if (!isOverwritable(disc.state)) {
+    burner.claim(task, disc, writesWholeDisc(disc.state, parameters));
+  }
+  const test = recording?.test ?? testsWriting(disc, parameters);
+  burner.write = { plan, recording, test, piece: 0, blocks: 0, bytes: 0, closed: null };
   task.scratch = NO_BUFFER;
-  rewind(task);
   opticalOf(task).paceWrite(task, blocks, open);
 }
 
 /** What a track or session at once begins with is kept before its first block. */
 function open(task: Task): void {
-  const plan = planOf(task);
+  const { plan, test } = writeOf(task);
   if (task.aborting) {
     end(task);
-  } else if (plan.opens && !isTest(task)) {
+  } else if (plan.opens && !test) {
     task.await(burnerOf(task).keep(task, plan.before), opened);
   } else {
     start(task);
   }
-}
-
-function isTest(task: Task): boolean {
-  const { recording } = burnerOf(task);
-  return recording?.test ?? testsWriting(discOf(task), parametersOf(task));
-}
-
-/** `task.remaining` is the piece that comes next, `task.blocks` how many of its blocks are done, `task.position` bytes of data-out. */
-function rewind(task: Task): void {
-  task.remaining = 0;
-  task.blocks = 0;
-  task.position = 0;
 }
 
 function opened(task: Task, reply: StoreReply): void {
@@ -192,15 +206,18 @@ function opened(task: Task, reply: StoreReply): void {
     end(task);
     return;
   }
-  discOf(task).adopt(planOf(task).before);
+  const { plan, recording } = writeOf(task);
+  const isInterrupted = recording !== burnerOf(task).recording;
+  discOf(task).adopt(isInterrupted ? afterInterruption(plan.before) : plan.before);
   start(task);
 }
 
 /** None of a transfer is written that has a block in it which cannot be: the disc stays as it was before the command, or as it was opened. */
 function start(task: Task): void {
   const { faults } = opticalOf(task);
-  if (!isTest(task)) {
-    for (const { lba, blocks, to } of planOf(task).pieces) {
+  const { plan, test } = writeOf(task);
+  if (!test) {
+    for (const { lba, blocks, to } of plan.pieces) {
       const bad = to === 'disc' ? faults.firstIn('write', lba, blocks) : null;
       if (bad === null) continue;
       faults.met('write', bad);
@@ -213,28 +230,28 @@ function start(task: Task): void {
 }
 
 function end(task: Task): void {
-  burnerOf(task).plan = null;
+  burnerOf(task).write = null;
   if (task.scratch === NO_BUFFER) unitOf(task).finish(task);
   else endWithBuffer(task);
 }
 
 /** The piece that has blocks left, or undefined. */
-function pieceOf(task: Task): Piece | undefined {
-  const { pieces } = planOf(task);
-  let piece = pieces[task.remaining];
-  while (piece !== undefined && (piece.bytes === 0 || task.blocks >= piece.blocks)) {
-    task.remaining += 1;
-    task.blocks = 0;
-    piece = pieces[task.remaining];
+function pieceOf(underWay: WriteUnderWay): Piece | undefined {
+  const { pieces } = underWay.plan;
+  let piece = pieces[underWay.piece];
+  while (piece !== undefined && (piece.bytes === 0 || underWay.blocks >= piece.blocks)) {
+    underWay.piece += 1;
+    underWay.blocks = 0;
+    piece = pieces[underWay.piece];
   }
   return piece;
 }
 
 /** It lies in the store as the host sends it, and nobody has to look at it. */
 function isStraight(task: Task, { bytes, to }: Piece): boolean {
-  const { recording } = burnerOf(task);
+  const { recording, plan } = writeOf(task);
   const whole = bytes === slotBytesOf(discOf(task).facts);
-  return whole && to === 'disc' && recording === null && planOf(task).pieces.length === 1;
+  return whole && to === 'disc' && recording === null && plan.pieces.length === 1;
 }
 
 /** FUA: of a disc that can be overwritten the data; of another its state must be kept, too, which is done at the end. */
@@ -245,17 +262,18 @@ function isDurable(task: Task): boolean {
 
 /** Brings the data to the disc, piece by piece. */
 function move(task: Task): void {
+  const underWay = writeOf(task);
+  const { test, recording } = underWay;
   for (;;) {
-    const piece = pieceOf(task);
+    const piece = pieceOf(underWay);
     if (piece === undefined || task.aborting) {
       moved(task);
       return;
     }
     const disc = discOf(task);
     const { store, bounce } = opticalOf(task);
-    const test = isTest(task);
-    if (test && burnerOf(task).recording === null) {
-      advance(task, piece, piece.blocks);
+    if (test && recording === null) {
+      advance(underWay, piece, piece.blocks);
       continue;
     }
     if (isStraight(task, piece)) {
@@ -274,41 +292,43 @@ function move(task: Task): void {
       return;
     }
     if (test || piece.to === 'nowhere') {
-      advance(task, piece, count);
+      advance(underWay, piece, count);
       continue;
     }
-    const at = disc.positionOf(piece.lba + task.blocks);
+    const at = disc.positionOf(piece.lba + underWay.blocks);
     const segments = bounce.segmentsOf(task);
     task.await(store.write(task, at, count * slot, segments, isDurable(task)), wrote);
     return;
   }
 }
 
-function advance(task: Task, { bytes }: Piece, blocks: number): void {
-  task.blocks += blocks;
-  task.position += blocks * bytes;
+function advance(underWay: WriteUnderWay, { bytes }: Piece, blocks: number): void {
+  underWay.blocks += blocks;
+  underWay.bytes += blocks * bytes;
 }
 
 /** Sectors of a piece that a bounce buffer takes at once. */
-function atOnce(task: Task, piece: Piece, slot: number): number {
-  return Math.min(piece.blocks - task.blocks, Math.floor(BOUNCE_BYTES / slot));
+function atOnce({ blocks }: WriteUnderWay, piece: Piece, slot: number): number {
+  return Math.min(piece.blocks - blocks, Math.floor(BOUNCE_BYTES / slot));
 }
 
 const NONE_FILLED = -1;
 
 /** Puts the next sectors of a piece into the bounce buffer; returns how many, or NONE_FILLED: one of them is no sector of its track. */
 function filled(task: Task, piece: Piece, slot: number): number {
-  const { recording } = burnerOf(task);
+  const underWay = writeOf(task);
+  const { recording } = underWay;
   const into = opticalOf(task).bounce.bytesOf(task);
-  const { bytes, lba, sub } = piece;
+  const { bytes, sub } = piece;
+  const first = piece.lba + underWay.blocks;
   const keeps = sub ? slot : Math.min(keptBytes(piece), STORED_BYTES.raw);
-  const count = atOnce(task, piece, slot);
+  const count = atOnce(underWay, piece, slot);
   for (let i = 0; i < count; i += 1) {
     const at = i * slot;
-    task.dataOut.get(task.position + i * bytes, into, at + sentAt(piece), bytes);
-    recording?.look(lba + task.blocks + i, into.subarray(at, at + bytes));
+    task.dataOut.get(underWay.bytes + i * bytes, into, at + sentAt(piece), bytes);
+    recording?.look(first + i, into.subarray(at, at + bytes));
     if (!seal(piece, into, at)) {
-      task.check(ILLEGAL_MODE_FOR_THIS_TRACK, (lba + task.blocks + i) >>> 0);
+      task.check(ILLEGAL_MODE_FOR_THIS_TRACK, (first + i) >>> 0);
       return NONE_FILLED;
     }
     into.fill(0, at + keeps, at + slot);
@@ -317,20 +337,21 @@ function filled(task: Task, piece: Piece, slot: number): number {
 }
 
 function wrote(task: Task, reply: StoreReply): void {
-  const piece = pieceOf(task);
+  const underWay = writeOf(task);
+  const piece = pieceOf(underWay);
   assert(piece !== undefined, 'what was written is of a piece');
   const disc = discOf(task);
   if (reply !== DONE) {
     const good = Math.floor(task.storedBytes / slotBytesOf(disc.facts));
     task.storedBytes = 0;
-    checkTransferFault(task, reply, ((piece.lba + task.blocks + good) >>> 0) * BLOCK_BYTES);
+    checkTransferFault(task, reply, ((piece.lba + underWay.blocks + good) >>> 0) * BLOCK_BYTES);
     end(task);
     return;
   }
   const count = isStraight(task, piece)
     ? piece.blocks
-    : atOnce(task, piece, slotBytesOf(disc.facts));
-  advance(task, piece, count);
+    : atOnce(underWay, piece, slotBytesOf(disc.facts));
+  advance(underWay, piece, count);
   move(task);
 }
 
@@ -341,7 +362,7 @@ function moved(task: Task): void {
     return;
   }
   task.dataOutMoved = task.dataOutWanted;
-  if (task.row === WRITE_AND_VERIFY_10 && !isTest(task)) {
+  if (task.row === WRITE_AND_VERIFY_10 && !writeOf(task).test) {
     task.await(opticalOf(task).store.flush(task), flushedForVerify);
   } else {
     settle(task);
@@ -354,14 +375,15 @@ function flushedForVerify(task: Task, reply: StoreReply): void {
     end(task);
     return;
   }
-  rewind(task);
+  Object.assign(writeOf(task), { piece: 0, blocks: 0, bytes: 0 });
   if (task.scratch === NO_BUFFER) opticalOf(task).bounce.acquire(task, readBack);
   else readBack(task);
 }
 
 /** What lies on the disc is what the host has sent. */
 function readBack(task: Task): void {
-  const piece = pieceOf(task);
+  const underWay = writeOf(task);
+  const piece = pieceOf(underWay);
   if (piece === undefined || task.aborting) {
     settle(task);
     return;
@@ -369,22 +391,23 @@ function readBack(task: Task): void {
   const disc = discOf(task);
   const { store, bounce } = opticalOf(task);
   const slot = slotBytesOf(disc.facts);
-  const count = atOnce(task, piece, slot);
+  const count = atOnce(underWay, piece, slot);
   if (piece.to === 'nowhere') {
-    advance(task, piece, count);
+    advance(underWay, piece, count);
     readBack(task);
     return;
   }
-  const at = disc.positionOf(piece.lba + task.blocks);
+  const at = disc.positionOf(piece.lba + underWay.blocks);
   task.await(store.read(task, at, count * slot, bounce.segmentsOf(task)), compared);
 }
 
 function compared(task: Task, reply: StoreReply): void {
-  const piece = pieceOf(task);
+  const underWay = writeOf(task);
+  const piece = pieceOf(underWay);
   assert(piece !== undefined, 'what was read back is of a piece');
   const slot = slotBytesOf(discOf(task).facts);
-  const count = atOnce(task, piece, slot);
-  const from = piece.lba + task.blocks;
+  const count = atOnce(underWay, piece, slot);
+  const from = piece.lba + underWay.blocks;
   if (reply !== DONE) {
     const good = Math.floor(task.storedBytes / slot);
     task.storedBytes = 0;
@@ -395,9 +418,9 @@ function compared(task: Task, reply: StoreReply): void {
   const { bytes, stored } = piece;
   const read = opticalOf(task).bounce.bytesOf(task);
   // Of raw sectors the recording may keep another form than it was sent.
-  const comparable = stored !== 'raw' || burnerOf(task).recording === null;
+  const comparable = stored !== 'raw' || underWay.recording === null;
   for (let i = 0; i < count && comparable; i += 1) {
-    const at = task.position + i * bytes;
+    const at = underWay.bytes + i * bytes;
     const length = comparableBytes(piece, read, i * slot);
     if (firstDifference(task.dataOut, at, read, i * slot + sentAt(piece), length) >= 0) {
       task.check(MISCOMPARE_DURING_VERIFY_OPERATION, (from + i) >>> 0);
@@ -405,7 +428,7 @@ function compared(task: Task, reply: StoreReply): void {
       return;
     }
   }
-  advance(task, piece, count);
+  advance(underWay, piece, count);
   readBack(task);
 }
 
@@ -417,13 +440,14 @@ function settle(task: Task): void {
   }
   const burner = burnerOf(task);
   const disc = discOf(task);
-  const { recording } = burner;
-  const plan = planOf(task);
+  const underWay = writeOf(task);
+  const { plan, recording, test } = underWay;
   const after = afterWrite(plan);
   recording?.took(plan);
-  if (isTest(task)) {
-    burner.shadow = recording?.complete === true ? null : after;
-    if (recording?.complete === true) burner.release();
+  const isComplete = recording?.complete === true;
+  if (test) {
+    if (isComplete) burner.release();
+    else burner.shadow = after;
     end(task);
     return;
   }
@@ -431,20 +455,13 @@ function settle(task: Task): void {
   const blocks = plan.pieces.reduce((sum, piece) => sum + piece.blocks, 0);
   const due = burner.wrote(blocks) && !isOverwritable(after);
   const forced = task.row !== WRITE_AND_VERIFY_10 && field(task.cdb, FUA) === 1;
-  if (recording?.complete === true || due || (forced && !isOverwritable(after))) {
+  if (isComplete || due || (forced && !isOverwritable(after))) {
+    if (isComplete) underWay.closed = recording.closed(after, parametersOf(task).nextSession);
     task.await(opticalOf(task).store.flush(task), flushed);
   } else {
     noteCached(task);
     end(task);
   }
-}
-
-/** The state as it is to be kept: with the session closed when it is complete. */
-function keptState(task: Task): DiscState {
-  const { state } = discOf(task);
-  const { recording } = burnerOf(task);
-  if (recording?.complete !== true) return state;
-  return recording.closed(state, parametersOf(task).nextSession);
 }
 
 function flushed(task: Task, reply: StoreReply): void {
@@ -453,25 +470,29 @@ function flushed(task: Task, reply: StoreReply): void {
     end(task);
     return;
   }
-  const { recording } = burnerOf(task);
-  if (recording?.complete === true && opticalOf(task).faults.fails('close')) {
+  const { closed, recording } = writeOf(task);
+  const burner = burnerOf(task);
+  if (recording !== burner.recording) {
+    // Its initiator has gone meanwhile, or was told to stop: what is there is damaged.
+    end(task);
+    return;
+  }
+  if (closed !== null && opticalOf(task).faults.fails('close')) {
     // What was written is there; the session stays open, and CLOSE can be tried again.
     task.check(SESSION_FIXATION_ERROR);
     end(task);
     return;
   }
-  task.await(burnerOf(task).keep(task, keptState(task)), kept);
+  task.await(burner.keep(task, closed ?? discOf(task).state), kept);
 }
 
+/** What is kept is what the disc is, whoever has gone meanwhile. */
 function kept(task: Task, reply: StoreReply): void {
-  const burner = burnerOf(task);
-  const complete = burner.recording?.complete === true;
+  const { closed } = writeOf(task);
   if (reply !== DONE) {
-    task.check(complete ? SESSION_FIXATION_ERROR : WRITE_ERROR);
-  } else if (complete) {
-    discOf(task).adopt(keptState(task));
-    burner.recording = null;
-    burner.release();
+    task.check(closed === null ? WRITE_ERROR : SESSION_FIXATION_ERROR);
+  } else if (closed !== null) {
+    burnerOf(task).finished(discOf(task), closed);
     opticalOf(task).contentsChanged(nexusOf(task));
   }
   end(task);

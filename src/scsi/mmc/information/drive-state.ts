@@ -68,6 +68,7 @@ const MOVES = {
   attention: 'report',
   reservation: 'reads',
   extent: TOUCHES_NOTHING,
+  burn: 'reads',
   clause: 'MMC-6',
 } as const;
 

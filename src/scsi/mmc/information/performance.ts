@@ -31,6 +31,7 @@ const SETS = {
   attention: 'report',
   reservation: 'writes',
   extent: TOUCHES_NOTHING,
+  burn: 'changes',
   clause: 'MMC-6',
 } as const;
 

@@ -25,6 +25,7 @@ const POLICY = {
   reservation: 'writes',
   // What was written before is on the disc when it leaves: those writes end first.
   extent: WRITES_UNIT,
+  burn: (cdb: Uint8Array) => (field(cdb, LOEJ) === 1 ? 'moves' : 'uses'),
 } as const;
 
 function isPlainStart(cdb: Uint8Array): boolean {

@@ -1,26 +1,20 @@
-/** Who burns: one nexus at a time, from its first command that writes until the session is closed, it is lost, or it has been idle. */
+/** Who burns on a real drive, and which of its commands begin and end that. */
+
+import { BurnOwner } from '../../scsi/mmc/burn/burn-owner.ts';
 import type { Nexus } from '../../scsi/nexus.ts';
 import type { PassedCommand } from './filter.ts';
 
-/** A burn without a command for so long is none any more. */
-const IDLE_MS = 60_000;
-
-export class BurnOwner {
-  readonly #now: () => number;
-  #nexus: Nexus | null = null;
-  #lastMs = 0;
+export class PassedBurn {
+  readonly #owner: BurnOwner;
   /** It has sent blocks, so that a flush may be the end of the session. */
   #wrote = false;
 
   constructor(now: () => number) {
-    this.#now = now;
+    this.#owner = new BurnOwner(now);
   }
 
   get nexus(): Nexus | null {
-    const nexus = this.#nexus;
-    if (nexus === null) return null;
-    if (!nexus.present || this.#now() - this.#lastMs > IDLE_MS) this.#nexus = null;
-    return this.#nexus;
+    return this.#owner.nexus;
   }
 
   /**
@@ -28,23 +22,23 @@ export class BurnOwner {
    * read either.
    */
   excludes(row: PassedCommand, nexus: Nexus | null, atOnce: boolean): boolean {
-    const owner = this.nexus;
+    const owner = this.#owner.nexus;
     if (owner === null || owner === nexus) return false;
     return row.burn !== null || (row.medium && atOnce);
   }
 
   /** A command of `nexus` goes to the drive. */
   began(row: PassedCommand, nexus: Nexus): void {
-    if (row.burn === 'writes' || row.burn === 'ends') this.#nexus = nexus;
-    if (this.#nexus !== nexus) return;
-    if (row.burn === 'writes') this.#wrote = true;
-    this.#lastMs = this.#now();
+    if (row.burn === 'writes' || row.burn === 'ends') {
+      if (this.#owner.nexus !== nexus) this.#wrote = false;
+      this.#owner.claim(nexus);
+    }
+    if (this.#owner.heard(nexus) && row.burn === 'writes') this.#wrote = true;
   }
 
   /** A command of `nexus` has ended GOOD. True: it was the last of a burn. */
   ended(row: PassedCommand, cdb: Uint8Array, nexus: Nexus, atOnce: boolean): boolean {
-    if (this.#nexus !== nexus) return false;
-    this.#lastMs = this.#now();
+    if (!this.#owner.heard(nexus)) return false;
     const ends =
       row.burn === 'ends' ? endsBurn(cdb) : row.burn === 'settles' && atOnce && this.#wrote;
     if (!ends) return false;
@@ -53,7 +47,7 @@ export class BurnOwner {
   }
 
   release(): void {
-    this.#nexus = null;
+    this.#owner.release();
     this.#wrote = false;
   }
 }
