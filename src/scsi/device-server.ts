@@ -186,6 +186,9 @@ export function execute(task: Task, unit: LogicalUnit): void {
     unit.target.onInternalError(error, task);
     if (task.state !== ENABLED || task.sequence !== sequence) throw error;
     task.continuation = null;
+    const bounce = unit.block?.bounce;
+    const held = bounce?.heldBy(task) ?? -1;
     refuse(task, unit, INTERNAL_TARGET_FAILURE, NONE);
+    if (held >= 0) bounce?.release(held);
   }
 }

@@ -44,6 +44,7 @@ export const MEDIUM_NOT_PRESENT_TRAY_OPEN = packSense(NOT_READY, 0x3a, 0x02);
 export const WRITE_ERROR = packSense(MEDIUM_ERROR, 0x0c, 0x00);
 export const UNRECOVERED_READ_ERROR = packSense(MEDIUM_ERROR, 0x11, 0x00);
 
+export const MEDIUM_FORMAT_CORRUPTED = packSense(MEDIUM_ERROR, 0x31, 0x00);
 export const FORMAT_COMMAND_FAILED = packSense(MEDIUM_ERROR, 0x31, 0x01);
 export const SANITIZE_COMMAND_FAILED = packSense(MEDIUM_ERROR, 0x31, 0x03);
 export const SESSION_FIXATION_ERROR = packSense(MEDIUM_ERROR, 0x72, 0x00);

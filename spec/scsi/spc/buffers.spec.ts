@@ -8,6 +8,7 @@ const read = (a: TestNexus, mode: number, bytes: number, offset = 0, id = 0) =>
 const write = (a: TestNexus, mode: number, out: Uint8Array, offset = 0, id = 0) =>
   a.run([0x3b, mode, id, ...three(offset), ...three(out.length), 0], { out });
 
+const COMBINED = 0x00;
 const DATA = 0x02;
 const DESCRIPTOR = 0x03;
 const ECHO = 0x0a;
@@ -68,7 +69,7 @@ describe('READ BUFFER, WRITE BUFFER', () => {
   it('microcode and every other mode is refused at MODE', () => {
     const a = disk().nexus('a').clear();
     for (let mode = 0; mode < 32; mode += 1) {
-      if (![DATA, DESCRIPTOR, ECHO, ECHO_DESCRIPTOR].includes(mode)) {
+      if (![COMBINED, DATA, DESCRIPTOR, ECHO, ECHO_DESCRIPTOR].includes(mode)) {
         const result = read(a, mode, 4);
         assert.deepEqual([result.sense, result.pointer], ['5/24/00', 'cdb 1.4'], `read ${mode}`);
       }
@@ -76,6 +77,14 @@ describe('READ BUFFER, WRITE BUFFER', () => {
       const result = write(a, mode, new Uint8Array(4));
       assert.deepEqual([result.sense, result.pointer], ['5/24/00', 'cdb 1.4'], `write ${mode}`);
     }
+  });
+
+  it('mode 0 is the header, which names 64 KiB, and the data behind it (wodim asks for four bytes)', () => {
+    const a = disk().nexus('a').clear();
+    write(a, DATA, Uint8Array.of(7, 8));
+    assert.deepEqual([...read(a, COMBINED, 6).dataIn], [0, 1, 0, 0, 7, 8]);
+    assert.equal(a.run('3c 00 01 00 00 00 00 00 04 00', { in: 4 }).pointer, 'cdb 2');
+    assert.equal(a.run('3c 00 00 00 00 01 00 00 04 00', { in: 4 }).pointer, 'cdb 3');
   });
 
   it('reads what the initiator sent once: it may change its memory afterwards', () => {

@@ -15,6 +15,7 @@ import {
   endStraightRead,
   failRead,
   faultRead,
+  goOn,
   positionOf,
   type Round,
   roundIn,
@@ -53,6 +54,12 @@ function hasBlocks({ form }: SectorRun): boolean {
   return form === 'mode1' || form === 'form1' || form === 'mixed';
 }
 
+/** Whoever reads does not listen any more, though the sector may be of another form than is asked for. Where no sector is nothing moves. */
+export function moveHead(task: Task): void {
+  const run = discOf(task).runAt(task.lba);
+  if (task.blocks > 0 && run !== null) opticalOf(task).audio.moveTo(task.lba);
+}
+
 /** Address of the sector that comes next. */
 export function nextLba(task: Task): number {
   return task.lba + Math.floor(task.position / BLOCK_BYTES);
@@ -82,8 +89,7 @@ export function read(task: Task): void {
     return;
   }
   task.lba |= 0;
-  // Whoever reads does not listen any more.
-  opticalOf(task).audio.moveTo(task.lba);
+  moveHead(task);
   task.dataInWanted = task.blocks * BLOCK_BYTES;
   task.position = 0;
   task.remaining = Math.min(task.dataInWanted, task.dataIn.bytes);
@@ -91,29 +97,35 @@ export function read(task: Task): void {
 }
 
 function next(task: Task): void {
-  if (task.position >= task.remaining || task.aborting) {
+  let round = roundOfRest(task);
+  while (typeof round === 'object' && round !== null && round.run.stored === 'nothing') {
+    const bytes = Math.min(round.blocks * BLOCK_BYTES, task.remaining - task.position);
+    task.dataIn.zero(task.position, bytes);
+    task.position += bytes;
+    round = roundOfRest(task);
+  }
+  if (round === null) {
     endRead(task);
     return;
   }
-  const round = roundOf(task);
   if (typeof round === 'number') {
     failRead(task, round, nextLba(task));
     return;
   }
   const { run, blocks } = round;
   const rest = task.remaining - task.position;
-  if (run.stored === 'nothing') {
-    const bytes = Math.min(blocks * BLOCK_BYTES, rest);
-    task.dataIn.zero(task.position, bytes);
-    task.position += bytes;
-    next(task);
-  } else if (isPlain(run) && task.position === 0 && blocks * BLOCK_BYTES >= rest) {
+  if (isPlain(run) && task.position === 0 && blocks * BLOCK_BYTES >= rest) {
     readStraight(task, round);
   } else if (task.scratch === NO_BUFFER) {
     opticalOf(task).bounce.acquire(task, next);
   } else {
     readThrough(task, round);
   }
+}
+
+/** The same; null: nothing comes next. */
+function roundOfRest(task: Task): Round | number | null {
+  return task.position >= task.remaining || task.aborting ? null : roundOf(task);
 }
 
 /** The store has nothing between the user data of one sector and the next. */
@@ -166,7 +178,7 @@ function readIntoBuffer(task: Task, reply: StoreReply): void {
     task.position += length;
   }
   if (reply === DONE) {
-    next(task);
+    goOn(task, next);
     return;
   }
   faultRead(task, reply, lba + good);

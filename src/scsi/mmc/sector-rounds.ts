@@ -1,12 +1,17 @@
 /** Steps shared by the commands that read sectors: which are read in one go, faults of the store, and the end. */
-import { DONE, type StoreReply } from '../contracts.ts';
+import { DONE, PENDING, type StoreReply } from '../contracts.ts';
 import { unitOf } from '../parameter-data.ts';
 import { endWithBuffer, NO_BUFFER } from '../sbc/access.ts';
 import { checkTransferFault } from '../sbc/store-fault.ts';
-import { L_EC_UNCORRECTABLE_ERROR, LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE } from '../sense-codes.ts';
+import {
+  L_EC_UNCORRECTABLE_ERROR,
+  LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE,
+  MEDIUM_FORMAT_CORRUPTED,
+} from '../sense-codes.ts';
 import type { Task } from '../task.ts';
-import type { SectorRun } from './disc.ts';
+import type { Disc, SectorRun } from './disc.ts';
 import { BLOCK_BYTES, type OpticalDrive } from './optical-drive.ts';
+import { BD_RE, DVD_RAM } from './profile.ts';
 
 /** Sectors that can be read in one go. */
 export interface Round {
@@ -15,14 +20,23 @@ export interface Round {
   readonly blocks: number;
 }
 
+/** Why there is nothing to read: a DVD-RAM or BD-RE has to be formatted before there is anything. */
+function absence(disc: Disc | null): number {
+  const { recordable, profile } = disc ?? {};
+  const needsFormat = profile === DVD_RAM || profile === BD_RE;
+  return needsFormat && recordable?.overwritable === false
+    ? MEDIUM_FORMAT_CORRUPTED
+    : LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
+}
+
 /** As many of `blocks` sectors from `lba` as `run` (that around `lba`) has and can be read, or (sense) why the first cannot. */
 export function roundIn(
-  { faults }: OpticalDrive,
+  { faults, disc }: OpticalDrive,
   run: SectorRun | null,
   lba: number,
   blocks: number,
 ): Round | number {
-  if (run === null) return LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE;
+  if (run === null) return absence(disc);
   const most = Math.min(blocks, run.first + run.blocks - lba);
   const bad = faults.firstIn('read', lba, most);
   if (bad !== lba) return { run, lba, blocks: bad === null ? most : bad - lba };
@@ -33,6 +47,28 @@ export function roundIn(
 /** Byte of the store where a sector begins. */
 export function positionOf(run: SectorRun, lba: number): number {
   return run.position + (lba - run.first) * run.strideBytes;
+}
+
+/** Pieces that are read one in the other while the store answers at once. */
+const MOST_NESTED = 64;
+let nested = 0;
+
+/**
+ * Goes on with the next piece. A store that answers at once calls back from inside: after so many pieces others have their turn, and the
+ * stack is empty again.
+ */
+export function goOn(task: Task, next: (task: Task) => void): void {
+  if (nested >= MOST_NESTED) {
+    task.await(PENDING, next);
+    unitOf(task).target.timers.after(0, () => task.stored(DONE));
+    return;
+  }
+  nested += 1;
+  try {
+    next(task);
+  } finally {
+    nested -= 1;
+  }
 }
 
 /** Ends a command whose `task.position` bytes are read; `task.scratch` is its bounce buffer or none. */
@@ -51,7 +87,7 @@ export function failRead(task: Task, sense: number, lba: number): void {
 /** Ends it with a fault of the store at sector `lba`. */
 export function faultRead(task: Task, fault: StoreReply, lba: number): void {
   task.storedBytes = 0;
-  checkTransferFault(task, fault, lba * BLOCK_BYTES);
+  checkTransferFault(task, fault, (lba >>> 0) * BLOCK_BYTES);
   endRead(task);
 }
 

@@ -8,7 +8,7 @@ import { checkTransferFault } from '../sbc/store-fault.ts';
 import type { Task } from '../task.ts';
 import { STORED_BYTES } from './disc.ts';
 import { BLOCK_BYTES, opticalOf } from './optical-drive.ts';
-import { bouncedOf, nextLba, roundOf } from './read.ts';
+import { bouncedOf, moveHead, nextLba, roundOf } from './read.ts';
 import type { Round } from './sector-rounds.ts';
 
 const DPO = bits(1, 4, 4);
@@ -45,7 +45,7 @@ export function verify(task: Task): void {
   task.scratch = NO_BUFFER;
   task.position = 0;
   task.remaining = task.blocks * BLOCK_BYTES;
-  opticalOf(task).audio.moveTo(task.lba);
+  moveHead(task);
   opticalOf(task).paceRead(task, task.blocks, next);
 }
 
@@ -114,6 +114,6 @@ function accept(task: Task, reply: StoreReply, round: Round): boolean {
   }
   const good = Math.floor(task.storedBytes / round.run.strideBytes);
   task.storedBytes = 0;
-  checkTransferFault(task, reply, (round.lba + good) * BLOCK_BYTES);
+  checkTransferFault(task, reply, ((round.lba + good) >>> 0) * BLOCK_BYTES);
   return false;
 }

@@ -39,6 +39,8 @@ class Waiting {
 export class BouncePool {
   readonly #buffers: readonly BounceBuffer[];
   readonly #free: Int32Array;
+  /** By index: who has it. */
+  readonly #holders: (Task | null)[];
   #freeCount: number;
   readonly #waiting = new Waiting();
   /** Tasks that may not have all buffers together. */
@@ -61,6 +63,7 @@ export class BouncePool {
     this.#buffers = buffers;
     this.#free = Int32Array.from(buffers.keys());
     this.#freeCount = buffers.length;
+    this.#holders = buffers.map(() => null);
     this.#isLent = new Uint8Array(buffers.length);
   }
 
@@ -99,6 +102,11 @@ export class BouncePool {
     return this.#lent < Math.max(1, this.#buffers.length - 1);
   }
 
+  /** Index of the buffer that `task` holds, whatever its `scratch` says; -1: none. */
+  heldBy(task: Task): number {
+    return this.#holders.indexOf(task);
+  }
+
   /** The bytes of the buffer that `task` holds. */
   bytesOf(task: Task): Uint8Array {
     return this.#held(task).bytes;
@@ -116,6 +124,7 @@ export class BouncePool {
   release(index: number): void {
     this.#lent -= this.#isLent[index] as number;
     this.#isLent[index] = 0;
+    this.#holders[index] = null;
     this.#free[this.#freeCount] = index;
     this.#freeCount += 1;
     assert(this.#freeCount <= this.#buffers.length, 'a bounce buffer is released once');
@@ -154,7 +163,9 @@ export class BouncePool {
 
   #grant(task: Task): void {
     this.#freeCount -= 1;
-    task.scratch = this.#free[this.#freeCount] as number;
+    const index = this.#free[this.#freeCount] as number;
+    this.#holders[index] = task;
+    task.scratch = index;
   }
 
   #held(task: Task): BounceBuffer {

@@ -48,6 +48,8 @@ export const WRITE_BUFFER = command(
   },
 );
 
+/** Header and data (SPC-2 7.13.2); SPC-4 leaves it to the vendor. */
+const COMBINED = 0x00;
 const DATA = 0x02;
 const DESCRIPTOR = 0x03;
 const ECHO = 0x0a;
@@ -119,6 +121,20 @@ function readData(task: Task, unit: LogicalUnit): void {
   answer(task, data, data.length, field(task.cdb, LENGTH));
 }
 
+/** BUFFER ID and OFFSET are reserved. */
+function readCombined(task: Task, unit: LogicalUnit): void {
+  if (field(task.cdb, BUFFER_ID) !== 0) {
+    refuseField(task, cdbBytePointer(BUFFER_ID.byte));
+  } else if (field(task.cdb, OFFSET) !== 0) {
+    refuseField(task, cdbBytePointer(OFFSET.byte));
+  } else {
+    const all = new Uint8Array(4 + DATA_BYTES);
+    all.set(descriptor(0));
+    all.set(unit.buffers.data, 4);
+    answer(task, all, all.length, field(task.cdb, LENGTH));
+  }
+}
+
 function readEcho(task: Task, unit: LogicalUnit): void {
   const echo = unit.buffers.echo(nexusIndexOf(task));
   if (echo === null) refuse(task, COMMAND_SEQUENCE_ERROR);
@@ -129,6 +145,9 @@ export function readBuffer(task: Task): void {
   const unit = unitOf(task);
   const allocation = field(task.cdb, LENGTH);
   switch (field(task.cdb, MODE)) {
+    case COMBINED:
+      readCombined(task, unit);
+      return;
     case DATA:
       readData(task, unit);
       return;

@@ -151,17 +151,20 @@ describe('playing audio', () => {
     assert.deepEqual(p.look(), [COMPLETED, 149]);
   });
 
+  it('an MSF of a hundred minutes, sixty seconds or 75 frames is none (cdb 3, cdb 6)', () => {
+    const p = new Player(AUDIO);
+    for (const time of ['64 02 00', 'fe 02 00', '00 3c 00', '00 02 4b']) {
+      assert.equal(p.a.run(`47 00 00 ${time} 00 10 00 00`).pointer, 'cdb 3', time);
+      assert.equal(p.a.run(`47 00 00 00 02 00 ${time} 00`).pointer, 'cdb 6', time);
+    }
+    assert.deepEqual(p.look(), [NONE, 0]);
+  });
+
   it('an MSF range that ends before it starts is refused, an empty one plays nothing', () => {
     const p = new Player(AUDIO);
     const { sense, pointer } = p.a.run('47 00 00 00 04 00 00 03 00 00');
     assert.deepEqual([sense, pointer], ['5/24/00', 'cdb 6']);
     assert.deepEqual([p.sense('47 00 00 00 03 00 00 03 00 00'), p.look()], ['', [NONE, 0]]);
-  });
-
-  it('a time with 60 seconds or 75 frames is refused', () => {
-    const p = new Player(AUDIO);
-    assert.equal(p.a.run('47 00 00 00 3c 00 01 03 00 00').pointer, 'cdb 3');
-    assert.equal(p.a.run('47 00 00 00 03 00 00 04 4b 00').pointer, 'cdb 6');
   });
 
   it('an address of all ones is where the head is', () => {
@@ -290,6 +293,25 @@ describe('what ends playing', () => {
     const p = begun();
     assert.equal(p.a.run('28 00 00 00 00 0a 00 00 01 00', { in: 2048 }).sense, '5/64/00');
     assert.deepEqual(p.look(), [NONE, 10]);
+  });
+
+  it('not an address where nothing is: what is refused moves nothing', () => {
+    const p = begun();
+    const before = p.look();
+    for (const [cdb, sense] of [
+      ['28 00 00 0f 00 00 00 00 01 00', '5/21/00'],
+      ['be 00 00 0f 00 00 00 00 01 10 00 00', '5/21/00'],
+      ['2f 00 00 0f 00 00 00 00 01 00', '5/21/00'],
+      ['2b 00 00 0f 00 00 00 00 00 00', '5/21/00'],
+      ['2b 00 80 00 00 00 00 00 00 00', '5/21/00'],
+      // One in front of 90:00:00, the first address of a lead-in.
+      ['2b 00 ff ff 4f a1 00 00 00 00', '5/21/00'],
+    ] as const) {
+      assert.equal(p.a.run(cdb, { in: 2352 }).sense, sense, cdb);
+      assert.deepEqual(p.look(), before, cdb);
+    }
+    assert.equal(p.sense('2b 00 ff ff 4f a2 00 00 00 00'), '');
+    assert.deepEqual(p.look(), [NONE, -45_150]);
   });
 
   it('SEEK(10)', () => {

@@ -198,6 +198,7 @@ describe('DVD-RAM, BD-RE and formatted CD-RW', () => {
   it('BD-RE has the blocks that its format gives it', () => {
     const { a, disc } = burner('bd-re');
     assert.equal(writeBlocks(a, 0, 32), '5/30/10');
+    assert.equal(a.run('28 00 00 00 00 00 00 00 01 00', { in: 2048 }).sense, '3/31/00');
     assert.equal(formatUnit(a, '00820008 00b47400 00 000800'), '');
     assert.equal(disc.blocks, 11826176);
     assert.equal(formatUnit(a, '00020008 00ba7400 c4 000000'), '');

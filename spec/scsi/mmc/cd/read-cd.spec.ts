@@ -354,6 +354,9 @@ describe('READ CD MSF', () => {
 
   it('refuses what is no time, and an end in front of the start', () => {
     const a = allKinds().bed.nexus('a').clear();
+    assert.equal(msf(a, '64 00 00', '64 00 01').pointer, 'cdb 3.7');
+    assert.equal(msf(a, 'ff 02 05', 'ff 02 08').pointer, 'cdb 3.7');
+    assert.equal(msf(a, '00 02 00', '64 02 00').pointer, 'cdb 6.7');
     assert.equal(msf(a, '00 3c 00', '00 3d 00').pointer, 'cdb 4.7');
     assert.equal(msf(a, '00 02 4b', '00 03 00').pointer, 'cdb 5.7');
     assert.equal(msf(a, '00 02 00', '00 02 4b').pointer, 'cdb 8.7');

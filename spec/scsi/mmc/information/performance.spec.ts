@@ -51,6 +51,11 @@ describe('GET PERFORMANCE', () => {
     assert.equal(answer(a, 'ac 14 00 00 00 00 00 00 00 08 00 00'), digits('00000004 02000000'));
   });
 
+  it('EXCEPT = 3 is reserved (5/24/00)', () => {
+    const { sense, pointer } = burner().run('ac 03 00 00 00 00 00 00 00 01 00 00', { in: 64 });
+    assert.deepEqual([sense, pointer], ['5/24/00', 'cdb 1.1']);
+  });
+
   it('has no exceptions', () => {
     assert.equal(
       answer(burner(), 'ac 12 00 00 00 00 00 00 00 08 00 00'),

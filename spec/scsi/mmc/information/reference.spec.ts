@@ -91,6 +91,8 @@ const BLOCK_TYPES: readonly (readonly [code: number, theirs: RegExp, ours: strin
   [0x0021, /(?<=^0[cd]08)ffff/, '3f00'],
   [0x002d, /(?<=^0[89]044600)ffff$/, '3f01'],
 ];
+/** Current with a DVD+R DL by the table of features, and not in the model (mmc sheet 2.3). */
+const DCB_OF_DUAL_LAYER = 0x010a;
 /** Current with a CD: the model plays no audio. */
 const AUDIO_PLAY = 0x0103;
 
@@ -119,6 +121,9 @@ describe('answers for blank media', () => {
       for (const [code, all, written] of BLOCK_TYPES) {
         theirs.set(code, (theirs.get(code) ?? '').replace(all, written));
       }
+      if (medium === 'dvd+r-dl') {
+        theirs.set(DCB_OF_DUAL_LAYER, `01${theirs.get(DCB_OF_DUAL_LAYER)?.slice(2)}`);
+      }
       assert.deepEqual(Object.fromEntries(ours), Object.fromEntries(theirs));
     });
 
@@ -126,7 +131,9 @@ describe('answers for blank media', () => {
       const [cdb = '', answer = ''] = reference[medium]?.['GET CONFIGURATION rt1'] ?? [];
       const ours = [...featuresIn(ask(drive(medium), cdb)).keys()];
       assert.deepEqual(
-        ours.filter((code) => code !== AUDIO_PLAY),
+        ours.filter(
+          (code) => code !== AUDIO_PLAY && !(medium === 'dvd+r-dl' && code === DCB_OF_DUAL_LAYER),
+        ),
         [...featuresIn(answer).keys()],
       );
     });

@@ -9,7 +9,7 @@ import { ENABLED, type Task } from '../../task.ts';
 import type { Disc } from '../disc.ts';
 import { AUDIO_FLAGS_BYTE, AUDIO_IMMED, AUDIO_PAGE, AUDIO_SOTC } from '../mode-pages.ts';
 import { discOf, opticalOf } from '../optical-drive.ts';
-import { FRAMES_PER_SECOND, lbaOf, SECONDS_PER_MINUTE } from '../sector/msf.ts';
+import { lbaOf, wrongPart } from '../sector/msf.ts';
 import { type AudioStatus, FAILED } from './audio-player.ts';
 import { audioAt, audioRange, indexEnd, indexStart } from './audio-range.ts';
 
@@ -110,10 +110,8 @@ export function playAudio(task: Task): void {
 
 /** The block of an MSF field; null: it is no time of day. */
 function blockOf(msf: number): number | null {
-  const [minute, second, frame] = [msf >> 16, (msf >> 8) & 0xff, msf & 0xff];
-  return second < SECONDS_PER_MINUTE && frame < FRAMES_PER_SECOND
-    ? lbaOf(minute, second, frame)
-    : null;
+  const [minute, second, frame] = [msf >>> 16, (msf >> 8) & 0xff, msf & 0xff];
+  return wrongPart(minute, second, frame) < 0 ? lbaOf(minute, second, frame) : null;
 }
 
 function refuseByte(task: Task, { byte }: CdbField): void {

@@ -5,7 +5,8 @@ import { answer, refuse, refuseField, unitOf } from '../../parameter-data.ts';
 import { cdbBytePointer } from '../../sense.ts';
 import { CANNOT_READ_MEDIUM_INCOMPATIBLE_FORMAT } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
-import { type Disc, type Track, trackAt } from '../disc.ts';
+import { qPositionOf } from '../cd/position.ts';
+import type { Disc, Track } from '../disc.ts';
 import { TELLS_OF_DISC } from '../information/policy.ts';
 import { discOf, opticalOf } from '../optical-drive.ts';
 import { familyOf } from '../profile.ts';
@@ -44,23 +45,17 @@ function address(lba: number, msf: Msf | null): number[] {
   return [...new Uint8Array(view.buffer)];
 }
 
-function indexAt({ start, indexes }: Track, lba: number): number {
-  if (lba < start) return 0;
-  return 1 + indexes.filter((first) => first <= lba).length;
-}
-
-/** Format 01h: in a pregap the relative time runs down to zero. */
+/** Format 01h, as Q has it: in a pregap the relative time runs down to zero, and the relative address up. */
 function position(disc: Disc, lba: number, asMsf: boolean): Uint8Array {
   const bytes = new Uint8Array(POSITION_BYTES);
-  const track = trackAt(disc.tracks, lba) ?? disc.tracks.at(-1);
+  const at = qPositionOf(disc, lba);
   bytes[0] = CURRENT_POSITION;
-  if (track === undefined) return bytes;
-  const relative = lba - track.start;
-  bytes[1] = ADR_POSITION | track.control;
-  bytes[2] = track.number;
-  bytes[3] = indexAt(track, lba);
+  if (at !== null) {
+    const { control, track, index, relative } = at;
+    bytes.set([ADR_POSITION | control, track, index], 1);
+    bytes.set(address(index === 0 ? -relative : relative, asMsf ? timeOf(relative) : null), 8);
+  }
   bytes.set(address(lba, asMsf ? msfOf(lba) : null), 4);
-  bytes.set(address(relative, asMsf ? timeOf(Math.abs(relative)) : null), 8);
   return bytes;
 }
 

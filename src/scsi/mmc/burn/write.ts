@@ -19,6 +19,7 @@ import {
 import type { Task } from '../../task.ts';
 import { STORED_BYTES } from '../disc.ts';
 import { BLOCK_BYTES, MOST_BLOCKS, opticalOf } from '../optical-drive.ts';
+import { goOn } from '../sector-rounds.ts';
 import type { Burner } from './burner.ts';
 import {
   burnerOf,
@@ -352,7 +353,7 @@ function wrote(task: Task, reply: StoreReply): void {
     ? piece.blocks
     : atOnce(underWay, piece, slotBytesOf(disc.facts));
   advance(underWay, piece, count);
-  move(task);
+  goOn(task, move);
 }
 
 /** All is written, or the command is aborted: then the disc does not know what was. */
@@ -429,7 +430,7 @@ function compared(task: Task, reply: StoreReply): void {
     }
   }
   advance(underWay, piece, count);
-  readBack(task);
+  goOn(task, readBack);
 }
 
 /** The disc knows what was written; what must be durable is, before the command ends. */

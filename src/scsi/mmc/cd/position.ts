@@ -19,14 +19,14 @@ export function firstSectorOf(disc: Disc, track: Track): number {
 }
 
 /** The track around `lba`, or the last before it; null: `lba` is in front of the first. */
-export function trackAt(disc: Disc, lba: number): Track | null {
+export function trackUpTo(disc: Disc, lba: number): Track | null {
   const index = rangeBefore(disc.tracks, lba, (track) => firstSectorOf(disc, track));
   return disc.tracks[index] ?? null;
 }
 
 /** What Q says of a sector in the program area or behind it; null: it is in front of the first pause. */
 export function qPositionOf(disc: Disc, lba: number): QPosition | null {
-  const track = trackAt(disc, lba);
+  const track = trackUpTo(disc, lba);
   if (track === null) return null;
   const { control, start, number } = track;
   const leadOut = disc.sessions[track.session - 1]?.leadOut ?? null;
@@ -80,7 +80,7 @@ const ISRC_AT = 40;
 /** Writes the 12 bytes of Q that a sector has on a disc whose sub-channels nobody keeps. */
 export function putQ(disc: Disc, lba: number, q: Uint8Array, at: number): void {
   const position = qPositionOf(disc, lba);
-  const track = trackAt(disc, lba);
+  const track = trackUpTo(disc, lba);
   if (position === null || track === null) {
     q.fill(0, at, at + CHANNEL_BYTES);
     return;

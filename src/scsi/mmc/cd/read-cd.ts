@@ -22,13 +22,14 @@ import {
 import { discOf, MOST_BLOCKS, opticalOf } from '../optical-drive.ts';
 import { familyOf } from '../profile.ts';
 import { FRAME_BYTES } from '../sector/frame.ts';
-import { FRAMES_PER_SECOND, lbaOf, SECONDS_PER_MINUTE } from '../sector/msf.ts';
+import { lbaOf, wrongPart } from '../sector/msf.ts';
 import { CHANNEL_P, CHANNEL_Q, getChannel, R_TO_W } from '../sector/sub-channel.ts';
 import {
   endRead,
   endStraightRead,
   failRead,
   faultRead,
+  goOn,
   positionOf,
   type Round,
   roundIn,
@@ -125,10 +126,11 @@ export function readCd(task: Task): void {
 }
 
 /** True, and the command has ended, when three fields are no time. */
-function refuseTime(task: Task, second: CdbField, frame: CdbField): boolean {
-  const tooMany = field(task.cdb, second) >= SECONDS_PER_MINUTE;
-  if (!tooMany && field(task.cdb, frame) < FRAMES_PER_SECOND) return false;
-  refuseField(task, tooMany ? second : frame);
+function refuseTime(task: Task, time: readonly [CdbField, CdbField, CdbField]): boolean {
+  const [minute, second, frame] = time.map((each) => field(task.cdb, each));
+  const wrong = wrongPart(minute as number, second as number, frame as number);
+  if (wrong === -1) return false;
+  refuseField(task, time[wrong] as CdbField);
   return true;
 }
 
@@ -136,7 +138,8 @@ export function readCdMsf(task: Task): void {
   task.scratch = NO_BUFFER;
   const { startMinute, startSecond, startFrame, endMinute, endSecond, endFrame } =
     READ_CD_MSF.fields;
-  if (refuseTime(task, startSecond, startFrame) || refuseTime(task, endSecond, endFrame)) return;
+  if (refuseTime(task, [startMinute, startSecond, startFrame])) return;
+  if (refuseTime(task, [endMinute, endSecond, endFrame])) return;
   const at = (minute: CdbField, second: CdbField, frame: CdbField): number =>
     lbaOf(field(task.cdb, minute), field(task.cdb, second), field(task.cdb, frame));
   const first = at(startMinute, startSecond, startFrame);
@@ -197,7 +200,7 @@ function read(task: Task, lba: number, blocks: number): void {
     refuseField(task, wrong);
     return;
   }
-  opticalOf(task).audio.moveTo(lba);
+  if (blocks > 0 && sectorsAt(disc, lba) !== null) opticalOf(task).audio.moveTo(lba);
   task.lba = lba;
   task.blocks = blocks;
   task.position = 0;
@@ -366,7 +369,7 @@ function mainRead(task: Task, reply: StoreReply): void {
   const whole = reply === DONE ? sectors : Math.floor(task.storedBytes / run.strideBytes);
   const good = Math.min(whole, sectors);
   if (!deliver(task, round, opticalOf(task).bounce.bytesOf(task), good)) return;
-  if (reply === DONE) next(task);
+  if (reply === DONE) goOn(task, next);
   else fault(task, reply, lba + good);
 }
 

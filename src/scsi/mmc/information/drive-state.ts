@@ -7,6 +7,8 @@ import { LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
 import { PLAYING } from '../audio/audio-player.ts';
 import { discOf, driveOf, opticalOf } from '../optical-drive.ts';
+import { familyOf } from '../profile.ts';
+import { FIRST_ADDRESS } from '../sector/msf.ts';
 import { TELLS_OF_DRIVE } from './policy.ts';
 
 export const MECHANISM_STATUS = command(
@@ -77,8 +79,9 @@ export const SEEK_10 = command(0x2b, 'SEEK(10)', 10, { lba: u(2, 4) }, MOVES);
 /** The head goes there, and audio is not played any more. */
 export function seek(task: Task): void {
   const lba = field(task.cdb, SEEK_10.fields.lba) | 0;
-  const { blocks } = discOf(task);
-  if (lba >= blocks) {
+  const { blocks, profile } = discOf(task);
+  const first = familyOf(profile) === 'cd' ? FIRST_ADDRESS : 0;
+  if (lba < first || lba >= blocks) {
     refuse(task, LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE);
     return;
   }

@@ -267,7 +267,7 @@ const FEATURES: readonly Feature[] = [
     0x010a,
     'Disc control blocks',
     0,
-    withProfile(DVD_PLUS_R, DVD_PLUS_RW),
+    withProfile(DVD_PLUS_R, DVD_PLUS_R_DUAL_LAYER, DVD_PLUS_RW),
     fixed('4644430053444300544f4300'),
   ),
 ];

@@ -3,7 +3,7 @@ import { bits, field, u } from '../../cdb.ts';
 import { command, TOUCHES_NOTHING } from '../../command-table.ts';
 import type { LogicalUnit } from '../../logical-unit.ts';
 import { answer, parameterList, refuse, refuseField, unitOf } from '../../parameter-data.ts';
-import { cdbBytePointer, NONE, parameterBytePointer } from '../../sense.ts';
+import { cdbBytePointer, cdbPointer, NONE, parameterBytePointer } from '../../sense.ts';
 import { INVALID_FIELD_IN_PARAMETER_LIST, PARAMETER_LIST_LENGTH_ERROR } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
 import type { Disc } from '../disc.ts';
@@ -101,6 +101,10 @@ export function getPerformance(task: Task): void {
   const writes = field(task.cdb, fields.write) === 1;
   if (type !== PERFORMANCE && type !== WRITE_SPEEDS) {
     refuseField(task, cdbBytePointer(fields.type.byte));
+    return;
+  }
+  if (type === PERFORMANCE && except > EXCEPTIONS) {
+    refuseField(task, cdbPointer(fields.except.byte, 1));
     return;
   }
   const exceptions = type === PERFORMANCE && except === EXCEPTIONS;

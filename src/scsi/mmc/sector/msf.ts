@@ -4,8 +4,9 @@ export const FRAMES_PER_SECOND = 75;
 export const SECONDS_PER_MINUTE = 60;
 /** Frames in front of block 0: the pause of two seconds that every disc begins with. */
 export const LEADING_PAUSE_FRAMES = 150;
-/** Frames that an address can count: 100 minutes. Blocks before the leading pause are counted from its end backwards. */
-const ALL_FRAMES = 100 * SECONDS_PER_MINUTE * FRAMES_PER_SECOND;
+/** Minutes that an address can count. Blocks before the leading pause are counted from their end backwards. */
+const MINUTES = 100;
+const ALL_FRAMES = MINUTES * SECONDS_PER_MINUTE * FRAMES_PER_SECOND;
 /** From this minute on an address means the lead-in of the first session. */
 const LEAD_IN_MINUTE = 90;
 
@@ -22,11 +23,21 @@ export function framesOf(minute: number, second: number, frame: number): number 
   return (minute * SECONDS_PER_MINUTE + second) * FRAMES_PER_SECOND + frame;
 }
 
+/** Which part of a time cannot be: 0 the minute, 1 the second, 2 the frame; -1: all can. */
+export function wrongPart(minute: number, second: number, frame: number): -1 | 0 | 1 | 2 {
+  if (minute >= MINUTES) return 0;
+  if (second >= SECONDS_PER_MINUTE) return 1;
+  return frame >= FRAMES_PER_SECOND ? 2 : -1;
+}
+
 /** Block address of an absolute time: 00:02:00 is 0, 97:26:65 is -11635. */
 export function lbaOf(minute: number, second: number, frame: number): number {
   const lba = framesOf(minute, second, frame) - LEADING_PAUSE_FRAMES;
   return minute < LEAD_IN_MINUTE ? lba : lba - ALL_FRAMES;
 }
+
+/** The first block that has an address: the lead-in of the first session at the earliest. */
+export const FIRST_ADDRESS: number = lbaOf(LEAD_IN_MINUTE, 0, 0);
 
 /** Absolute time of a block, in frames. */
 export function absoluteFrames(lba: number): number {
