@@ -1,7 +1,8 @@
 /** What a recordable disc remembers: sessions, tracks, what its sectors are, its format; and those as bytes. */
 import type { BackgroundFormat, SectorForm, Session, StoredForm } from '../disc.ts';
-import { factsOf, isMediumKind, type MediumFacts, type MediumKind } from './media.ts';
+import { factsOf, type MediumFacts, type MediumKind } from './media.ts';
 import { faultOf } from './state-fault.ts';
+import { shapeFault } from './state-shape.ts';
 
 /**
  * How a track is written: packet by packet or incrementally; at once, so that an interruption damages it; or by the plan of a
@@ -150,8 +151,7 @@ export function decodeDiscState(bytes: Uint8Array): DiscState | string {
   if (typeof value !== 'object' || value === null) return 'it is no state';
   const { layout, ...state } = value as DiscState & { layout: unknown };
   if (layout !== LAYOUT) return `its layout is ${String(layout)}, not ${LAYOUT}`;
-  if (typeof state.kind !== 'string' || !isMediumKind(state.kind)) return 'its medium is unknown';
-  return faultOf(state) ?? state;
+  return shapeFault(state) ?? faultOf(state) ?? state;
 }
 
 /** What is left of a disc whose drive lost power: a track that was written at once or by a plan is damaged there. */

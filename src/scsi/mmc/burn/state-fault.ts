@@ -1,26 +1,17 @@
 /** What a legal recordable disc is: every state that is kept, and every one that is read back, is one. */
-import { STORED_BYTES } from '../disc.ts';
 import { LEADING_PAUSE_FRAMES } from '../sector/msf.ts';
 import type { ClosedSession, DiscState, StoredRun, StoredTrack } from './disc-state.ts';
 import { formattedSessionStart, formattedSessions } from './formatted-sessions.ts';
 import { factsOf } from './media.ts';
 
-const FORMS = new Set(['audio', 'mode1', 'mode2', 'form1', 'form2', 'mixed']);
-const STATES = new Set(['complete', 'open', 'reserved']);
-const METHODS = new Set(['incremental', 'at-once', 'planned']);
-const BACKGROUND = new Set(['none', 'stopped', 'running', 'complete']);
-/** The pregap of the first track of a session is in front of it. */
-
-const isBlock = (value: unknown): value is number => Number.isInteger(value);
+const endOf = ({ first, blocks }: StoredRun): number => first + blocks;
 
 function runFault(runs: readonly StoredRun[], last: number): string | null {
+  // The pregap of the first track of a session is in front of it.
   let end = -LEADING_PAUSE_FRAMES;
-  for (const { first, blocks, form, stored, sub } of runs) {
-    if (!isBlock(first) || !isBlock(blocks) || blocks <= 0) return 'a run has no length';
-    if (!FORMS.has(form) || !Object.hasOwn(STORED_BYTES, stored)) return 'a run is of no form';
-    if (typeof sub !== 'boolean') return 'a run does not say what is kept';
-    if (first < end) return `a run begins at ${first}, inside the one before it`;
-    end = first + blocks;
+  for (const run of runs) {
+    if (run.first < end) return `a run begins at ${run.first}, inside the one before it`;
+    end = endOf(run);
   }
   return end > last ? `a run ends at ${end}, behind the end of the disc` : null;
 }
@@ -35,23 +26,8 @@ export function isRecorded(runs: readonly StoredRun[], first: number, end: numbe
   return at >= end;
 }
 
-function trackShape(track: StoredTrack): boolean {
-  const { session, control, pregap, start, end, next, indexes, isrc, packetBlocks } = track;
-  return (
-    [session, control, pregap, start, end, next, packetBlocks].every(isBlock) &&
-    [track.packet, track.damaged, track.copy].every((flag) => typeof flag === 'boolean') &&
-    Array.isArray(indexes) &&
-    indexes.every(isBlock) &&
-    (isrc === null || typeof isrc === 'string') &&
-    FORMS.has(track.form) &&
-    STATES.has(track.state) &&
-    METHODS.has(track.method)
-  );
-}
-
 function trackFault(track: StoredTrack, state: DiscState, behind: number): string | null {
   const { number, pregap, start, end, next, indexes } = track;
-  if (!trackShape(track)) return `track ${number} is not described`;
   if (pregap < behind) return `track ${number} begins inside the one before it`;
   if (pregap > start || start > next || next > end || start === end)
     return `track ${number} is not in order`;
@@ -61,6 +37,8 @@ function trackFault(track: StoredTrack, state: DiscState, behind: number): strin
     return `the indexes of track ${number} are not in order`;
   const recorded = track.state === 'complete' ? end : next;
   if (!isRecorded(state.runs, start, recorded)) return `track ${number} has sectors of no form`;
+  if (track.state !== 'complete' && state.runs.some((run) => run.first < end && endOf(run) > next))
+    return `track ${number} has sectors where the next is to be written`;
   const isOpen = track.session > state.sessions.length;
   if (track.state !== 'complete' && (!isOpen || state.final))
     return `track ${number} is open in a closed session`;
@@ -69,7 +47,7 @@ function trackFault(track: StoredTrack, state: DiscState, behind: number): strin
 
 function tracksFault(state: DiscState): string | null {
   const { kind, tracks, sessions } = state;
-  const { mostTracks, blocks } = factsOf(kind);
+  const { mostTracks, blocks, overwrite } = factsOf(kind);
   if (tracks.length > mostTracks) return 'it has too many tracks';
   let behind = -LEADING_PAUSE_FRAMES;
   for (const [i, track] of tracks.entries()) {
@@ -81,7 +59,11 @@ function tracksFault(state: DiscState): string | null {
       return `track ${track.number} is in another session`;
     behind = track.end;
   }
-  return behind > blocks ? 'its tracks end behind the end of the disc' : null;
+  if (behind > blocks) return 'its tracks end behind the end of the disc';
+  const last = state.runs.at(-1);
+  const isTracks = state.format === null || overwrite === 'never';
+  const isStray = isTracks && last !== undefined && endOf(last) > behind;
+  return isStray ? 'it has sectors behind its last track' : null;
 }
 
 function sessionFault(session: ClosedSession, i: number, state: DiscState): string | null {
@@ -100,7 +82,7 @@ function sessionsOfFormat(state: DiscState): boolean {
   const all = formattedSessions(state);
   return all.every(({ first, end }, i) => {
     const isLast = i === all.length - 1;
-    if (!isBlock(first) || !isBlock(end) || end < first || (end === first && !isLast)) return false;
+    if (end < first || (end === first && !isLast)) return false;
     const { earlier = [] } = state.format ?? {};
     const expected = formattedSessionStart(factsOf(state.kind), earlier.slice(0, i));
     return first === expected && isRecorded(state.runs, first, end);
@@ -111,15 +93,7 @@ function formatFault(state: DiscState): string | null {
   const { kind, format, tracks } = state;
   if (format === null) return null;
   const { overwrite, blocks } = factsOf(kind);
-  const { type, blocks: room, growing, pseudoOverwrite, packetBlocks, background } = format;
-  const shaped =
-    [type, room, packetBlocks].every(isBlock) &&
-    typeof growing === 'boolean' &&
-    typeof pseudoOverwrite === 'boolean' &&
-    BACKGROUND.has(background) &&
-    (format.form === undefined || format.form === 'form1') &&
-    (format.earlier === undefined || Array.isArray(format.earlier));
-  if (!shaped || room < 0 || room > blocks) return 'its format is not described';
+  if (format.blocks < 0 || format.blocks > blocks) return 'its format has more blocks than it';
   if (overwrite === 'never') return null;
   if (tracks.length > 0) return 'it is formatted and has tracks';
   if (!sessionsOfFormat(state)) return 'its format has sectors of no form';
@@ -128,14 +102,7 @@ function formatFault(state: DiscState): string | null {
 
 /** Why this is no state of a legal disc, or null. */
 export function faultOf(state: DiscState): string | null {
-  const { kind, runs, sessions, tracks, catalog, cdText, final, layerBreak } = state;
-  if (!Array.isArray(runs) || !Array.isArray(sessions) || !Array.isArray(tracks))
-    return 'it has no sessions, tracks and runs';
-  if (typeof final !== 'boolean' || ![0x00, 0x10, 0x20].includes(state.sessionType))
-    return 'it is not described';
-  if (catalog !== null && !/^\d{13}$/.test(catalog)) return 'its catalogue number is none';
-  if (cdText !== null && !/^([0-9a-f]{36})+$/.test(cdText)) return 'its CD-TEXT is none';
-  if (layerBreak !== null && !isBlock(layerBreak)) return 'its layer break is none';
+  const { kind, runs, sessions, tracks, final } = state;
   for (const [i, session] of sessions.entries()) {
     const fault = sessionFault(session, i, state);
     if (fault !== null) return fault;
