@@ -62,6 +62,7 @@ const BURNERS = [
   'blkid',
   'cd-drive',
   'cd-info',
+  'cd-paranoia',
   'cdparanoia',
   'cdrdao',
   'cdrskin',

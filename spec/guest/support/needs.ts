@@ -25,6 +25,7 @@ const OPTICAL_NEEDS: readonly NeededCommand[] = [
   { command: 'blkid', from: 'util-linux' },
   { command: 'cd-drive', from: 'libcdio-utils' },
   { command: 'cd-info', from: 'libcdio-utils' },
+  { command: 'cd-paranoia', from: 'cd-paranoia' },
   { command: 'cdparanoia', from: 'cdparanoia' },
   { command: 'cdrdao', from: 'cdrdao' },
   { command: 'cdrskin', from: 'cdrskin' },

@@ -212,15 +212,6 @@ const CD_R: readonly OpticalCase[] = [
  * The kinds of blanking that wodim has, and its exit codes behind a track at once: it names track 0, which there is none of
  * (track, unreserve), and the tail of a track that is not open cannot be blanked.
  */
-const BLANKING = {
-  track: 255,
-  unreserve: 255,
-  trtail: 255,
-  unclose: 0,
-  session: 0,
-  disc: 0,
-  all: 0,
-} as const;
 
 const CD_RW: readonly OpticalCase[] = [
   {
@@ -251,13 +242,26 @@ const CD_RW: readonly OpticalCase[] = [
   {
     medium: 'cd-rw',
     tool: 'wodim',
-    mode: 'every blanking type',
+    mode: 'blank=unclose, session, disc',
     steps: [
       { line: `${WODIM} -tao -multi -data $S/a.iso` },
-      ...Object.entries(BLANKING).map(([type, exit]) => ({ line: `${WODIM} blank=${type}`, exit })),
+      { line: `${WODIM} blank=unclose` },
+      { line: `${WODIM} blank=session` },
+      { line: `${WODIM} -tao -data $S/b.iso` },
+      { line: `${WODIM} blank=disc` },
     ],
     leaves: { kind: 'blank' },
   },
+  // They name no track, nor a block (known-limits.json).
+  ...['track', 'unreserve', 'trtail'].map(
+    (type): OpticalCase => ({
+      medium: 'cd-rw',
+      tool: 'wodim',
+      mode: `blank=${type}`,
+      steps: [{ line: `${WODIM} -tao -multi -data $S/a.iso` }, { line: `${WODIM} blank=${type}` }],
+      leaves: { kind: 'looked at' },
+    }),
+  ),
   {
     medium: 'cd-rw',
     tool: 'cdrskin',
