@@ -1,133 +1,50 @@
 /**
- * `npm run test:burn-kill [-- --seed N] [--kills N] [--only KIND]`: a daemon is killed (SIGKILL) at a random point of a burn, again and again,
- * on every kind of medium: the disc is legal, every session whose end was answered and every block that was synchronized is there,
- * and the daemon comes back with it. Exits 1 on a loss.
+ * `npm run test:burn-kill [-- --seed N] [--kills N] [--only KIND]`: a daemon is killed (SIGKILL) at a random point of what a host does with a
+ * disc, again and again, on every kind of medium and in every way of writing, erasing and closing that it has: the disc is legal, every
+ * session whose end was answered and every block that was synchronized is there, what was interrupted is damaged, and the daemon comes
+ * back with the disc, which a host goes on with. Exits 1 on a loss, and when a way was never killed in.
  */
-import { closeSync, openSync, readSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { MediaStatus } from '../../src/daemon/media-house.ts';
 import { openInitiator } from '../../src/initiator/initiator.ts';
-import { createBurnStore, openBurnStore, SECTORS_AT } from '../../src/luns/disc/burn-store.ts';
-import {
-  factsOf,
-  isMediumKind,
-  MEDIUM_KINDS,
-  type MediumKind,
-} from '../../src/scsi/mmc/burn/media.ts';
-import { RecordableDisc } from '../../src/scsi/mmc/burn/recordable-disc.ts';
-import { SECTOR, SYNCHRONIZE_CACHE, select, write } from '../support/burn-commands.ts';
+import { createBurnStore } from '../../src/luns/disc/burn-store.ts';
+import { isMediumKind, MEDIUM_KINDS, type MediumKind } from '../../src/scsi/mmc/burn/media.ts';
 import { DaemonProcess } from '../support/daemon-process.ts';
-import { sense, TestInitiator } from '../support/ports.ts';
+import { TestInitiator } from '../support/ports.ts';
 import { Seeded } from '../transport/control/seeded.ts';
+import { goOn, WAYS, type Way, type World, waysBefore } from './acts.ts';
+import { lossOf, Promises } from './promises.ts';
 
-const CLOSE_TRACK = '5b 00 01 00 00 ff 00 00 00 00';
-const CLOSE_SESSION = '5b 00 02 00 00 00 00 00 00 00';
-const FORMATS: Partial<Record<MediumKind, string>> = {
-  'dvd+rw': '0000000800230540 98000000',
-  'bd-re': '0000000800b48000 00000800',
-};
-const LATEST_KILL_MS = 60;
-const BLOCKS_AT_ONCE = 32;
+/** How long a way is thought to take before one has ended. */
+const FIRST_GUESS_MS = 40;
+/** Most ways before the one that is killed in. */
+const MOST_BEFORE = 2;
 
-/** What the daemon has promised: sessions, and of a run of blocks the number of the write that was synchronized last. */
-interface Promised {
-  sessions: number;
-  readonly blocks: Map<number, number>;
+interface Tally {
+  /** Kills in the middle of it, and behind its end. */
+  within: number;
+  behind: number;
+  /** How long it takes. */
+  ms: number;
 }
 
-function dataOf(serial: number): Uint8Array {
-  const data = new Uint8Array(BLOCKS_AT_ONCE * SECTOR);
-  for (let at = 0; at < data.length; at += SECTOR) {
-    data.fill(serial & 0xff, at, at + SECTOR);
-    new DataView(data.buffer).setUint32(at, serial);
-  }
-  return data;
+const tallies = new Map<string, Tally>();
+
+function tallyOf(kind: MediumKind, name: string): Tally {
+  const key = `${kind}: ${name}`;
+  const tally = tallies.get(key) ?? { within: 0, behind: 0, ms: FIRST_GUESS_MS };
+  tallies.set(key, tally);
+  return tally;
 }
 
-/** Ends the burn when a command does not end well: the daemon is gone. */
-function need(what: string, answer: string): void {
-  if (answer !== '') throw new Error(`${what}: ${answer}`);
+/** Some operations take less than a timer can tell. */
+async function after(ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  while (performance.now() < end) await new Promise((resolve) => setImmediate(resolve));
 }
 
-async function nextWritable(a: TestInitiator): Promise<number> {
-  const result = await a.run('52 01 00 00 00 ff 00 00 24 00', { dataInBytes: 36 });
-  need('READ TRACK INFORMATION', sense(result));
-  return Buffer.from(result.dataIn).readUInt32BE(12);
-}
-
-/** Burns session after session. */
-async function burnSessions(a: TestInitiator, kind: MediumKind, promised: Promised): Promise<void> {
-  need('MODE SELECT', await select(a, factsOf(kind).family === 'cd' ? '41c408' : '40c408'));
-  for (let serial = 1; ; serial += 1) {
-    const first = await nextWritable(a);
-    need('WRITE', await write(a, first, dataOf(serial)));
-    for (const cdb of [SYNCHRONIZE_CACHE, CLOSE_TRACK, CLOSE_SESSION]) {
-      need(cdb, sense(await a.run(cdb)));
-    }
-    promised.sessions += 1;
-    promised.blocks.set(first, serial);
-  }
-}
-
-/** Writes here and there. */
-async function overwrite(
-  a: TestInitiator,
-  kind: MediumKind,
-  promised: Promised,
-  random: Seeded,
-): Promise<void> {
-  const format = FORMATS[kind];
-  if (format !== undefined) {
-    const dataOut = Buffer.from(format.replaceAll(' ', ''), 'hex');
-    need('FORMAT UNIT', sense(await a.run('04 11 00 00 00 00', { dataOut })));
-  }
-  for (let serial = 1; ; serial += 1) {
-    const first = random.below(8) * BLOCKS_AT_ONCE;
-    need('WRITE', await write(a, first, dataOf(serial)));
-    need('SYNCHRONIZE CACHE', sense(await a.run(SYNCHRONIZE_CACHE)));
-    promised.blocks.set(first, serial);
-  }
-}
-
-/** What is wrong with the disc, or null. */
-function lossOf(path: string, promised: Promised): string | null {
-  const { state } = openBurnStore(path);
-  if (state.sessions.length < promised.sessions) {
-    return `${state.sessions.length} of ${promised.sessions} sessions are there`;
-  }
-  const disc = new RecordableDisc(state, SECTORS_AT);
-  const fd = openSync(path, 'r');
-  try {
-    for (const [first, serial] of promised.blocks) {
-      for (let i = 0; i < BLOCKS_AT_ONCE; i += 1) {
-        const found = Buffer.alloc(SECTOR);
-        readSync(fd, found, 0, SECTOR, disc.positionOf(first + i));
-        const wrote = found.readUInt32BE(0);
-        // What was written later may be there, too.
-        if (wrote < serial || found[SECTOR - 1] !== (wrote & 0xff) || disc.runAt(first) === null) {
-          return `block ${first + i} has write ${wrote}, not ${serial}`;
-        }
-      }
-    }
-    return null;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-let discs = 0;
-
-/** Kills the daemon in the middle of one burn; returns what is lost, or null. */
-async function killOnce(
-  daemon: DaemonProcess,
-  kind: MediumKind,
-  random: Seeded,
-  sum: Promised,
-): Promise<string | null> {
-  discs += 1;
-  const path = daemon.path(`disc-${discs}`);
-  createBurnStore(path, kind);
-  await daemon.call('media.load', { lun: 0, path, force: true });
+async function connected(daemon: DaemonProcess, world: Omit<World, 'a'>) {
   const initiator = await openInitiator({
     connect: daemon.connect,
     name: 'burn-kill',
@@ -135,25 +52,90 @@ async function killOnce(
   });
   const a = new TestInitiator(initiator, 0);
   await a.attentions();
-  const promised: Promised = { sessions: 0, blocks: new Map() };
-  const isFree = factsOf(kind).overwrite === 'formatted';
-  const burn = isFree ? overwrite(a, kind, promised, random) : burnSessions(a, kind, promised);
-  const ended = burn.then(
-    () => null,
+  return { initiator, world: { ...world, a } };
+}
+
+let discs = 0;
+
+/** Kills the daemon in the middle of what a host does; returns what is lost, or null. */
+async function killOnce(
+  daemon: DaemonProcess,
+  kind: MediumKind,
+  name: string,
+  random: Seeded,
+): Promise<string | null> {
+  discs += 1;
+  const path = daemon.path(`disc-${discs}`);
+  createBurnStore(path, kind);
+  await daemon.call('media.load', { lun: 0, path, force: true });
+  const promises = new Promises();
+  const first = await connected(daemon, { kind, random, promises, serial: 0 });
+  const before = waysBefore(kind, name);
+  for (let i = random.below(MOST_BEFORE + 1); i > 0 && before.length > 0; i -= 1) {
+    const { prepare, act } = before[random.below(before.length)] as Way;
+    await prepare?.(first.world);
+    await act(first.world);
+  }
+  const { prepare, act } = WAYS[kind][name] as Way;
+  await prepare?.(first.world);
+  const tally = tallyOf(kind, name);
+  const began = performance.now();
+  const ended = act(first.world).then(
+    () => {
+      tally.ms = (tally.ms + performance.now() - began) / 2;
+      return null;
+    },
     (error: unknown) => String(error),
   );
-  await new Promise((resolve) => setTimeout(resolve, random.below(LATEST_KILL_MS)));
+  await after((random.below(1100) / 1000) * tally.ms);
   await daemon.kill();
-  const why = (await ended) ?? '';
-  await initiator.close().catch(() => undefined);
-  const loss = lossOf(path, promised);
+  const why = await ended;
+  if (why === null) tally.behind += 1;
+  else tally.within += 1;
+  await first.initiator.close().catch(() => undefined);
+  const loss = lossOf(path, promises);
   await daemon.restart();
-  if (/^Error: .*: [0-9a-f]\//.test(why)) return `the burn was refused before the kill: ${why}`;
-  sum.sessions += promised.sessions + promised.blocks.size;
+  if (why !== null && /: [0-9a-f]\//.test(why)) return `it was refused before the kill: ${why}`;
   const [drive] = (await daemon.call('media.list')) as MediaStatus[];
   rmSync(daemon.path(`disc-${discs - 1}`), { force: true });
   if (drive?.path !== path || drive.disc?.kind !== kind) return 'the daemon came back without it';
-  return loss;
+  if (loss !== null) return loss;
+  const again = await connected(daemon, first.world);
+  const wrong = await goOn(again.world).catch((error: unknown) => String(error));
+  await again.initiator.close().catch(() => undefined);
+  return wrong;
+}
+
+/** Kills in every way of a kind of medium, in turn; returns how many losses there were. */
+async function killIn(
+  daemon: DaemonProcess,
+  kind: MediumKind,
+  kills: number,
+  random: Seeded,
+): Promise<number> {
+  const names = Object.keys(WAYS[kind]);
+  let losses = 0;
+  for (let kill = 0; kill < kills; kill += 1) {
+    const name = names[kill % names.length] as string;
+    const loss = await killOnce(daemon, kind, name, random);
+    if (loss === null) continue;
+    losses += 1;
+    process.stdout.write(`${kind}, kill ${kill}, ${name}: ${loss}\n`);
+  }
+  const ways = names.map((name) => {
+    const { within, behind } = tallyOf(kind, name);
+    return `${name} ${within}/${within + behind}`;
+  });
+  process.stdout.write(
+    `${kind}: ${kills} kills, ${losses} losses; in the middle of: ${ways.join(', ')}\n`,
+  );
+  const untouched = names.filter((name) => tallyOf(kind, name).within === 0);
+  // With few kills each way has few.
+  if (kills >= 5 * names.length && untouched.length > 0) {
+    process.stdout.write(`${kind}: never killed in the middle of ${untouched.join(', ')}\n`);
+    return losses + 1;
+  }
+  return losses;
 }
 
 async function main(): Promise<number> {
@@ -170,20 +152,7 @@ async function main(): Promise<number> {
   const random = new Seeded(Number(values.seed));
   const daemon = await DaemonProcess.start(['0:burner'], [], ['--state', 'state']);
   let losses = 0;
-  for (const kind of kinds) {
-    const sum: Promised = { sessions: 0, blocks: new Map() };
-    let lost = 0;
-    for (let kill = 0; kill < Number(values.kills); kill += 1) {
-      const loss = await killOnce(daemon, kind, random, sum);
-      if (loss === null) continue;
-      lost += 1;
-      process.stdout.write(`${kind}, kill ${kill}: ${loss}\n`);
-    }
-    process.stdout.write(
-      `${kind}: ${values.kills} kills, ${sum.sessions} promises kept, ${lost} losses\n`,
-    );
-    losses += lost;
-  }
+  for (const kind of kinds) losses += await killIn(daemon, kind, Number(values.kills), random);
   await daemon.end();
   return losses === 0 ? 0 : 1;
 }
