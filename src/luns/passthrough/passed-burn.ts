@@ -13,10 +13,6 @@ export class PassedBurn {
     this.#owner = new BurnOwner(now);
   }
 
-  get nexus(): Nexus | null {
-    return this.#owner.nexus;
-  }
-
   /**
    * Whether a command has to wait for the burn of another nexus. `atOnce`: the session is written in one go; until then the disc cannot be
    * read either.

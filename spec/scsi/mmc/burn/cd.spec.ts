@@ -127,6 +127,21 @@ describe('CD-R track at once', () => {
 });
 
 describe('CD-R session at once', () => {
+  it('a cue sheet is for a burn or for a test, not for the other (5/2C/00)', () => {
+    for (const [sheet, write] of [
+      ['420000', '520000'],
+      ['520000', '420000'],
+    ] as const) {
+      const { a, disc } = burner('cd-r');
+      selectWrite(a, sheet);
+      const out = '4100001400000000 4101001000000000 4101011000000200 41aa011400000400';
+      a.run('5d 00 00 00 00 00 00 00 20 00', { out });
+      selectWrite(a, write);
+      assert.equal(writeBlocks(a, -150, 20), '5/2c/00');
+      assert.equal(disc.status, 'blank');
+    }
+  });
+
   it('needs a cue sheet', () => {
     const { a } = burner('cd-r');
     selectWrite(a, '420000');

@@ -142,6 +142,18 @@ describe('a file of a recordable disc that somebody has made up', () => {
     }
   });
 
+  it('is legal with a reserved track that is full, and joins the next', () => {
+    const { a, disc, bed } = burner('dvd+r');
+    bed.target.onInternalError = (error) => assert.fail(String(error));
+    a.run('53 00 00 00 00 00 00 00 10 00');
+    writeBlocks(a, 16, 16);
+    a.run('5b 00 01 00 00 02 00 00 00 00');
+    writeBlocks(a, 0, 16);
+    assert.equal(disc.state.runs.length, 1);
+    assert.equal(faultOf(disc.state), null);
+    assert.equal(a.run(SYNC).sense, '');
+  });
+
   it('is no state at all', () => {
     for (const bytes of ['', '{', 'null', '[]', '1', '{"layout":1}', '{"layout":2}', '\u00ff']) {
       assert.equal(typeof decodeDiscState(Buffer.from(bytes, 'latin1')), 'string', bytes);

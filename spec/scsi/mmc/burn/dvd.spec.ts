@@ -1,5 +1,7 @@
 /** DVD and BD: the sequences that growisofs, libburn, wodim and dvd+rw-tools send, and what the disc is afterwards. */
+
 import { strict as assert } from 'node:assert';
+import { faultOf } from '../../../../src/scsi/mmc/burn/state-fault.ts';
 import {
   CD_RW,
   DVD_RW_RESTRICTED_OVERWRITE,
@@ -248,6 +250,21 @@ describe('BD-R', () => {
     assert.deepEqual(read(a, 16), blocksOf(99, 1));
     assert.equal(writeBlocks(a, 40, 1), '5/21/02');
     assert.equal(formatUnit(a, '00020008 00b47400 c8 000000'), '5/30/06');
+  });
+
+  it('pseudo overwrite of what the drive has filled: it is data then', () => {
+    const { a, disc } = burner('bd-r');
+    formatUnit(a, '00020008 00b47400 c8 000000');
+    writeBlocks(a, 0, 5);
+    a.run(SYNC);
+    assert.deepEqual(read(a, 20), new Uint8Array(2048));
+    assert.equal(writeBlocks(a, 18, 4), '');
+    a.run(close(1, 1));
+    assert.deepEqual(
+      [read(a, 17), read(a, 18), read(a, 21), read(a, 22)],
+      [new Uint8Array(2048), blocksOf(18, 1), blocksOf(21, 1), new Uint8Array(2048)],
+    );
+    assert.equal(faultOf(disc.state), null);
   });
 
   it('pseudo overwrite ends with the disc (5/30/05), and until then there is no end to it', () => {

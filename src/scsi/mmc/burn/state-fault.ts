@@ -37,7 +37,8 @@ function trackFault(track: StoredTrack, state: DiscState, behind: number): strin
     return `the indexes of track ${number} are not in order`;
   const recorded = track.state === 'complete' ? end : next;
   if (!isRecorded(state.runs, start, recorded)) return `track ${number} has sectors of no form`;
-  if (track.state !== 'complete' && state.runs.some((run) => run.first < end && endOf(run) > next))
+  const isOver = (run: StoredRun): boolean => run.first < end && endOf(run) > next;
+  if (track.state !== 'complete' && next < end && state.runs.some(isOver))
     return `track ${number} has sectors where the next is to be written`;
   const isOpen = track.session > state.sessions.length;
   if (track.state !== 'complete' && (!isOpen || state.final))

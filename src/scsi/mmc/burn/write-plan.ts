@@ -15,7 +15,7 @@ import { plainSubheader, withForm } from '../sector/frame.ts';
 import { type DiscState, isOverwritable, type StoredTrack } from './disc-state.ts';
 import { grown } from './erasing.ts';
 import { factsOf } from './media.ts';
-import { withRun } from './runs.ts';
+import { withoutRange, withRun } from './runs.ts';
 import { isRecorded } from './state-fault.ts';
 import { nextTrack, withNewTrack, withTrack } from './transitions.ts';
 import { PACKET, SESSION_AT_ONCE, type WriteParameters } from './write-parameters.ts';
@@ -36,6 +36,8 @@ export interface Piece {
   readonly seal?: 'sent' | Uint8Array;
   /** Number of the track they belong to; 0: none, or what was there before. */
   readonly track: number;
+  /** They are written over what is recorded there, which need not have been kept as they are: the drive has filled a write unit. */
+  readonly again?: boolean;
   /** `nowhere`: they are looked at, and not kept as sectors (a lead-in). */
   readonly to: 'disc' | 'nowhere';
 }
@@ -133,7 +135,7 @@ function overwrite(state: DiscState, lba: number, blocks: number): WritePlan | n
 function pseudoOverwrite(state: DiscState, lba: number, blocks: number): WritePlan | null {
   const all = isRecorded(state.runs, lba, lba + blocks);
   if (state.final || state.format?.pseudoOverwrite !== true || lba < 0 || !all) return null;
-  return { pieces: [piece(lba, blocks, {})], before: state, opens: false };
+  return { pieces: [piece(lba, blocks, { again: true })], before: state, opens: false };
 }
 
 function writableTrack(state: DiscState, lba: number): StoredTrack | null {
@@ -223,13 +225,15 @@ export function planWrite(
 /** The disc with the sectors of a piece on it. */
 function withPiece(
   state: DiscState,
-  { lba, blocks, form, stored, sub, track, to }: Piece,
+  { lba, blocks, form, stored, sub, track, to, again = false }: Piece,
 ): DiscState {
   if (to === 'nowhere') return state;
+  const run = { first: lba, blocks, form, stored, sub };
+  if (again) return { ...state, runs: withRun(withoutRange(state.runs, lba, lba + blocks), run) };
   if (track === 0) return isOverwritable(state) ? grown(state, lba + blocks) : state;
   const now = state.tracks[track - 1];
   if (now === undefined) return state;
-  const runs = withRun(state.runs, { first: lba, blocks, form, stored, sub });
+  const runs = withRun(state.runs, run);
   const next = Math.max(now.next, lba + blocks > now.start ? lba + blocks : now.next);
   return withTrack({ ...state, runs }, { ...now, next });
 }

@@ -104,7 +104,7 @@ function newRawRecording(
 
 /**
  * The recording that a write goes on with; null: none. A cue sheet that nothing was written by is void when the host goes on with
- * another write type, and a test when that is over.
+ * another write type, or with a test that it was not for; a test is when that is over.
  */
 function currentRecording(
   { recording }: Burner,
@@ -112,8 +112,8 @@ function currentRecording(
 ): Recording | null {
   if (recording === null) return null;
   const isOther = type !== SESSION_AT_ONCE && type !== RAW;
-  const isStale = (isOther && !recording.begun) || (recording.test && !test);
-  return isStale ? null : recording;
+  const isVoid = !recording.begun && (isOther || recording.test !== test);
+  return isVoid || (recording.test && !test) ? null : recording;
 }
 
 /** What a write would do, or sense that says why it must not; nothing has happened yet. */
