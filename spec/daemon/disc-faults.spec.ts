@@ -13,7 +13,7 @@ import { DaemonProcess } from '../support/daemon-process.ts';
 import { sense, type TestInitiator } from '../support/ports.ts';
 import { MediaBench } from './media-bench.ts';
 
-const [CD, BURNER, PACED] = [0, 1, 2] as const;
+const [CD, BURNER, PACED, SLOW_BURNER] = [0, 1, 2, 3] as const;
 const READ_16 = '28 00 00 00 00 08 00 00 10 00';
 const OPC = '54 01 00 00 00 00 00 00 00 00';
 
@@ -27,6 +27,7 @@ describe('faults of the drives of a daemon', function () {
       `${CD}:cdrom,unreadable=16-17+500`,
       `${BURNER}:burner,media=cd-r,path=w`,
       `${PACED}:cdrom,paced`,
+      `${SLOW_BURNER}:burner,media=cd-rw,path=rw,paced`,
     ];
     daemon = await DaemonProcess.start(luns);
     bench = new MediaBench(daemon);
@@ -87,5 +88,20 @@ describe('faults of the drives of a daemon', function () {
     const begin = performance.now();
     assert.equal(sense(await read(a, READ_16)), '');
     assert.ok(performance.now() - begin >= 53);
+  });
+
+  it('a burner that is paced blanks for 100 seconds, tells how far it is, and gives the disc out by force only', async () => {
+    const a = await bench.attach('d', SLOW_BURNER);
+    assert.equal(sense(await a.run('a1 10 00 00 00 00 00 00 00 00 00 00')), '');
+    assert.equal(await a.ready(), '2/04/07');
+    assert.equal(sense(await a.run('a6 00 00 00 02 00 00 00 00 00 00 00')), '2/04/07');
+    const { out } = await ringscsiHere('media', 'list', '--control', daemon.path('c.sock'));
+    assert.match(out, /cd-rw, blank, blanking: \d+ %/);
+    await assert.rejects(bench.eject({ lun: SLOW_BURNER }), {
+      message:
+        'Cannot eject the medium of LUN 3: the drive is blanking it for "d"; --force does not let it take its time',
+    });
+    await bench.eject({ lun: SLOW_BURNER, force: true });
+    assert.equal(await a.ready(), '2/3a/01');
   });
 });

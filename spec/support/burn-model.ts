@@ -72,6 +72,8 @@ const HARMLESS = new Set([
   0x00, 0x03, 0x12, 0x23, 0x25, 0x28, 0x43, 0x46, 0x4a, 0x51, 0x52, 0x5a, 0x5c,
 ]);
 const LOEJ = 0x02;
+/** Of FORMAT UNIT: nothing is to be done. */
+const TRY_OUT = 0x04;
 const TEST_WRITE = 0x10;
 const SESSION_AT_ONCE = 2;
 const COMPLETE = 2;
@@ -134,9 +136,10 @@ export class BurnModel {
   /** A session at once has sectors: it goes on as it was begun. */
   #begun = false;
 
-  /** The host has ended the burn, or its initiator has gone. */
-  interrupted(): void {
+  /** The host has ended the burn (`certainly`), or an initiator has gone, whose it may have been. */
+  interrupted(certainly: boolean): void {
     this.owner = null;
+    if (!certainly) return;
     this.atOnce = false;
     this.#begun = false;
   }
@@ -306,7 +309,9 @@ export class BurnModel {
       this.owner = null;
       return;
     }
-    const atOnce = !overwrites && (this.atOnce || this.#writesAtOnce(before));
+    const atOnce = !overwrites && (this.#begun || this.#writesAtOnce(before));
+    // A cue sheet that nothing was written by is void.
+    if (!atOnce) this.atOnce = false;
     if (!overwrites) this.#begins(sent.by, atOnce);
     const isCd = this.kind.startsWith('cd') && !overwrites;
     const isUserData =
@@ -327,6 +332,7 @@ export class BurnModel {
   /** Whatever of it has gone: what the disc says that it has not any more. */
   #learnErased(before: View, sent: Sent, after: View | null): void {
     const opcode = opcodeOf(sent);
+    if (opcode === FORMAT_UNIT && ((sent.out[1] as number) & TRY_OUT) !== 0) return;
     this.owner = null;
     this.atOnce = false;
     this.#begun = false;

@@ -57,8 +57,8 @@ export class BurnTable {
   }
 
   /** A burn has ended that no command has ended. */
-  interrupted(): void {
-    this.model.interrupted();
+  interrupted(certainly: boolean): void {
+    this.model.interrupted(certainly);
     this.view = this.look();
   }
 
@@ -274,7 +274,7 @@ const lost: Step = (_, table) => {
   const { bed } = table.bed;
   bed.target.nexusLost(table.nexuses[0].nexus);
   table.nexuses[0] = bed.nexus('a').clear();
-  table.interrupted();
+  table.interrupted(false);
 };
 
 const some: Step = (random, table, by) => {
@@ -317,7 +317,7 @@ const STEPS: readonly (readonly [weight: number, step: Step])[] = [
     1,
     (_, table) => {
       table.bed.burner.release();
-      table.interrupted();
+      table.interrupted(true);
     },
   ],
   [1, lost],

@@ -278,12 +278,15 @@ export class Drive implements MediumChanger {
     if (mediumOf(unit).prevented) throw this.#prevented(unit, action);
   }
 
-  #burnt({ optical }: LogicalUnit, action: string): InventoryError {
-    const { name = '', port = '' } = optical?.burner?.user ?? {};
-    return new InventoryError(
-      'ERR_MEDIUM_BURNT',
-      `${action}: ${quoted(name || port)} is burning it, and has not closed the session; --force interrupts that`,
-    );
+  #burnt(unit: LogicalUnit, action: string): InventoryError {
+    const { name = '', port = '' } = unit.optical?.burner?.user ?? {};
+    const who = quoted(name || port);
+    const { what } = discReport(unit)?.work ?? { what: null };
+    const why =
+      what === null
+        ? `${who} is burning it, and has not closed the session; --force interrupts that`
+        : `the drive is ${what} it for ${who}; --force does not let it take its time`;
+    return new InventoryError('ERR_MEDIUM_BURNT', `${action}: ${why}`);
   }
 
   #prevented(unit: LogicalUnit, action: string): InventoryError {

@@ -67,6 +67,35 @@ const PAUSE = '4b 00 00 00 00 00 00 00 00 00';
 const RESUME = '4b 00 00 00 00 00 00 00 01 00';
 const STOP = '4e 00 00 00 00 00 00 00 00 00';
 
+describe('a block that cannot be read', () => {
+  const scratched = (): Player => {
+    const p = new Player(AUDIO);
+    p.bed.unit.optical?.faults.set([{ operation: 'read', first: 250, end: 251 }]);
+    return p;
+  };
+
+  it('ends playing there, with an error that is told once (14h)', () => {
+    const p = scratched();
+    assert.equal(p.sense(PLAY_100_TO_400), '');
+    p.wait(1000);
+    assert.deepEqual(p.look(), [PLAYING, 175]);
+    p.wait(2000);
+    assert.deepEqual(p.look(), [FAILED, 249]);
+    assert.equal(p.look()[0], NONE);
+  });
+
+  it('is the sense of a command that waits for the end: 3/11/05 and its address', () => {
+    const p = scratched();
+    p.flags(0);
+    const pending = p.a.start(PLAY_100_TO_400);
+    p.wait(1000);
+    assert.equal(pending.done, false);
+    p.wait(1000);
+    const { sense, information } = pending.result;
+    assert.deepEqual([sense, information], ['3/11/05', 250]);
+  });
+});
+
 describe('playing audio', () => {
   it('goes on at 75 blocks a second', () => {
     const p = new Player(AUDIO);

@@ -4,7 +4,11 @@ import { type CommandPolicy, command, TOUCHES_NOTHING } from '../../command-tabl
 import { CURRENT_VALUES } from '../../mode-page.ts';
 import { refuse, refuseField, unitOf } from '../../parameter-data.ts';
 import { cdbBytePointer, cdbPointer } from '../../sense.ts';
-import { COMMAND_SEQUENCE_ERROR, ILLEGAL_MODE_FOR_THIS_TRACK } from '../../sense-codes.ts';
+import {
+  COMMAND_SEQUENCE_ERROR,
+  ILLEGAL_MODE_FOR_THIS_TRACK,
+  L_EC_UNCORRECTABLE_ERROR,
+} from '../../sense-codes.ts';
 import { ENABLED, type Task } from '../../task.ts';
 import type { Disc } from '../disc.ts';
 import { AUDIO_FLAGS_BYTE, AUDIO_IMMED, AUDIO_PAGE, AUDIO_SOTC } from '../mode-pages.ts';
@@ -83,14 +87,18 @@ function playRange(task: Task, from: number, to: number): void {
   const range = audioRange(discOf(task), from, to, (flags & AUDIO_SOTC) !== 0);
   if (typeof range === 'number') {
     refuse(task, range);
-  } else {
-    opticalOf(task).audio.play(unit, range);
-    if ((flags & AUDIO_IMMED) === 0) waitForEnd(task);
-    else unit.finish(task);
+    return;
   }
+  const { audio, faults } = opticalOf(task);
+  const bad = faults.firstIn('read', range.from, range.to - range.from);
+  if (bad !== null) faults.met('read', bad);
+  audio.play(unit, bad === null ? range : { from: range.from, to: bad, failsAtEnd: true });
+  if ((flags & AUDIO_IMMED) === 0) waitForEnd(task, bad);
+  else unit.finish(task);
 }
 
-function waitForEnd(task: Task): void {
+/** `bad`: the block that cannot be read; null: where it fails, if it does, is data. */
+function waitForEnd(task: Task, bad: number | null): void {
   const unit = unitOf(task);
   const { sequence } = task;
   unit.taskSet.rest(task);
@@ -98,7 +106,10 @@ function waitForEnd(task: Task): void {
     // It may have been aborted since: what is heard is not.
     if (!task.resting || task.state !== ENABLED || task.sequence !== sequence) return;
     task.resting = false;
-    if (status === FAILED) task.check(ILLEGAL_MODE_FOR_THIS_TRACK);
+    if (status === FAILED) {
+      if (bad === null) task.check(ILLEGAL_MODE_FOR_THIS_TRACK);
+      else task.check(L_EC_UNCORRECTABLE_ERROR, bad >>> 0);
+    }
     unit.finish(task);
   });
 }
