@@ -103,5 +103,12 @@ describe('faults of the drives of a daemon', function () {
     });
     await bench.eject({ lun: SLOW_BURNER, force: true });
     assert.equal(await a.ready(), '2/3a/01');
+    // One that a command waits for does not hold the operator up either.
+    await bench.load({ lun: SLOW_BURNER, path: daemon.path('rw') });
+    await a.attentions();
+    const waiting = a.run('a1 00 00 00 00 00 00 00 00 00 00 00').catch(() => null);
+    await bench.eject({ lun: SLOW_BURNER, force: true });
+    await waiting;
+    assert.equal(await a.ready(), '2/3a/01');
   });
 });

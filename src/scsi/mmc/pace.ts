@@ -7,7 +7,7 @@ import type { Task } from '../task.ts';
 export const BUFFER_BYTES: number = 2 * 1024 * 1024;
 
 /** Most milliseconds that an abort waits for a command that waits. */
-const SLICE_MS = 50;
+export const SLICE_MS = 50;
 
 /** A disc under a laser that does one thing after the other. Speeds are kB/s, which are bytes in a millisecond. */
 export class Pace {

@@ -188,6 +188,19 @@ describe('what the drive does by itself', () => {
     assert.equal(unit.mediaRequests.serve(a.nexus, 'eject').result, 'done');
   });
 
+  it('is done soon after the command that waits for it is aborted, and the abort is answered then', () => {
+    const { a, bed, disc } = two('dvd-rw', { slow: true });
+    writeBlocks(a, 0, 16);
+    const blank = a.start('a1 00 00 00 00 00 00 00 00 00 00 00', { tag: 7 });
+    bed.timers.run();
+    const abort = a.manage(0x01, 7);
+    assert.deepEqual([blank.done, abort.done], [false, false]);
+    const { passedMs } = bed.timers;
+    bed.timers.run();
+    assert.ok(bed.timers.passedMs - passedMs <= 50);
+    assert.deepEqual([blank.result.dropped, abort.done, disc.status], [true, true, 'blank']);
+  });
+
   it('takes the time of the blocks that pass the laser, of a drive that is paced', () => {
     const seconds = (kind: MediumKind, cdb: string, out = ''): number => {
       const { a, bed } = two(kind, { slow: true });

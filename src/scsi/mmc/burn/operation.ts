@@ -16,6 +16,7 @@ import { DEFERRED } from '../../sense.ts';
 import { SESSION_FIXATION_ERROR } from '../../sense-codes.ts';
 import type { Task } from '../../task.ts';
 import { driveOf } from '../optical-drive.ts';
+import { SLICE_MS } from '../pace.ts';
 import type { DiscState } from './disc-state.ts';
 import { type RecordableDisc, sectorBytesOf } from './recordable-disc.ts';
 
@@ -39,6 +40,8 @@ export interface Transition {
 
 /** Steps that the time of an operation passes in. */
 export const STEPS = 16;
+/** What a sum of slices may miss of a step. */
+const ROUNDING = 1e-6;
 
 /** A transition under way. */
 export interface Operation {
@@ -52,6 +55,8 @@ export interface Operation {
   readonly unit: LogicalUnit;
   /** The command that waits for it; null: it has been answered. */
   readonly task: Task | null;
+  passedMs: number;
+  /** Of STEPS. */
   step: number;
   timer: object | null;
 }
@@ -104,6 +109,7 @@ export class Operations {
       by: nexusOf(task),
       unit,
       task: immediately ? null : task,
+      passedMs: 0,
       step: 0,
       timer: null,
     };
@@ -113,15 +119,19 @@ export class Operations {
     this.#tick(operation);
   }
 
-  /** The time that it takes passes, in steps. */
+  /** The time that it takes passes, in steps; what only seems to take time is done soon after the command that waits for it is aborted. */
   #tick(operation: Operation): void {
-    const { durationMs, step, unit } = operation;
-    if (durationMs <= 0 || step >= STEPS) {
+    const { durationMs, step, unit, task } = operation;
+    if (durationMs <= 0 || step >= STEPS || task?.aborting === true) {
+      operation.step = STEPS;
       this.#work(operation);
       return;
     }
-    operation.timer = unit.target.timers.after(durationMs / STEPS, () => {
-      operation.step += 1;
+    const stepMs = durationMs / STEPS;
+    const sliceMs = task === null ? stepMs : Math.min(stepMs, SLICE_MS);
+    operation.timer = unit.target.timers.after(sliceMs, () => {
+      operation.passedMs += sliceMs;
+      operation.step = Math.floor((operation.passedMs / durationMs) * STEPS + ROUNDING);
       this.#tick(operation);
     });
   }
