@@ -298,6 +298,28 @@ describe('SYNCHRONIZE CACHE of what is written incrementally', () => {
       assert.equal(writeBlocks(a, unit + 3, 1), '5/21/02');
       assert.equal(writeBlocks(a, 2 * unit, 1), '');
     });
+
+    it(`of a ${kind} a thousand times leaves one run of sectors, and room for its state`, () => {
+      const { a, disc, journal } = burner(kind);
+      selectWrite(a, '400508');
+      for (let i = 0; i < 1000; i += 1) {
+        assert.equal(writeBlocks(a, i * unit, 1), '');
+        assert.equal(a.run(SYNC).sense, '');
+      }
+      assert.equal(disc.state.runs.length, 1);
+      assert.ok((journal.kept?.length ?? 0) < 1000);
+      assert.deepEqual(read(a, 999 * unit), blocksOf(999 * unit, 1));
+      assert.deepEqual(read(a, 999 * unit + 1), new Uint8Array(2048));
+    });
+
+    it(`of a ${kind} hides what an aborted write has left there`, () => {
+      const { a, disc, store } = burner(kind);
+      selectWrite(a, '400508');
+      writeBlocks(a, 0, 1);
+      store.memory.set(disc.positionOf(1), new Uint8Array(2048).fill(0xee));
+      a.run(SYNC);
+      assert.deepEqual(read(a, 1), new Uint8Array(2048));
+    });
   }
 });
 

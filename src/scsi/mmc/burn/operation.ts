@@ -2,11 +2,11 @@
  * What a burner does with a disc when no data is written: one transition at a time, in an order such that losing power at any point
  * leaves the disc as it was or as it is to be (decision 17).
  *
- *     flush -> state -> GOOD                                  (SYNCHRONIZE CACHE, CLOSE TRACK/SESSION)
+ *     fill -> flush -> state -> GOOD                          (SYNCHRONIZE CACHE, CLOSE TRACK/SESSION)
  *     state without it -> discard -> flush -> state           (BLANK, FORMAT UNIT)
  */
 import { assert } from '../../../assert.ts';
-import { DONE, type StoreReply } from '../../contracts.ts';
+import { type BlockStore, DONE, type StoreReply } from '../../contracts.ts';
 import type { LogicalUnit } from '../../logical-unit.ts';
 import type { Nexus } from '../../nexus.ts';
 import { nexusOf, unitOf } from '../../parameter-data.ts';
@@ -18,7 +18,12 @@ import type { Task } from '../../task.ts';
 import { driveOf } from '../optical-drive.ts';
 import { SLICE_MS } from '../pace.ts';
 import type { DiscState } from './disc-state.ts';
-import { type RecordableDisc, sectorBytesOf } from './recordable-disc.ts';
+import { type RecordableDisc, sectorBytesOf, slotBytesOf } from './recordable-disc.ts';
+
+export interface SectorRange {
+  readonly first: number;
+  readonly blocks: number;
+}
 
 /** How a disc changes when no data is written. */
 export interface Transition {
@@ -27,6 +32,8 @@ export interface Transition {
   readonly interim: DiscState | null;
   /** What was recorded is given up. */
   readonly wipes: boolean;
+  /** Sectors that the drive writes zeros to; absent: none. */
+  readonly fills?: readonly SectorRange[];
   /** What others are told meanwhile, and what the command ends with when it fails. */
   readonly sense: number;
   readonly failure: number;
@@ -161,11 +168,28 @@ export class Operations {
       });
     };
     if (!transition.wipes) {
-      flush();
+      this.#fill(operation, store, transition.fills ?? [], flush);
       return;
     }
     const bytes = sectorBytesOf(disc.facts);
     this.#await(operation, store.discard(this.#worker, disc.base, bytes), flush);
+  }
+
+  #fill(
+    operation: Operation,
+    store: BlockStore,
+    [range, ...more]: readonly SectorRange[],
+    filled: () => void,
+  ): void {
+    if (range === undefined) {
+      filled();
+      return;
+    }
+    const { disc } = operation;
+    const at = disc.positionOf(range.first);
+    const bytes = range.blocks * slotBytesOf(disc.facts);
+    const reply = store.writeZeroes(this.#worker, at, bytes, false);
+    this.#await(operation, reply, () => this.#fill(operation, store, more, filled));
   }
 
   #settle(operation: Operation): void {

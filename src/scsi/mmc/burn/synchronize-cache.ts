@@ -17,7 +17,14 @@ import { factsOf } from './media.ts';
 import type { Transition } from './operation.ts';
 import { RawRecording } from './raw-recording.ts';
 import { RecordableDisc } from './recordable-disc.ts';
-import { closedTrack, closeSession, openTracks, padded } from './transitions.ts';
+import {
+  closedTrack,
+  closeSession,
+  openTracks,
+  type Padding,
+  padded,
+  paddings,
+} from './transitions.ts';
 import type { WriteParameters } from './write-parameters.ts';
 
 const IMMED = bits(1, 1, 1);
@@ -55,6 +62,8 @@ function fillsReservation(state: DiscState, parameters: WriteParameters): boolea
 interface Synchronized {
   readonly state: DiscState;
   readonly closes: boolean;
+  /** The last write units are filled with zeros; absent: there is nothing to fill. */
+  readonly fills?: readonly Padding[];
 }
 
 function synchronized(burner: Burner, state: DiscState, parameters: WriteParameters): Synchronized {
@@ -69,7 +78,8 @@ function synchronized(burner: Burner, state: DiscState, parameters: WriteParamet
     return { state: closeSession(state, end), closes: true };
   }
   if (factsOf(state.kind).family !== 'cd') {
-    return { state: burner.isAtOnce ? state : padded(state), closes: false };
+    const fills = burner.isAtOnce ? [] : paddings(state);
+    return { state: padded(state, fills), closes: false, fills };
   }
   const open = openTracks(state).find(
     (track) => track.state === 'open' && track.method === 'at-once' && !track.damaged,
@@ -84,11 +94,12 @@ function releases(state: DiscState): boolean {
 }
 
 function transitionOf(burner: Burner, disc: RecordableDisc, now: Synchronized): Transition {
-  const { state, closes } = now;
+  const { state, closes, fills = [] } = now;
   return {
     state,
     interim: null,
     wipes: false,
+    fills,
     sense: LOGICAL_UNIT_NOT_READY_LONG_WRITE_IN_PROGRESS,
     failure: closes ? SESSION_FIXATION_ERROR : WRITE_ERROR,
     blocks: blocksBetween(disc.state, state),

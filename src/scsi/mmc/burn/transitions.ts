@@ -194,14 +194,26 @@ export function closeSession(state: DiscState, { final, type }: SessionEnd): Dis
   return final || nextTrack(ended) !== null ? ended : { ...ended, final: true };
 }
 
-/** SYNCHRONIZE CACHE of a DVD or BD: the last write unit of each track is filled with zeros. */
-export function padded(state: DiscState): DiscState {
+/** Sectors that a track goes on with, in the same write unit as what was written last. */
+export interface Padding {
+  readonly track: number;
+  readonly first: number;
+  readonly blocks: number;
+}
+
+/** What is missing of the last write units of the tracks of a DVD or BD. */
+export function paddings(state: DiscState): Padding[] {
   const { writeBlocks } = factsOf(state.kind);
-  return openTracks(state).reduce((now, { number, next, end, start, state: life }) => {
-    const missing = Math.min(end, roundedUp(next, writeBlocks)) - next;
-    const isFilled = life !== 'complete' && next > start && missing > 0;
-    return isFilled ? recorded(now, number, missing, 'nothing') : now;
-  }, state);
+  return openTracks(state).flatMap(({ number, next, end, start, state: life }) => {
+    const blocks = Math.min(end, roundedUp(next, writeBlocks)) - next;
+    const isPart = life !== 'complete' && next > start && blocks > 0;
+    return isPart ? [{ track: number, first: next, blocks }] : [];
+  });
+}
+
+/** The state with those sectors recorded: as data, so that a disc that is synchronized often has one run of sectors. */
+export function padded(state: DiscState, missing: readonly Padding[]): DiscState {
+  return missing.reduce((now, { track, blocks }) => recorded(now, track, blocks, 'user'), state);
 }
 
 /** RESERVE TRACK: `size` blocks for a track, behind which the next begins. */
