@@ -501,13 +501,13 @@ describe('luns/inventory', () => {
     const descriptors = (): number => readdirSync('/proc/self/fd').length;
     const open = descriptors();
     const before = addressSpaceMib();
-    for (let i = 0; i < 50; i += 1) {
+    for (let i = 0; i < 200; i += 1) {
       fileDisk(0);
       inventory.remove(0, () => undefined);
     }
     assert.equal(descriptors(), open);
-    // Bounce buffers of 50 disks are 13 MiB.
+    // Bounce buffers of 200 disks are 52 MiB; the stack of a thread that the runtime starts meanwhile is 8.
     const grownMib = addressSpaceMib() - before;
-    assert(grownMib < 8, `${grownMib} MiB more address space after 50 disks`);
+    assert(grownMib < 26, `${grownMib} MiB more address space after 200 disks`);
   });
 });
