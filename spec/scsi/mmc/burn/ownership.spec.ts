@@ -231,6 +231,20 @@ describe('what the drive does by itself', () => {
   });
 });
 
+it('a disc whose format was stopped, and that is formatted anew, is another disc for everybody', () => {
+  const { a, b, bed, disc } = two('dvd+rw');
+  const fresh = '00020008 00230540 98 000000';
+  a.run('04 11 00 00 00 00', { out: fresh });
+  a.run('5b 00 00 00 00 00 00 00 00 00');
+  event(a);
+  b.clear();
+  event(b);
+  a.run('04 11 00 00 00 00', { out: fresh });
+  assert.deepEqual([event(a), event(b), b.attentions()], [2, 2, ['6/28/00']]);
+  while (bed.timers.run());
+  assert.equal(disc.state.format?.background, 'complete');
+});
+
 describe('another disc', () => {
   it('is written by the default write parameters', () => {
     const { a, unit, disc } = burner('cd-r');

@@ -157,10 +157,6 @@ function listOf(task: Task): FormatList | null {
   return null;
 }
 
-function restarts(before: DiscState, after: DiscState): boolean {
-  return before.format?.background === 'stopped' && after.format?.background === 'running';
-}
-
 export function formatDisc(task: Task): void {
   const disc = recordableOf(task);
   if (disc === null) return;
@@ -193,8 +189,7 @@ export function formatDisc(task: Task): void {
     sense: LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS,
     failure: FORMAT_COMMAND_FAILED,
     blocks: blocksToFormat(disc.state, target),
-    // A format that goes on after a stop leaves all as it was.
-    changesContents: !restarts(disc.state, target.state),
+    changesContents: true,
     ends: true,
   };
   abandonRecording(task);

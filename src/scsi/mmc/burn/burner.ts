@@ -1,7 +1,6 @@
 /** What makes a drive a burner: who is burning, the session that is written at once, and what the disc is kept as (decision 17). */
 import { burnEffect, type CommandRow } from '../../command-table.ts';
 import { type DiscJournal, DONE, GONE, type StoreReply } from '../../contracts.ts';
-import type { LogicalUnit } from '../../logical-unit.ts';
 import type { Nexus } from '../../nexus.ts';
 import { nexusOf, unitOf } from '../../parameter-data.ts';
 import { NONE, progressPointer } from '../../sense.ts';
@@ -140,13 +139,14 @@ export class Burner {
 
   /** Sense that a command is refused with because of what is under way, or 0. */
   refusal(task: Task, row: CommandRow): number {
+    const { sense } = this;
+    if (sense === 0 && this.#disc === null) return 0;
     const effect = burnEffect(row, task.cdb);
     const touches = row.medium === 'required';
-    if (this.sense !== 0) {
+    if (sense !== 0) {
       const needs = touches || effect === 'moves' || effect === 'uses';
-      return row.attention === 'report' && needs ? this.sense : 0;
+      return row.attention === 'report' && needs ? sense : 0;
     }
-    if (this.#disc === null) return 0;
     if (this.#owner.heard(task.nexus)) {
       return this.isAtOnce && effect === 'reads' ? COMMAND_SEQUENCE_ERROR : 0;
     }
@@ -188,9 +188,9 @@ export class Burner {
 
   /** How much of it is done. */
   get pointer(): number {
-    const { step } = this.#operations.underWay ?? { step: -1 };
-    if (step < 0) return NONE;
-    return progressPointer(Math.min(WHOLE - 1, Math.floor((step * WHOLE) / STEPS)));
+    const operation = this.#operations.underWay;
+    if (operation === null) return NONE;
+    return progressPointer(Math.min(WHOLE - 1, Math.floor((operation.step * WHOLE) / STEPS)));
   }
 
   /** Keeps a state of the disc. One that is not legal would be refused when it is read back: it is a bug, and never kept. */
@@ -223,14 +223,11 @@ export class Burner {
   #done({ transition, disc, before, by, unit }: Operation): void {
     if (transition.ends) this.#ended();
     else this.#owner.heard(by);
-    if (transition.changesContents) unit.optical?.contentsChanged(by);
-    this.#formatOn(unit, disc, before);
-  }
-
-  #formatOn(unit: LogicalUnit, disc: RecordableDisc, before: DiscState): void {
-    const goesOn = disc.state.format?.background === 'running';
-    if (goesOn && before.format?.background === 'stopped') unit.optical?.events.formatRestarted();
-    if (goesOn && before.format?.background === 'running') return;
-    this.#background.goOn(unit, disc, () => this.#isBusy);
+    const was = before.format?.background;
+    const goesOn = !transition.wipes && disc.state.format?.background === 'running';
+    // A format that goes on after a stop leaves all as it was.
+    if (goesOn && was === 'stopped') unit.optical?.events.formatRestarted();
+    else if (transition.changesContents) unit.optical?.contentsChanged(by);
+    if (!goesOn || was !== 'running') this.#background.goOn(unit, disc, () => this.#isBusy);
   }
 }
