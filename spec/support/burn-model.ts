@@ -81,7 +81,7 @@ const DAMAGED = 2;
 /** Blocks of the largest write unit. */
 const MOST_PADDING = 32;
 
-export const opcodeOf = ({ cdb }: Sent): number => cdb[0] as number;
+const opcodeOf = ({ cdb }: Sent): number => cdb[0] as number;
 const isGood = ({ sense }: Sent): boolean => sense === '';
 const moves = ({ cdb }: Sent): boolean => ((cdb[4] as number) & LOEJ) !== 0;
 
@@ -102,11 +102,11 @@ function wordAt(cdb: Uint8Array, at: number): number {
   return Buffer.from(cdb).readUInt32BE(at);
 }
 
-export function lbaOf({ cdb }: Sent): number {
+function lbaOf({ cdb }: Sent): number {
   return wordAt(cdb, 2) | 0;
 }
 
-export function blocksOf({ cdb }: Sent): number {
+function blocksOf({ cdb }: Sent): number {
   return cdb[0] === 0xaa ? wordAt(cdb, 6) : Buffer.from(cdb).readUInt16BE(7);
 }
 

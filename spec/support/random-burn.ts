@@ -17,7 +17,7 @@ import { type Bytes, bytesOf, type RunOptions } from './direct-port.ts';
 import type { TestNexus } from './target.ts';
 
 /** Numbers that come back for the same seed, and choices made by them. */
-export class Random extends Seeded {
+class Random extends Seeded {
   pick<T>(from: readonly T[]): T {
     return from[this.below(from.length)] as T;
   }
@@ -73,16 +73,9 @@ export class BurnTable {
 
   /** By whom it can be asked: during a session at once its owner alone. */
   #ask(cdb: string, bytes: number) {
-    let answer = this.nexuses[0].run(cdb, { in: bytes });
-    for (let i = 0; i < 4 && answer.sense.startsWith('6/'); i += 1) {
-      answer = this.nexuses[0].run(cdb, { in: bytes });
-    }
-    if (answer.sense !== '2/04/08') return answer;
-    let other = this.nexuses[1].run(cdb, { in: bytes });
-    for (let i = 0; i < 4 && other.sense.startsWith('6/'); i += 1) {
-      other = this.nexuses[1].run(cdb, { in: bytes });
-    }
-    return other;
+    const [first, second] = this.nexuses;
+    const answer = first.run(cdb, { in: bytes });
+    return answer.sense === '2/04/08' ? second.run(cdb, { in: bytes }) : answer;
   }
 
   look(): View | null {

@@ -49,8 +49,8 @@ export function positionOf(run: SectorRun, lba: number): number {
   return run.position + (lba - run.first) * run.strideBytes;
 }
 
-/** Pieces that are read one in the other while the store answers at once. */
-const MOST_NESTED = 64;
+/** Pieces that are read one in the other while the store answers at once: the first, and those that go on from it. */
+const MOST_PIECES = 64;
 let nested = 0;
 
 /**
@@ -58,7 +58,7 @@ let nested = 0;
  * stack is empty again.
  */
 export function goOn(task: Task, next: (task: Task) => void): void {
-  if (nested >= MOST_NESTED) {
+  if (nested >= MOST_PIECES - 1) {
     task.await(PENDING, next);
     unitOf(task).target.timers.after(0, () => task.stored(DONE));
     return;

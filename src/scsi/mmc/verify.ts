@@ -1,7 +1,7 @@
 /** VERIFY(10) and VERIFY(12) of discs: reads sectors and moves nothing (MMC-6). */
 import { bits, field, u } from '../cdb.ts';
 import { type CommandPolicy, command, READS_EXTENT } from '../command-table.ts';
-import { DONE, PENDING, type StoreReply } from '../contracts.ts';
+import { DONE, type StoreReply } from '../contracts.ts';
 import { unitOf } from '../parameter-data.ts';
 import { endWithBuffer, NO_BUFFER } from '../sbc/access.ts';
 import { checkTransferFault } from '../sbc/store-fault.ts';
@@ -9,7 +9,7 @@ import type { Task } from '../task.ts';
 import { STORED_BYTES } from './disc.ts';
 import { BLOCK_BYTES, opticalOf } from './optical-drive.ts';
 import { bouncedOf, moveHead, nextLba, roundOf } from './read.ts';
-import type { Round } from './sector-rounds.ts';
+import { goOn, positionOf, type Round } from './sector-rounds.ts';
 
 const DPO = bits(1, 4, 4);
 
@@ -54,12 +54,8 @@ function end(task: Task): void {
   else endWithBuffer(task);
 }
 
-/** Pieces after which others have their turn, when the store answers at once. */
-const MOST_PIECES = 64;
-
 /** Piece by piece. */
 function next(task: Task): void {
-  let pieces = 0;
   while (task.position < task.remaining && !task.aborting) {
     const round = roundOf(task);
     if (typeof round === 'number') {
@@ -71,18 +67,9 @@ function next(task: Task): void {
     } else if (task.scratch === NO_BUFFER) {
       opticalOf(task).bounce.acquire(task, next);
       return;
-    } else if (pieces === MOST_PIECES) {
-      task.await(PENDING, next);
-      unitOf(task).target.timers.after(0, () => task.stored(DONE));
-      return;
     } else {
-      pieces += 1;
-      const reply = readPiece(task, round);
-      if (reply === PENDING) {
-        task.await(PENDING, pieceRead);
-        return;
-      }
-      if (!accept(task, reply, round)) break;
+      task.await(readPiece(task, round), pieceRead);
+      return;
     }
   }
   end(task);
@@ -91,9 +78,8 @@ function next(task: Task): void {
 function readPiece(task: Task, round: Round): StoreReply {
   const { store, bounce } = opticalOf(task);
   const { run, lba } = round;
-  const at = run.position + (lba - run.first) * run.strideBytes;
   const bytes = (bouncedOf(round) - 1) * run.strideBytes + STORED_BYTES[run.stored];
-  return store.read(task, at, bytes, bounce.segmentsOf(task));
+  return store.read(task, positionOf(run, lba), bytes, bounce.segmentsOf(task));
 }
 
 function pieceRead(task: Task, reply: StoreReply): void {
@@ -102,7 +88,7 @@ function pieceRead(task: Task, reply: StoreReply): void {
     // Made unreadable meanwhile.
     task.check(round, nextLba(task) >>> 0);
     end(task);
-  } else if (accept(task, reply, round)) next(task);
+  } else if (accept(task, reply, round)) goOn(task, next);
   else end(task);
 }
 

@@ -119,7 +119,7 @@ export function playAudio(task: Task): void {
   playRange(task, from, from + task.blocks);
 }
 
-/** The block of an MSF field; null: it is no time of day. */
+/** The block of an MSF field, or of a longer one; null: it is no time of a disc. */
 function blockOf(msf: number): number | null {
   const [minute, second, frame] = [msf >>> 16, (msf >> 8) & 0xff, msf & 0xff];
   return wrongPart(minute, second, frame) < 0 ? lbaOf(minute, second, frame) : null;
@@ -181,7 +181,7 @@ const TRACK = 2;
 
 function scanStart(disc: Disc, type: number, address: number): number | null {
   if (type === LBA) return address | 0;
-  if (type === MSF) return address > HERE_MSF ? null : blockOf(address);
+  if (type === MSF) return blockOf(address);
   return disc.tracks.find(({ number }) => number === address)?.start ?? null;
 }
 

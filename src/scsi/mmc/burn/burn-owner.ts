@@ -5,7 +5,7 @@
 import type { Nexus } from '../../nexus.ts';
 
 /** A burn without a command for so long no longer keeps others away. */
-export const IDLE_MS = 60_000;
+const IDLE_MS = 60_000;
 
 export class BurnOwner {
   readonly #now: () => number;

@@ -395,7 +395,7 @@ function readBack(task: Task): void {
   const count = atOnce(underWay, piece, slot);
   if (piece.to === 'nowhere') {
     advance(underWay, piece, count);
-    readBack(task);
+    goOn(task, readBack);
     return;
   }
   const at = disc.positionOf(piece.lba + underWay.blocks);
